@@ -1,0 +1,60 @@
+"""Bayesian inference of heavy-tailed spectral laws from the weights of neural networks.
+
+The public names below are imported when they are first used (PEP 562): PyMC and ArviZ take seconds to import,
+and reading spectra or asking for help needs neither.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from htmp_bayes.checks import check
+    from htmp_bayes.fitting import fit
+    from htmp_bayes.laws import HTMP, InverseHTMP, MarchenkoPastur, joint_logpdf, sample_ensemble
+    from htmp_bayes.plots import plot_spectrum
+    from htmp_bayes.spectra import Spectrum, SpectrumError, read_spectra, save_spectra
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "HTMP": "htmp_bayes.laws",
+    "InverseHTMP": "htmp_bayes.laws",
+    "MarchenkoPastur": "htmp_bayes.laws",
+    "Spectrum": "htmp_bayes.spectra",
+    "SpectrumError": "htmp_bayes.spectra",
+    "check": "htmp_bayes.checks",
+    "fit": "htmp_bayes.fitting",
+    "joint_logpdf": "htmp_bayes.laws",
+    "plot_spectrum": "htmp_bayes.plots",
+    "read_spectra": "htmp_bayes.spectra",
+    "sample_ensemble": "htmp_bayes.laws",
+    "save_spectra": "htmp_bayes.spectra",
+}
+
+__all__ = [
+    "HTMP",
+    "InverseHTMP",
+    "MarchenkoPastur",
+    "Spectrum",
+    "SpectrumError",
+    "__version__",
+    "check",
+    "fit",
+    "joint_logpdf",
+    "plot_spectrum",
+    "read_spectra",
+    "sample_ensemble",
+    "save_spectra",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value  # found at once from now on
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,19 @@
+"""The exceptions of the package: one sentence each, which says what is wrong, where, and what to do."""
+
+
+class HTMPError(ValueError):
+    """Base of the errors that a user can mend: bad input, bad settings, a place that cannot be written."""
+
+
+def reason(error: BaseException) -> str:
+    r"""Say on one line what another library's exception says, to stand in brackets in a sentence.
+
+    Examples
+    --------
+    >>> reason(FileNotFoundError(2, "No such file or directory", "a/model.npz"))
+    'No such file or directory'
+    >>> reason(ValueError("header is too large.\nSet this and that."))
+    'header is too large'
+    """
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return text.strip().partition("\n")[0].rstrip(".")

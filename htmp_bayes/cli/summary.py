@@ -1,0 +1,139 @@
+"""The summary of a run: one row for each layer, as a CSV file and as a table to read."""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from htmp_bayes._numbers import interval
+from htmp_bayes._results import group
+from htmp_bayes.cli.terminal import printable
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from rich.table import Table
+
+    from htmp_bayes.checks import Verdict
+    from htmp_bayes.spectra import Spectrum
+
+PARAMETERS = ("kappa", "temperature", "correlation", "tail_index", "mean")
+_STATISTICS = ("mean", "median", "q5", "q95", "r_hat", "ess_bulk")
+_OF_PARAMETERS = tuple(f"{name}_{statistic}" for name in PARAMETERS for statistic in _STATISTICS)
+_OF_LAYER = ("probability_infinite_mean", "divergences", "usable", "reasons")
+COLUMNS = ("layer", "n_eigenvalues", "n", "gamma", *_OF_PARAMETERS, *_OF_LAYER)
+
+Row = Mapping[str, Any]
+
+
+def summary_row(result: "xr.DataTree", verdict: "Verdict") -> dict[str, Any]:
+    """Summarise one layer's posterior.
+
+    Parameters
+    ----------
+    result : xarray.DataTree
+        What `htmp_bayes.fit` returns.
+    verdict : Verdict
+        What `htmp_bayes.check` says of it.
+
+    Returns
+    -------
+    dict
+        A value for each of `COLUMNS`, without those of a parameter that the posterior leaves out: q5 and q95
+        are the ends of the 90 % equal-tailed interval.
+    """
+    posterior, constant = group(result, "posterior"), group(result, "constant_data")
+    row: dict[str, Any] = {
+        "layer": verdict.name,
+        "n_eigenvalues": group(result, "observed_data").sizes["eigenvalue"],
+        "n": int(constant["n"]),
+        "gamma": float(constant["gamma"]),
+    }
+    for name in PARAMETERS:
+        if name in posterior:
+            values: dict[str, float | None] = _statistics(posterior[name].values)
+            values |= {"r_hat": _known(verdict.r_hat[name]), "ess_bulk": _known(verdict.ess_bulk[name])}
+            row |= {f"{name}_{statistic}": values[statistic] for statistic in _STATISTICS}
+    return row | {
+        "probability_infinite_mean": float(posterior.attrs.get("probability_infinite_mean", 0.0)),
+        "divergences": verdict.divergences,
+        "usable": verdict.ok,
+        "reasons": " ".join(verdict.reasons),
+    }
+
+
+def as_csv(rows: Iterable[Row]) -> str:
+    """Text of the CSV file with a header and a line for each layer; what a layer leaves out is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def as_table(rows: Iterable[Row], one_line: bool) -> "Table":
+    """Table of the layers with the median and the 90 % interval of each parameter, on one line or on two."""
+    table = _empty_table("N", "gamma", *PARAMETERS, "R-hat", "bulk ESS", "diverging", "verdict")
+    for row in rows:
+        table.add_row(*_cells(row, " " if one_line else "\n"))
+    return table
+
+
+def spectra_table(spectra: Iterable["Spectrum"]) -> "Table":
+    """Table of spectra with their sizes and ranges."""
+    from rich.text import Text
+
+    table = _empty_table("N", "n", "gamma", "zeros", "smallest", "largest")
+    for s in spectra:
+        numbers = f"{len(s)} {s.n} {s.gamma:.3g} {s.zeros} {s.eigenvalues[0]:.3g} {s.eigenvalues[-1]:.3g}"
+        table.add_row(Text(printable(s.name)), *numbers.split())
+    return table
+
+
+def _empty_table(*headings: str) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("layer", overflow="fold", min_width=12)
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _cells(row: Row, separator: str) -> list[Any]:
+    from rich.text import Text
+
+    return [
+        Text(printable(row["layer"])),
+        str(row["n_eigenvalues"]),
+        f"{row['gamma']:.3g}",
+        *(Text(_interval(row, name, separator)) for name in PARAMETERS),
+        _worst(row, "r_hat", max, ".3f"),
+        _worst(row, "ess_bulk", min, ".0f"),
+        str(row["divergences"]),
+        "usable" if row["usable"] else "NOT USABLE",
+    ]
+
+
+def _interval(row: Row, name: str, separator: str) -> str:
+    if f"{name}_median" not in row:
+        return f"infinite{separator}(p = {row['probability_infinite_mean']:.2g})" if name == "mean" else "-"
+    return interval(row[f"{name}_median"], row[f"{name}_q5"], row[f"{name}_q95"], separator)
+
+
+def _worst(row: Row, statistic: str, worst: Callable[[list[float]], float], number: str) -> str:
+    values = [row[f"{name}_{statistic}"] for name in PARAMETERS if f"{name}_{statistic}" in row]
+    return "-" if None in values else f"{worst(values):{number}}"
+
+
+def _known(value: float) -> float | None:
+    """Keep NaN, which neither JSON nor a reader of the table knows what to do with, out of the row."""
+    return value if math.isfinite(value) else None
+
+
+def _statistics(draws: np.ndarray) -> dict[str, float | None]:
+    lower, median, upper = np.quantile(draws, [0.05, 0.5, 0.95])
+    return {"mean": float(draws.mean()), "median": float(median), "q5": float(lower), "q95": float(upper)}

@@ -1,0 +1,278 @@
+"""`fit`: the posterior of one layer's spectral law."""
+
+import sys
+from importlib.metadata import version
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from htmp_bayes._errors import HTMPError
+from htmp_bayes.spectra import Spectrum
+
+LAWS = ("htmp",)
+LIKELIHOODS = ("density",)
+POPULATIONS = ("inverse-gamma", "log-normal")
+SAMPLERS = ("nutpie", "pymc")
+# nutpie's names of the sampler's statistics and ArviZ's, which PyMC uses.
+_STATISTICS = {
+    "depth": "tree_depth",
+    "diverging": "diverging",
+    "energy": "energy",
+    "logp": "lp",
+    "maxdepth_reached": "reached_max_treedepth",
+    "mean_tree_accept": "acceptance_rate",
+    "n_steps": "n_steps",
+    "step_size": "step_size",
+}
+_PACKAGES = ("htmp-bayes", "pymc", "pytensor", "nutpie", "arviz", "numpy", "scipy", "numba")
+
+
+class FitError(HTMPError):
+    """A setting of `fit` that is not available."""
+
+
+def fit(
+    spectrum: Spectrum | ArrayLike,
+    law: str = "htmp",
+    population: Literal["inverse-gamma", "log-normal"] = "inverse-gamma",
+    likelihood: str = "density",
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    random_seed: int | None = None,
+    *,
+    n: int | None = None,
+    nuts_sampler: Literal["nutpie", "pymc"] = "nutpie",
+    cores: int | None = None,
+    predictive_draws: int = 100,
+    progressbar: bool = False,
+) -> xr.DataTree:
+    r"""Posterior of repulsion, temperature and correlation of one layer, by NUTS.
+
+    The model is :func:`htmp_bayes.models.layer.layer_model`, where the prior is documented; the aspect ratio
+    is known from the matrix. It is compiled once in a process and serves every layer after the first.
+
+    Parameters
+    ----------
+    spectrum : Spectrum or array_like
+        A spectrum, or its eigenvalues of shape ``(N,)`` together with `n`.
+    law : {"htmp"}
+        The law of the eigenvalues.
+    population : {"inverse-gamma", "log-normal"}
+        Law of the population spectrum.
+    likelihood : {"density"}
+        Product of marginal densities over the eigenvalues (compressed: see
+        :func:`htmp_bayes.models.compression.compress`). The eigenvalues of a matrix repel each other, so this
+        is a composite likelihood.
+    draws, tune, chains : int
+        Draws kept and tuning steps of each chain, and the number of chains.
+    random_seed : int, optional
+        The same seed gives the same bits on any number of cores. Without one, a seed is drawn and recorded.
+    n : int, optional
+        Longer side of the matrix, where `spectrum` is an array.
+    nuts_sampler : {"nutpie", "pymc"}
+        Implementation of NUTS.
+    cores : int, optional
+        Chains that run at a time; by default as many as there are cores.
+    predictive_draws : int
+        Number of posterior-predictive spectra; 0 leaves them out.
+    progressbar : bool
+        Show the sampler's progress where standard output is a terminal.
+
+    Returns
+    -------
+    xarray.DataTree
+        What ArviZ works on, and ``to_netcdf`` saves as one file. Groups and their variables:
+
+        ``posterior``
+            ``kappa``, ``temperature``, ``correlation``, ``tail_index`` and ``mean``, dimensions
+            ``(chain, draw)``. ``tail_index`` is left out for the log-normal population, whose tail is not a
+            power law, and ``mean`` if it is infinite in any draw; the group's attributes ``infinite`` (names
+            of what was left out, separated by blanks) and ``probability_infinite_mean`` say so.
+        ``sample_stats``
+            ``acceptance_rate``, ``diverging``, ``energy``, ``lp``, ``n_steps``, ``reached_max_treedepth``,
+            ``step_size`` and ``tree_depth``, dimensions ``(chain, draw)``.
+        ``log_likelihood``
+            ``eigenvalues``, dimensions ``(chain, draw, eigenvalue)``.
+        ``posterior_predictive``
+            ``eigenvalues``, dimensions ``(chain, draw, eigenvalue)``, for `predictive_draws` evenly thinned
+            draws: spectra of finite random matrices, ascending.
+        ``observed_data``
+            ``eigenvalues``, dimension ``eigenvalue``, ascending.
+        ``constant_data``
+            Scalars ``n``, ``gamma`` and ``zeros``; ``log_nodes`` and ``weights`` of the compressed
+            likelihood, dimension ``node``.
+        ``prior``, ``log_prior``
+            1,000 draws from the prior, with the variables of the posterior, and the prior's log-density at
+            the posterior's draws for ``kappa``, ``correlation`` and ``location`` (ArviZ's power-scaling).
+
+        Attributes of the root: ``name`` and ``kind`` of the spectrum, ``law``, ``population``,
+        ``likelihood``, ``draws``, ``tune``, ``chains``, ``random_seed``, ``nuts_sampler`` and
+        ``<package>_version`` of each package involved.
+
+    Raises
+    ------
+    FitError
+        A ValueError, if a setting is not one of those available or not a positive whole number.
+    SpectrumError
+        A ValueError, if the eigenvalues are not those of a spectrum.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(1).normal(size=(40, 160))
+    >>> result = fit(Spectrum.from_matrix(noise, name="noise"), draws=50, tune=100, chains=2, random_seed=1,
+    ...              predictive_draws=4)
+    >>> sorted(result["posterior"].data_vars)
+    ['correlation', 'kappa', 'mean', 'tail_index', 'temperature']
+    >>> result["posterior_predictive"]["eigenvalues"].sizes["eigenvalue"]
+    40
+    """
+    from htmp_bayes.models.layer import layer_data
+    from htmp_bayes.models.sampling import sample_layer
+
+    spectrum = _as_spectrum(spectrum, n)
+    _check_gamma(spectrum)
+    _check_kind(spectrum)
+    _check_choices(law=law, population=population, likelihood=likelihood, nuts_sampler=nuts_sampler)
+    _check_counts(1, draws=draws, tune=tune, chains=chains)
+    _check_counts(0, predictive_draws=predictive_draws)
+    seed = _as_seed(random_seed)
+    data = layer_data(spectrum.eigenvalues, spectrum.gamma, population)
+    tree = sample_layer(
+        data,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        random_seed=seed,
+        nuts_sampler=nuts_sampler,
+        cores=cores,
+        progressbar=progressbar and sys.stdout.isatty(),
+    )
+    settings = {
+        "law": law,
+        "population": population,
+        "likelihood": likelihood,
+        "draws": draws,
+        "tune": tune,
+        "chains": chains,
+        "random_seed": seed,
+        "nuts_sampler": nuts_sampler,
+    }
+    return _result(spectrum, data, tree, settings, predictive_draws)
+
+
+def _result(
+    spectrum: Spectrum,
+    data: dict[str, Any],
+    tree: xr.DataTree,
+    settings: dict[str, Any],
+    predictive_draws: int,
+) -> xr.DataTree:
+    from htmp_bayes.models import results
+
+    sampled = tree["posterior"].to_dataset().drop_attrs()
+    posterior = results.with_derived(sampled, data["gamma"], settings["population"])
+    prior_seed, predictive_seed = np.random.SeedSequence(settings["random_seed"]).generate_state(2)
+    groups = {
+        "posterior": posterior,
+        "sample_stats": _sample_stats(tree["sample_stats"].to_dataset()),
+        "log_likelihood": results.pointwise_log_likelihood(
+            posterior, spectrum.eigenvalues, data["gamma"], settings["population"]
+        ),
+        "observed_data": xr.Dataset(
+            {"eigenvalues": ("eigenvalue", spectrum.eigenvalues)},
+            coords={"eigenvalue": np.arange(len(spectrum))},
+        ),
+        "constant_data": _constant_data(spectrum, data),
+        **results.prior_groups(sampled, data, settings["population"], int(prior_seed)),
+    }
+    if predictive_draws:
+        groups["posterior_predictive"] = results.predictive_spectra(
+            posterior,
+            len(spectrum),
+            spectrum.gamma,
+            settings["population"],
+            predictive_draws,
+            int(predictive_seed),
+        )
+    result = xr.DataTree.from_dict(groups)
+    versions = {f"{package.replace('-', '_')}_version": version(package) for package in _PACKAGES}
+    result.attrs = {"name": spectrum.name, "kind": spectrum.kind, **settings, **tree.attrs, **versions}
+    return result
+
+
+def _sample_stats(sampled: xr.Dataset) -> xr.Dataset:
+    """Keep what the samplers have in common, under ArviZ's names, without clock times."""
+    renamed = sampled.rename({old: new for old, new in _STATISTICS.items() if old in sampled})
+    return renamed[sorted(set(_STATISTICS.values()))].drop_attrs()
+
+
+def _constant_data(spectrum: Spectrum, data: dict[str, Any]) -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "n": spectrum.n,
+            "gamma": spectrum.gamma,
+            "zeros": spectrum.zeros,
+            "log_nodes": ("node", data["log_nodes"]),
+            "weights": ("node", data["weights"]),
+        },
+        coords={"node": np.arange(len(data["log_nodes"]))},
+    )
+
+
+def _as_spectrum(spectrum: Spectrum | ArrayLike, n: int | None) -> Spectrum:
+    if isinstance(spectrum, Spectrum):
+        return spectrum
+    if n is None:
+        raise FitError(
+            "An array of eigenvalues needs n, the longer side of the matrix: fit(eigenvalues, n=...)."
+        )
+    return Spectrum(np.asarray(spectrum), n)
+
+
+def _check_gamma(spectrum: Spectrum) -> None:
+    from htmp_bayes.laws.htmp import GAMMA_RANGE
+
+    lowest = GAMMA_RANGE[0]
+    if spectrum.gamma < lowest:
+        raise FitError(
+            f"{spectrum.name or 'the spectrum'}: the aspect ratio {spectrum.gamma:.2g} is below {lowest}, "
+            "where the law is not available; leave this matrix out."
+        )
+
+
+def _check_kind(spectrum: Spectrum) -> None:
+    if spectrum.kind == "kernel":
+        raise FitError(
+            f"{spectrum.name or 'the spectrum'}: kernel spectra follow the inverse law, which fit does not take yet; "
+            "fit the spectrum of 1/eigenvalue as kind='weight'."
+        )
+
+
+def _check_choices(**chosen: str) -> None:
+    available = {
+        "law": LAWS,
+        "population": POPULATIONS,
+        "likelihood": LIKELIHOODS,
+        "nuts_sampler": SAMPLERS,
+    }
+    for setting, value in chosen.items():
+        if value not in available[setting]:
+            raise FitError(f"{setting} is one of {', '.join(available[setting])}, not {value!r}.")
+
+
+def _check_counts(least: int, **counts: int) -> None:
+    for setting, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise FitError(f"{setting} must be a whole number of at least {least}, not {value!r}.")
+
+
+def _as_seed(random_seed: int | None) -> int:
+    if random_seed is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(random_seed, bool) or not isinstance(random_seed, int | np.integer) or random_seed < 0:
+        raise FitError(f"random_seed must be a whole number of at least 0, not {random_seed!r}.")
+    return int(random_seed)

@@ -1,0 +1,198 @@
+"""The integrand of the law along paths of the complex plane: sums over the population, saddle points, descent.
+
+Notation of `htmp_bayes.laws.kernel`: ``t = log v``, ``M(v) = E[v h / (1 - v h)]``, and the path exponent
+``(s + 1) t - y v - (c + 1) L(v)``, whose slope in ``t`` is ``(s + 1) - y v + (c + 1) M(v)``.
+"""
+
+import math
+
+import numba
+import numpy as np
+
+from htmp_bayes.laws.population_rule import H_INVERSE, LOG_H, WEIGHT, WEIGHT_CHANGE, WEIGHT_SLOPE, H
+
+GAUSS_NODES, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(20)
+
+
+def _running_integrals(nodes):
+    """Matrix of the integrals from -1 to each node of the interpolating polynomial."""
+    legendre = np.polynomial.legendre
+    size = nodes.size
+    to_coefficients = np.linalg.inv(legendre.legvander(nodes, size - 1))
+    columns = [legendre.legval(nodes, legendre.legint(row, lbnd=-1)) for row in np.eye(size)]
+    return np.ascontiguousarray(np.array(columns).T @ to_coefficients)
+
+
+GAUSS_RUNNING = _running_integrals(GAUSS_NODES)
+
+# Longest step of a path in log v; exp(-y v) changes on scale 1.
+MAX_STEP = 1.1
+# A path stops where its integrand has fallen by exp(-42), below rounding of the sum.
+DROP = 42.0
+EXTRA_STEP = 0.3
+# Paths near the real axis lean away from it by this angle: descent continues, and the singularities are passed below.
+_LEAN = complex(math.cos(0.35), math.sin(0.35))
+
+_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+# Only the order of summation is freed here, so that the sums over the population use vector instructions.
+_jit_sum = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+
+
+@_jit_sum
+def population_sums(t: complex, rule: np.ndarray):
+    """Return M, dM/dt, dM/d(rho) and 1 + M at v = exp(t); each keeps its relative accuracy for small and large v."""
+    inverse = t.real > 0.0
+    v = np.exp(-t) if inverse else np.exp(t)
+    vr, vi = v.real, v.imag
+    h = rule[H_INVERSE] if inverse else rule[H]
+    w = rule[WEIGHT]
+    g = rule[WEIGHT_SLOPE]
+    e = rule[WEIGHT_CHANGE]
+    sign = -1.0 if inverse else 1.0
+    m_r = m_i = t_r = t_i = r_r = r_i = 0.0
+    for j in range(h.size):
+        ar = vr * h[j].real - vi * h[j].imag
+        ai = vr * h[j].imag + vi * h[j].real
+        # a = v h or b = 1/(v h), whichever is the smaller; 1/(1 - a) or 1/(b - 1).
+        dr = 1.0 - ar
+        scale = 1.0 / (dr * dr + ai * ai)
+        pr = dr * scale
+        pi = ai * scale
+        ur = ar * pr - ai * pi
+        ui = ar * pi + ai * pr
+        # With u = a/(1-a) or b/(1-b), M is the mean of u, or of -(1 + u); dM/dt is the mean of u + u^2 in both.
+        sr = ur * pr - ui * pi
+        si = ur * pi + ui * pr
+        wr, wi = w[j].real, w[j].imag
+        m_r += wr * ur - wi * ui
+        m_i += wr * ui + wi * ur
+        t_r += wr * sr - wi * si
+        t_i += wr * si + wi * sr
+        r_r += sign * (e[j].real * ur - e[j].imag * ui) + g[j].real * sr - g[j].imag * si
+        r_i += sign * (e[j].real * ui + e[j].imag * ur) + g[j].real * si + g[j].imag * sr
+    near = complex(m_r, m_i)
+    if inverse:
+        return -1.0 - near, complex(t_r, t_i), complex(r_r, r_i), -near
+    return near, complex(t_r, t_i), complex(r_r, r_i), 1.0 + near
+
+
+@_jit
+def path_slope(t: complex, y: float, s1: float, c1: float, rule: np.ndarray):
+    """Return the slope s1 - y v + c1 M of the path exponent at ``t``, and the slope's own slope."""
+    _, m_slope, _, one_plus_m = population_sums(t, rule)
+    yv = y * np.exp(t)
+    return (s1 - c1) - yv + c1 * one_plus_m, -yv + c1 * m_slope
+
+
+@_jit
+def potential(t: complex, rule: np.ndarray):
+    """Return L = E[log(1 - v h)] continued from the lower half plane, and dL/d(rho)."""
+    total = 0j
+    change = 0j
+    for j in range(rule.shape[1]):
+        exponent = t + rule[LOG_H, j]
+        if exponent.real > 0.0:
+            b = np.exp(-exponent)
+            log = np.log(1.0 - b) + exponent + 1j * math.pi
+            ratio = 1.0 / (b - 1.0)
+        else:
+            a = np.exp(exponent)
+            log = np.log(1.0 - a)
+            ratio = a / (1.0 - a)
+        total += rule[WEIGHT, j] * log
+        change += rule[WEIGHT_CHANGE, j] * log - rule[WEIGHT_SLOPE, j] * ratio
+    return total, change
+
+
+@_jit
+def point_mass_saddle(y: float, s1: float, c1: float) -> complex:
+    """Return log v at the saddle point for h = 1: y v^2 - (y + s1 - c1) v + s1 = 0, the root that stays stable."""
+    b = y + s1 - c1
+    discriminant = b * b - 4.0 * y * s1
+    if discriminant < 0.0:
+        return np.log(complex(b, -math.sqrt(-discriminant)) / (2.0 * y))
+    root = math.sqrt(discriminant)
+    # Above the upper edge the smaller root (below v = 1), below the lower edge the larger one.
+    if b > 0.0 and y <= s1:
+        return complex(math.log((b + root) / (2.0 * y)), 0.0)
+    return complex(math.log(2.0 * s1 / (b + root)), 0.0)
+
+
+@_jit
+def saddle(start: complex, y: float, s1: float, c1: float, rule: np.ndarray):
+    """Newton's method for the saddle point in the closed lower half plane; returns (t, converged)."""
+    t = start
+    for iteration in range(60):
+        slope, curvature = path_slope(t, y, s1, c1, rule)
+        step = slope / curvature
+        if abs(step) > 0.5:
+            step *= 0.5 / abs(step)
+        t -= step
+        if t.imag > 0.0:
+            t = complex(t.real, -0.5 * t.imag if iteration < 40 else 0.0)
+        if t.imag < -math.pi:
+            t = complex(t.real, -3.0)
+        if abs(step) < 1e-9:
+            return t, True
+    return t, False
+
+
+@_jit
+def reach(t: complex, rho: float) -> float:
+    """Longest panel at ``t`` that stays well away from the singularity at t = 0, smoothed on the scale rho."""
+    return min(max(0.6 * abs(t), 0.8 * min(rho, 1.0)), MAX_STEP)
+
+
+@_jit
+def _downhill(slope, t, side):
+    """Direction of descent at ``t``, leaning away from the real axis."""
+    size = abs(slope)
+    if size < 1e-12:
+        # A plateau (for y -> 0 and gamma near 1): the way out is horizontal.
+        return complex(side, 0.0)
+    return _lean(-slope.conjugate() / size, t, side)
+
+
+@_jit
+def _lean(direction, t, side):
+    if t.imag <= -0.5:
+        return direction
+    return direction * (_LEAN.conjugate() if side > 0.0 else _LEAN)
+
+
+@_jit
+def trace_descent(start, direction, length, side, drop, y, s1, c1, rho, rule, vertices):
+    """Fill ``vertices`` with a polyline of descent from ``start``; return its number of segments.
+
+    ``side`` is +1 for the way to v = infinity and -1 for the way to v = 0. Each step follows the gradient at its
+    midpoint and is short enough for one Gauss panel. The path need not be exact: Cauchy's theorem makes the
+    integral independent of it. It ends where the integrand has fallen by exp(-drop).
+    """
+    t = start
+    vertices[0] = t
+    fallen = 0.0
+    direction = _lean(direction, t, side)
+    for count in range(vertices.size - 1):
+        if count > 0:
+            slope, curvature_here = path_slope(t, y, s1, c1, rule)
+            size = abs(slope)
+            direction = _downhill(slope, t, side)
+            curvature = abs(curvature_here) + 1e-300
+            length = min(8.0 / (size + 1e-300), 2.0 * size / curvature + 2.0 / math.sqrt(curvature))
+            if fallen > DROP:
+                # Beyond its own needs the path serves smaller y, whose integrands change more slowly here.
+                length = EXTRA_STEP
+            length = min(length, reach(t, rho))
+        middle = t + 0.5 * length * direction
+        middle = complex(middle.real, min(middle.imag, 0.0))
+        slope, _ = path_slope(middle, y, s1, c1, rule)
+        if count > 0:
+            direction = _downhill(slope, middle, side)
+        following = t + length * direction
+        following = complex(following.real, min(following.imag, 0.0))
+        fallen -= (slope * (following - t)).real
+        vertices[count + 1] = following
+        t = following
+        if fallen > drop:
+            return count + 1
+    return vertices.size - 1

@@ -1,0 +1,435 @@
+"""One point of the HTMP density and distribution function, on its own path of steepest descent.
+
+With s = kappa/(2 gamma), c = kappa/2, y = eigenvalue/temperature and M, L as in `htmp_bayes.laws.contour`, the
+integrals of the law (Hodgkinson, Wang & Mahoney, arXiv 2506.03470; Zhang, arXiv 2508.21349) integrated once by parts
+so that they stay well-conditioned for s -> 0 are, with < > the mean under exp((s+1) log v - y v - c L(v)) d log v,
+
+    mu    = <M(v) / (y v)>
+    y f   = (s / pi) |Im mu| / |1 - c mu|^2
+    1 - F = |arg Phi| / (pi c),   Phi = (y / s) <1> (1 - c mu)
+
+Two routes, both exact: through the complex saddle point (the bulk), and, where f is so small that Im mu would be a
+difference of near-equal numbers (the tails), along the real axis with the imaginary parts from the population's own
+tail, then down from the point where the real axis stops being a path of descent.
+"""
+
+import math
+
+import numba
+import numpy as np
+
+from htmp_bayes.laws.contour import (
+    DROP,
+    GAUSS_NODES,
+    GAUSS_RUNNING,
+    GAUSS_WEIGHTS,
+    MAX_STEP,
+    path_slope,
+    point_mass_saddle,
+    population_sums,
+    potential,
+    reach,
+    saddle,
+    trace_descent,
+)
+from htmp_bayes.laws.population_rule import expm1_minus_identity, population_tail
+
+# Columns of a result row: log f, d/d log y, d/ds, d/dc, d/d(rho), cdf, sf.
+COLUMNS = 7
+MOMENTS = 11
+# Below this |Im mu| / |mu| the bulk route loses more than 5 digits to cancellation and the tail route takes over.
+TAIL_RATIO = 2e-5
+# Below this 1 - F so it does too: the rule of a heavy-tailed population has an absolute error of 1e-16.
+TAIL_PROBABILITY = 1e-6
+MAX_VERTICES = 600
+MAX_PANELS = 4000
+# Where log f is below this, imaginary parts are near the smallest double and are lifted.
+LIFT_BELOW = -500.0
+
+_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_jit
+def _add(moments, weight, q, dt, dl, dl_rho, q_rho, dyv):
+    """Add one node: q is M/(y v) less its reference, the d.. are differences from the reference point."""
+    moments[0] += weight
+    weighted = weight * q
+    moments[1] += weighted
+    moments[2] += weight * dt
+    moments[3] += weighted * dt
+    moments[4] += weight * dl
+    moments[5] += weighted * dl
+    moments[6] += weight * dl_rho
+    moments[7] += weighted * dl_rho
+    moments[8] += weight * q_rho
+    moments[9] += weight * dyv
+    moments[10] += weighted * dyv
+
+
+@_jit
+def _within_turns(phase, c, lower_reference):
+    """Take out whole turns: the phase runs from -pi c to 0, or from 0 to pi c."""
+    low = -0.5 if lower_reference else -math.pi * c - 0.5
+    while phase < low:
+        phase += 2.0 * math.pi
+    while phase > low + math.pi * c + 1.0:
+        phase -= 2.0 * math.pi
+    return phase
+
+
+@_jit
+def write_row(moments, q0, base_phase, s, c, log_y, lower_reference, lift, row):
+    """Turn moments into log f, its gradient, F and 1 - F.
+
+    ``base_phase`` is the imaginary part of the exponent at the reference point. With ``lower_reference`` phases
+    count from F = 0 instead of from F = 1, so that a small F keeps its relative accuracy. Imaginary parts carry a
+    factor exp(lift).
+    """
+    mass = moments[0]
+    dq = moments[1] / mass
+    mu = dq + q0
+    by_s = moments[3] / mass - dq * moments[2] / mass
+    by_c = -(moments[5] / mass - dq * moments[4] / mass)
+    by_rho = moments[8] / mass - c * (moments[7] / mass - dq * moments[6] / mass)
+    by_log_y = -mu - (moments[10] / mass - dq * moments[9] / mass)
+    one = 1.0 - c * mu
+    im = mu.imag
+    row[0] = math.log(s / math.pi) + math.log(abs(im)) - 2.0 * math.log(abs(one)) - log_y - lift
+    row[1] = by_log_y.imag / im + 2.0 * (c * by_log_y / one).real - 1.0
+    row[2] = by_s.imag / im + 2.0 * (c * by_s / one).real + 1.0 / s
+    row[3] = by_c.imag / im + 2.0 * ((c * by_c + mu) / one).real
+    row[4] = by_rho.imag / im + 2.0 * (c * by_rho / one).real
+    phase = base_phase + math.atan2(mass.imag, mass.real) + math.atan2(one.imag, one.real)
+    share = _within_turns(phase, c, lower_reference) / (math.pi * c) * math.exp(-lift)
+    row[5] = share if lower_reference else 1.0 + share
+    row[6] = 1.0 - share if lower_reference else -share
+
+
+@_jit
+def _panel_potential(m, m_rho, half, k):
+    integral = 0j
+    integral_rho = 0j
+    for j in range(m.size):
+        integral += GAUSS_RUNNING[k, j] * m[j]
+        integral_rho += GAUSS_RUNNING[k, j] * m_rho[j]
+    return half * integral, half * integral_rho
+
+
+@_jit
+def _panel_total(m, m_rho, half):
+    integral = 0j
+    integral_rho = 0j
+    for j in range(m.size):
+        integral += GAUSS_WEIGHTS[j] * m[j]
+        integral_rho += GAUSS_WEIGHTS[j] * m_rho[j]
+    return half * integral, half * integral_rho
+
+
+@_jit
+def _add_path(moments, vertices, count, side, reference, start_l, q0, lift, y, s, c, rule):
+    """Add the integrals along a polyline.
+
+    ``reference`` is (t, L, dL/d(rho)) at the reference point, ``start_l`` is (L, dL/d(rho)) at the first vertex.
+    L along the path is the running integral of -M (dL/dt = -M): no logarithms of the population.
+    """
+    t0, l0, l0_rho = reference
+    l_a, l_a_rho = start_l
+    v0 = np.exp(t0)
+    m = np.empty(GAUSS_NODES.size, np.complex128)
+    m_rho = np.empty(GAUSS_NODES.size, np.complex128)
+    for i in range(count):
+        half = 0.5 * (vertices[i + 1] - vertices[i])
+        for k in range(GAUSS_NODES.size):
+            m[k], _, m_rho[k], _ = population_sums(vertices[i] + half * (1.0 + GAUSS_NODES[k]), rule)
+        for k in range(GAUSS_NODES.size):
+            t = vertices[i] + half * (1.0 + GAUSS_NODES[k])
+            run, run_rho = _panel_potential(m, m_rho, half, k)
+            dt = t - t0
+            dl = l_a - run - l0
+            dyv = y * v0 * (expm1_minus_identity(dt) + dt)
+            weight = np.exp((s + 1.0) * dt - dyv - c * dl + lift) * half * (side * GAUSS_WEIGHTS[k])
+            yv = y * np.exp(t)
+            _add(moments, weight, m[k] / yv - q0, dt, dl, l_a_rho - run_rho - l0_rho, m_rho[k] / yv, dyv)
+        run, run_rho = _panel_total(m, m_rho, half)
+        l_a -= run
+        l_a_rho -= run_rho
+
+
+@_jit
+def _saddle_start(y, s1, c1, rho):
+    t = point_mass_saddle(y, s1, c1)
+    if rho > 0.0 and t.imag > -0.2:
+        t = complex(t.real, -0.2)
+    return t
+
+
+@_jit
+def bulk_saddle(y, s, c, rho, rule):
+    """Return log v at the saddle point, and the direction and length of the first steps of descent from it."""
+    t0 = _saddle_start(y, s + 1.0, c + 1.0, rho)
+    if rho > 0.0:
+        t0, _ = saddle(t0, y, s + 1.0, c + 1.0, rule)
+    _, curvature = path_slope(t0, y, s + 1.0, c + 1.0, rule)
+    direction = np.exp(0.5j * (math.pi - np.angle(curvature)))
+    if direction.real < 0.0:
+        direction = -direction
+    return t0, direction, min(3.5 / math.sqrt(abs(curvature)), reach(t0, rho))
+
+
+@_jit
+def _bulk(log_y, s, c, population, rule, constants, row):
+    """Take the route through the complex saddle; return |Im mu|/|mu|, Re log v and arg of L at the saddle."""
+    y = math.exp(log_y)
+    rho = constants[0]
+    t0, direction, length = bulk_saddle(y, s, c, rho, rule)
+    l0, l0_rho = potential(t0, rule)
+    moments = np.zeros(MOMENTS, np.complex128)
+    vertices = np.empty(MAX_VERTICES, np.complex128)
+    for side in (1.0, -1.0):
+        count = trace_descent(
+            t0, side * direction, length, side, DROP, y, s + 1.0, c + 1.0, rho, rule, vertices
+        )
+        _add_path(moments, vertices, count, side, (t0, l0, l0_rho), (l0, l0_rho), 0j, 0.0, y, s, c, rule)
+    base_phase = ((s + 1.0) * t0 - y * np.exp(t0) - c * l0).imag
+    write_row(moments, 0j, base_phase, s, c, log_y, False, 0.0, row)
+    mu = moments[1] / moments[0]
+    return abs(mu.imag) / abs(mu), t0.real, l0.imag
+
+
+@_jit
+def _real_slope(tau, y, s1, c1, rule):
+    slope, curvature = path_slope(complex(tau, 0.0), y, s1, c1, rule)
+    return slope.real, curvature.real
+
+
+@_jit
+def _real_saddle(tau, y, s1, c1, rule):
+    for _ in range(80):
+        slope, curvature = _real_slope(tau, y, s1, c1, rule)
+        if curvature >= 0.0:
+            curvature = -curvature - 0.1
+        step = slope / curvature
+        step = min(max(step, -0.5), 0.5)
+        tau -= step
+        if abs(step) < 1e-11:
+            break
+    return tau
+
+
+@_jit
+def _add_real_panel(
+    moments, a, b, side, reference, start_l, q0, lift, y, s, c, upper, population, rule, constants
+):
+    """Add one panel of the lower side of the real axis.
+
+    Returns the largest imaginary contribution, and (L, dL/d(rho)) at ``b`` without their imaginary parts.
+    """
+    tau0, l0, l0_rho = reference
+    half = 0.5 * (b - a)
+    v0 = math.exp(tau0)
+    largest = 0.0
+    sign = 1.0 if upper else -1.0
+    part = np.empty(MOMENTS, np.complex128)
+    lifted = np.empty(MOMENTS, np.complex128)
+    m = np.empty(GAUSS_NODES.size, np.complex128)
+    m_rho = np.empty(GAUSS_NODES.size, np.complex128)
+    for k in range(GAUSS_NODES.size):
+        m[k], _, m_rho[k], _ = population_sums(complex(a + half * (1.0 + GAUSS_NODES[k]), 0.0), rule)
+    for k in range(GAUSS_NODES.size):
+        tau = a + half * (1.0 + GAUSS_NODES[k])
+        run, run_rho = _panel_potential(m, m_rho, half, k)
+        share, density, share_rho, density_rho = population_tail(tau, upper, population, constants)
+        dl = complex(start_l[0] - run.real - l0, sign * math.pi * share)
+        dl_rho = complex(start_l[1] - run_rho.real - l0_rho, sign * math.pi * share_rho)
+        dyv = y * v0 * math.expm1(tau - tau0)
+        yv = y * math.exp(tau)
+        level = (s + 1.0) * (tau - tau0) - dyv - c * dl.real
+        turn = complex(math.cos(c * dl.imag), -math.sin(c * dl.imag)) * half * (side * GAUSS_WEIGHTS[k])
+        q = complex(m[k].real / yv - q0, -math.pi * density / yv)
+        q_rho = complex(m_rho[k].real / yv, -math.pi * density_rho / yv)
+        dt = complex(tau - tau0, 0.0)
+        if lift == 0.0:
+            weight = math.exp(level) * turn
+            _add(moments, weight, q, dt, dl, dl_rho, q_rho, complex(dyv, 0.0))
+        else:
+            weight = math.exp(min(level + lift, 300.0)) * turn
+            part[:] = 0j
+            _add(part, math.exp(level) * turn, q, dt, dl, dl_rho, q_rho, complex(dyv, 0.0))
+            lifted[:] = 0j
+            _add(lifted, weight, q, dt, dl, dl_rho, q_rho, complex(dyv, 0.0))
+            for j in range(MOMENTS):
+                moments[j] += complex(part[j].real, lifted[j].imag)
+        largest = max(largest, abs((weight * q).imag))
+    total, total_rho = _panel_total(m, m_rho, half)
+    return largest, (start_l[0] - total.real, start_l[1] - total_rho.real)
+
+
+@_jit
+def _descends(tau, side, y, s, c, upper, population, rule, constants):
+    """Whether the real axis is still a path of descent at tau, with a phase small enough not to oscillate."""
+    share = population_tail(tau, upper, population, constants)[0]
+    return _real_slope(tau, y, s + 1.0, c + 1.0, rule)[0] * side < 0.0 and math.pi * c * share < 0.6
+
+
+@_jit
+def _last_descending(a, b, side, y, s, c, upper, population, rule, constants):
+    """Find the end of descent between a (descends) and b (does not) by bisection."""
+    for _ in range(30):
+        middle = 0.5 * (a + b)
+        if _descends(middle, side, y, s, c, upper, population, rule, constants):
+            a = middle
+        else:
+            b = middle
+    return a
+
+
+@_jit
+def _real_step(a, first, y, s, c, rho, rule):
+    slope, curvature = _real_slope(a, y, s + 1.0, c + 1.0, rule)
+    size = math.sqrt(abs(curvature)) + 1e-300
+    length = (
+        3.5 / size if first else min(8.0 / (abs(slope) + 1e-300), 2.0 * abs(slope) / size**2 + 2.0 / size)
+    )
+    return min(length, reach(complex(a, 0.0), rho))
+
+
+@_jit
+def _add_real_leg(moments, side, inward, reference, q0, lift, y, s, c, upper, population, rule, constants):
+    """Add panels from the real saddle outwards or inwards; returns (end, whether the path must turn there)."""
+    rho = constants[0]
+    tau0, l0, l0_rho = reference
+    a = tau0
+    here_l = (l0, l0_rho)
+    silent = False
+    for count in range(MAX_PANELS):
+        length = reach(complex(a, 0.0), rho) if silent else _real_step(a, count == 0, y, s, c, rho, rule)
+        b = a + side * length
+        turn = inward and not _descends(b, side, y, s, c, upper, population, rule, constants)
+        if turn:
+            b = _last_descending(a, b, side, y, s, c, upper, population, rule, constants)
+        largest = 0.0
+        if not silent:
+            largest, here_l = _add_real_panel(
+                moments, a, b, side, reference, here_l, q0, lift, y, s, c, upper, population, rule, constants
+            )
+        a = b
+        # For large v the integrand of <M/(y v)> falls more slowly towards v = 0 than that of <1>.
+        excess = 0.0 if upper else max(tau0 - a, 0.0)
+        level = (s + 1.0) * (a - tau0) - y * math.exp(tau0) * math.expm1(a - tau0) - c * (here_l[0] - l0)
+        fallen = silent or level + excess < -DROP
+        # Inwards the imaginary parts grow before they fall, so an empty sum is no reason to stop; but where the
+        # population has no mass left there is nothing to add before the turn.
+        settled = not inward or 0.0 < abs(moments[1].imag) * 1e-17 >= largest
+        if turn or (settled and fallen and not silent):
+            return a, turn
+        silent = inward and fallen and population_tail(a, upper, population, constants)[0] < 1e-300
+    return a, False
+
+
+@_jit
+def _level(tau, reference, y, s, c, rule):
+    """Real part of the exponent at ``tau`` on the real axis, less that at the real saddle."""
+    tau0, l0, _ = reference
+    here, _ = potential(complex(tau, 0.0), rule)
+    return (s + 1.0) * (tau - tau0) - y * math.exp(tau0) * math.expm1(tau - tau0) - c * (here.real - l0)
+
+
+@_jit
+def _turning_step(a, side, y, s, c, rho, rule):
+    t = complex(a, 0.0)
+    slope, curvature = path_slope(t, y, s + 1.0, c + 1.0, rule)
+    direction = complex(side, -1.0) / math.sqrt(2.0)
+    length = min(9.0 / (abs(slope) + 1e-300), 3.0 / math.sqrt(abs(curvature)), reach(t, rho), MAX_STEP)
+    return direction, length
+
+
+@_jit
+def _lift(end, turn, reference, y, s, c, upper, population, rule, constants):
+    """Factor (its log) that brings the imaginary parts of the deepest tails back into the range of a double.
+
+    0 where they come from the population's own tail rather than from behind the turn of the path.
+    """
+    if not turn:
+        return 0.0
+    behind_turn = _level(end, reference, y, s, c, rule)
+    for k in range(41):
+        tau = reference[0] + (end - reference[0]) * k / 40.0
+        share = population_tail(tau, upper, population, constants)[0]
+        if share > 0.0 and _level(tau, reference, y, s, c, rule) + math.log(share) > behind_turn - 5.0:
+            return 0.0
+    return max(-behind_turn - 70.0, 0.0)
+
+
+@_jit
+def _tail_row(log_y, reference, q0, lift, upper, s, c, population, rule, constants, row):
+    """Integrate along the real axis and down from its turn, write the row; returns (end of the leg, turn)."""
+    y = math.exp(log_y)
+    tau0, l0, l0_rho = reference
+    moments = np.zeros(MOMENTS, np.complex128)
+    outward = -1.0 if upper else 1.0
+    _add_real_leg(moments, outward, False, reference, q0, lift, y, s, c, upper, population, rule, constants)
+    end, turn = _add_real_leg(
+        moments, -outward, True, reference, q0, lift, y, s, c, upper, population, rule, constants
+    )
+    if turn:
+        vertices = np.empty(MAX_VERTICES, np.complex128)
+        direction, length = _turning_step(end, -outward, y, s, c, constants[0], rule)
+        count = trace_descent(
+            complex(end, 0.0),
+            direction,
+            length,
+            -outward,
+            DROP,
+            y,
+            s + 1.0,
+            c + 1.0,
+            constants[0],
+            rule,
+            vertices,
+        )
+        phase = 0.0 if upper else math.pi
+        complex_reference = (complex(tau0, 0.0), complex(l0, phase), complex(l0_rho, 0.0))
+        start_l = potential(complex(end, 0.0), rule)
+        _add_path(
+            moments,
+            vertices,
+            count,
+            -outward,
+            complex_reference,
+            start_l,
+            complex(q0, 0.0),
+            lift,
+            y,
+            s,
+            c,
+            rule,
+        )
+    write_row(moments, complex(q0, 0.0), 0.0, s, c, log_y, not upper, lift, row)
+    return end, turn
+
+
+@_jit
+def _tail(log_y, tau, upper, s, c, population, rule, constants, row):
+    """Take the route along the real axis, with imaginary parts without cancellation."""
+    y = math.exp(log_y)
+    tau0 = _real_saddle(tau, y, s + 1.0, c + 1.0, rule)
+    l0, l0_rho = potential(complex(tau0, 0.0), rule)
+    m, _, _, _ = population_sums(complex(tau0, 0.0), rule)
+    q0 = m.real / (y * math.exp(tau0))
+    reference = (tau0, l0.real, l0_rho.real)
+    end, turn = _tail_row(log_y, reference, q0, 0.0, upper, s, c, population, rule, constants, row)
+    if not row[0] > LIFT_BELOW:
+        lift = _lift(end, turn, reference, y, s, c, upper, population, rule, constants)
+        _tail_row(log_y, reference, q0, lift, upper, s, c, population, rule, constants, row)
+        if not row[0] > -1e300:
+            # Below the smallest double, where the population's own tail decides: log(0).
+            row[0] = -np.inf
+            row[1:5] = 0.0
+
+
+@_jit
+def exact_point(log_y, s, c, population, rule, constants, row):
+    """Fill ``row`` (length 7): log f, its derivatives by log y, s, c and rho, F, 1 - F."""
+    ratio, tau, phase = _bulk(log_y, s, c, population, rule, constants, row)
+    if ratio < TAIL_RATIO or row[6] < TAIL_PROBABILITY:
+        _tail(log_y, tau, phase < 0.5 * math.pi, s, c, population, rule, constants, row)

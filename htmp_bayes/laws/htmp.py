@@ -1,0 +1,227 @@
+"""The high-temperature Marchenko-Pastur law and its inverse, with the face of a `scipy.stats` distribution."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from htmp_bayes.laws import kernel
+from htmp_bayes.laws.populations import InverseGamma, LogNormal, PointMass, Population, get_population
+from htmp_bayes.laws.spectral_law import Floats, SpectralLaw
+
+KAPPA_RANGE = (1e-3, 1e4)
+GAMMA_RANGE = (0.005, 1.0)
+CORRELATION_RANGE = (0.0, 3.0)
+
+
+class HTMP(SpectralLaw):
+    r"""High-temperature Marchenko-Pastur law of the eigenvalues of a trained network's matrices.
+
+    With :math:`c = \kappa/2`, :math:`s = \kappa/(2\gamma)`, a population law :math:`H` normalised to
+    :math:`E[\log h] = 0` and :math:`y = x / T`, the density solves
+
+    .. math:: y f(y) = \frac{1}{\pi c} \left| \mathrm{Im}\, \frac{y \int v^s e^{-yv - cL(v)} dv}
+        {\int v^{s-1} e^{-yv - cL(v)} dv} \right|, \qquad L(v) = \int \log(1 - v h) H(dh),
+
+    the integrals along a ray below the positive axis. Without correlation it is the law of Allez, Bouchaud, Majumdar
+    & Vivo (arXiv 1209.6171), :math:`f(y) \propto y^a e^{-y} / |U(\kappa/2, -a, -y)|^2` with
+    :math:`a = (\kappa/2)(1/\gamma - 1) - 1` and Tricomi's U (DLMF 13.2.6).
+
+    Parameters
+    ----------
+    kappa : array_like
+        Eigenvalue repulsion, in [0.001, 10000].
+    gamma : array_like
+        Aspect ratio, shorter over longer side of the matrix, in [0.005, 1].
+    temperature : array_like, default 1
+        Scale of the eigenvalues, positive, in their units.
+    correlation : array_like, default 0
+        Standard deviation of the log of the population spectrum, in [0, 3].
+    population : {"inverse-gamma", "log-normal", "point"} or Population
+        Law of the population spectrum; without effect where `correlation` is 0.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Shape to which the parameters broadcast. Methods broadcast their argument against it.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is outside its range; the message states the range.
+
+    References
+    ----------
+    Hodgkinson, Wang & Mahoney, *Models of Heavy-Tailed Mechanistic Universality*, arXiv 2506.03470;
+    Zhang, *Matrix harmonic analysis at high temperature via the Dirichlet process*, arXiv 2508.21349.
+
+    Examples
+    --------
+    >>> law = HTMP(kappa=5.0, gamma=0.25, correlation=0.7)
+    >>> print(law.logpdf([1.0, 10.0]).round(6))
+    [-3.369972 -3.267623]
+    >>> print(round(float(law.cdf(law.ppf(0.9))), 9))
+    0.9
+    """
+
+    def __init__(
+        self,
+        kappa: ArrayLike,
+        gamma: ArrayLike,
+        temperature: ArrayLike = 1.0,
+        correlation: ArrayLike = 0.0,
+        population: str | Population = "inverse-gamma",
+    ) -> None:
+        self.population = get_population(population)
+        self.kappa = _in_range("kappa", kappa, *KAPPA_RANGE)
+        self.gamma = _in_range("gamma", gamma, *GAMMA_RANGE)
+        self.temperature = _in_range("temperature", temperature, 5e-324, 1.7e308)
+        self.correlation = _in_range("correlation", correlation, *CORRELATION_RANGE)
+        self._code = _population_code(self.population, self.correlation)
+        arrays = np.broadcast_arrays(self.kappa, self.gamma, self.temperature, self.correlation)
+        self.shape = arrays[0].shape
+        self._parameters = np.stack(arrays, axis=-1).astype(np.float64)
+
+    def __repr__(self) -> str:
+        return (
+            f"HTMP(kappa={self.kappa}, gamma={self.gamma}, temperature={self.temperature}, "
+            f"correlation={self.correlation}, population={self.population.name!r})"
+        )
+
+    def mean(self) -> Floats:
+        """Mean T kappa/(2 gamma) E[h]; inf for an inverse-gamma population with correlation above 1.28."""
+        return self.moments(1)
+
+    def var(self) -> Floats:
+        """Variance; inf where the population's second moment is."""
+        second = self.moments(2)
+        with np.errstate(invalid="ignore"):
+            return np.where(np.isinf(second), np.inf, second - self.moments(1) ** 2)[()]
+
+    def moments(self, order: int) -> Floats:
+        """Raw moment of order 1 or 2 (law of a trace of a Wishart product; checked against draws).
+
+        Raises
+        ------
+        ValueError
+            If `order` is not 1 or 2.
+        """
+        if order not in (1, 2):
+            raise ValueError(f"moments are available of order 1 and 2, not {order!r}")
+        mu1, mu2 = self.population.moments(self.correlation)
+        unit = self.temperature * self.kappa / (2 * self.gamma)
+        if order == 1:
+            return np.asarray(unit * mu1)[()]
+        with np.errstate(over="ignore"):
+            ratio = mu2 + self.gamma * mu1**2 + 2 * self.gamma * mu2 / self.kappa
+            return np.where(np.isinf(mu2), np.inf, unit**2 * ratio)[()]
+
+    def tail_index(self) -> Floats:
+        """Exponent alpha of the density's upper tail x**-alpha; inf where it is lighter than any power law."""
+        return np.broadcast_to(self.population.tail_index(self.correlation), self.shape)[()]
+
+    def _evaluate(self, log_x: Floats) -> tuple[Floats, Floats, Floats]:
+        out = np.full((*log_x.shape, 3), np.nan)
+        parameters = np.broadcast_to(self._parameters, (*log_x.shape, 4))
+        flat, rows, logs = parameters.reshape(-1, 4), out.reshape(-1, 3), log_x.reshape(-1)
+        for unique, index in _groups(flat, self._parameters):
+            index = index[np.isfinite(logs[index])]
+            if index.size:
+                rows[index] = self._group(logs[index], unique)
+        return out[..., 0], out[..., 1], out[..., 2]
+
+    def _group(self, log_x: Floats, parameters: Floats) -> Floats:
+        kappa, gamma, temperature, rho = (float(p) for p in parameters)
+        log_t = np.log(temperature)
+        rows = kernel.fast_rows(log_x - log_t, kappa, gamma, rho, self._code)
+        return np.stack([rows[:, 0] - log_t, np.clip(rows[:, 5], 0, 1), np.clip(rows[:, 6], 0, 1)], axis=-1)
+
+    def _log_bracket(self) -> tuple[Floats, Floats]:
+        s = self.kappa / (2 * self.gamma)
+        centre = np.log(self.temperature) + np.log(s)
+        spread = 3.0 / np.minimum(1.0, np.sqrt(s)) + 3.0 * self.correlation
+        return np.asarray(centre - spread), np.asarray(centre + 2.0 + 3.0 * self.correlation)
+
+
+class InverseHTMP(SpectralLaw):
+    r"""Law of 1/x where x follows `HTMP`: eigenvalues of kernel and feature matrices.
+
+    Its upper tail is a power law with exponent :math:`\alpha = 1 + (\kappa/2)(1/\gamma - 1)`, its lower tail
+    falls like :math:`e^{-1/(T x)}` (Hodgkinson, Wang & Mahoney, arXiv 2506.03470).
+
+    Parameters
+    ----------
+    kappa, gamma, temperature, correlation, population
+        Of the law of 1/x, as for `HTMP`.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is outside its range; the message states the range.
+
+    Examples
+    --------
+    >>> law = InverseHTMP(kappa=5.0, gamma=0.25)
+    >>> print(round(float(law.sf(0.1) - HTMP(5.0, 0.25).cdf(10.0)), 12), law.tail_index())
+    0.0 8.5
+    """
+
+    def __init__(
+        self,
+        kappa: ArrayLike,
+        gamma: ArrayLike,
+        temperature: ArrayLike = 1.0,
+        correlation: ArrayLike = 0.0,
+        population: str | Population = "inverse-gamma",
+    ) -> None:
+        self.reciprocal = HTMP(kappa, gamma, temperature, correlation, population)
+        self.shape = self.reciprocal.shape
+
+    def __repr__(self) -> str:
+        return f"Inverse{self.reciprocal!r}"
+
+    def tail_index(self) -> Floats:
+        """Exponent alpha of the density's upper tail x**-alpha."""
+        kappa, gamma = self.reciprocal.kappa, self.reciprocal.gamma
+        return np.broadcast_to(1.0 + 0.5 * kappa * (1.0 / gamma - 1.0), self.shape)[()]
+
+    def _evaluate(self, log_x: Floats) -> tuple[Floats, Floats, Floats]:
+        log_f, cdf, sf = self.reciprocal._evaluate(-log_x)
+        return log_f - 2 * log_x, sf, cdf
+
+    def _log_bracket(self) -> tuple[Floats, Floats]:
+        low, high = self.reciprocal._log_bracket()
+        return -high, -low
+
+
+def _in_range(name: str, value: ArrayLike, low: float, high: float) -> Floats:
+    array = np.asarray(value, dtype=np.float64)
+    if not np.all((array >= low) & (array <= high)):
+        described = f"[{low:g}, {high:g}]" if low > 1e-300 or low == 0 else "(0, inf)"
+        raise ValueError(f"{name} must be in {described}, got {value!r}")
+    return array
+
+
+def _population_code(population: Population, correlation: Floats) -> int:
+    if isinstance(population, InverseGamma):
+        return kernel.INVERSE_GAMMA
+    if isinstance(population, LogNormal):
+        return kernel.LOG_NORMAL
+    if isinstance(population, PointMass) and not np.any(correlation):
+        return kernel.LOG_NORMAL
+    raise ValueError(
+        f"the density is available for the populations 'inverse-gamma' and 'log-normal', and for 'point' with "
+        f"correlation 0, not for {population!r}"
+    )
+
+
+def _groups(flat: Floats, parameters: Floats) -> Iterator[tuple[Floats, NDArray[np.int64]]]:
+    """Yield each distinct parameter set with the positions where it applies."""
+    if parameters.size == 4:
+        yield parameters.reshape(4), np.arange(flat.shape[0])
+        return
+    unique, inverse = np.unique(flat, axis=0, return_inverse=True)
+    order = np.argsort(inverse.ravel(), kind="stable")
+    starts = np.searchsorted(inverse.ravel()[order], np.arange(unique.shape[0] + 1))
+    for i, row in enumerate(unique):
+        yield row, order[starts[i] : starts[i + 1]]

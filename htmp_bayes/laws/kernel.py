@@ -1,0 +1,88 @@
+"""The HTMP law as compiled functions of arrays: log-density with its gradient, and distribution function.
+
+Everything here is callable from other compiled code. Arguments are not checked: see `htmp_bayes.laws.htmp` for the
+checked face of the law.
+"""
+
+import hashlib
+import inspect
+import sys
+
+import numba
+import numpy as np
+
+from htmp_bayes.laws import contour, exact_point, population_rule, shared_path, special
+from htmp_bayes.laws.population_rule import INVERSE_GAMMA, LOG_NORMAL
+
+__all__ = [
+    "INVERSE_GAMMA",
+    "LOG_NORMAL",
+    "exact_rows",
+    "fast_rows",
+    "log_density",
+    "log_density_source_version",
+]
+
+_make_rule = population_rule.population_rule
+_make_constants = population_rule.population_constants
+_exact_point = exact_point.exact_point
+_shared_rows = shared_path.shared_rows
+_COLUMNS = exact_point.COLUMNS
+
+_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_jit
+def exact_rows(log_y, kappa, gamma, rho, population):
+    """Evaluate each point on its own path: the slow way that `fast_rows` is tested against.
+
+    Returns an array of shape ``(K, 7)``: log f, its derivatives by log y, s = kappa/(2 gamma), c = kappa/2 and rho,
+    then F and 1 - F.
+    """
+    s = 0.5 * kappa / gamma
+    c = 0.5 * kappa
+    rule = _make_rule(rho, population)
+    constants = _make_constants(rho, population)
+    rows = np.empty((log_y.size, _COLUMNS))
+    for i in range(log_y.size):
+        _exact_point(log_y[i], s, c, population, rule, constants, rows[i])
+    return rows
+
+
+@_jit
+def fast_rows(log_y, kappa, gamma, rho, population):
+    """Evaluate the points together, as far as shared paths serve them; the result of `exact_rows`."""
+    s = 0.5 * kappa / gamma
+    c = 0.5 * kappa
+    rule = _make_rule(rho, population)
+    constants = _make_constants(rho, population)
+    rows = np.empty((log_y.size, _COLUMNS))
+    done = np.zeros(log_y.size, np.bool_)
+    _shared_rows(log_y, s, c, rho, rule, rows, done)
+    for i in range(log_y.size):
+        if not done[i]:
+            _exact_point(log_y[i], s, c, population, rule, constants, rows[i])
+    return rows
+
+
+@_jit
+def log_density(log_y, kappa, gamma, rho, population):
+    """Log-density at temperature 1 and its gradient.
+
+    Returns an array of shape ``(K, 5)``: log f, and its derivatives by log y, kappa, gamma and rho.
+    """
+    rows = fast_rows(log_y, kappa, gamma, rho, population)
+    out = np.empty((log_y.size, 5))
+    out[:, 0] = rows[:, 0]
+    out[:, 1] = rows[:, 1]
+    out[:, 2] = 0.5 * rows[:, 2] / gamma + 0.5 * rows[:, 3]
+    out[:, 3] = -0.5 * kappa / gamma**2 * rows[:, 2]
+    out[:, 4] = rows[:, 4]
+    return out
+
+
+def log_density_source_version() -> str:
+    """Return a hash of the kernel's sources, for the keys of caches of compiled graphs."""
+    modules = (special, population_rule, contour, exact_point, shared_path, sys.modules[__name__])
+    source = "".join(inspect.getsource(module) for module in modules)
+    return hashlib.sha256(source.encode()).hexdigest()[:16]

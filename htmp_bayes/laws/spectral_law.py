@@ -1,0 +1,161 @@
+"""What all eigenvalue laws have in common: the methods of a frozen `scipy.stats` distribution on (0, inf)."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+type Floats = NDArray[np.float64]
+type RandomState = int | np.random.Generator | None
+
+# A quantile starts from its cell of a table and takes a few Newton steps.
+_TABLE_SIZE = 129
+_QUANTILE_STEPS = 60
+_QUANTILE_TOLERANCE = 1e-12
+
+
+class SpectralLaw(ABC):
+    """A continuous law on the positive axis, by its log-density and both tails as functions of log x."""
+
+    shape: tuple[int, ...]
+
+    @abstractmethod
+    def _evaluate(self, log_x: Floats) -> tuple[Floats, Floats, Floats]:
+        """Log-density of x, distribution function and survival function; ``log_x`` has a finite trailing shape."""
+
+    @abstractmethod
+    def _log_bracket(self) -> tuple[Floats, Floats]:
+        """Bounds of log x between which nearly all of the mass lies, of the law's shape."""
+
+    def logpdf(self, x: ArrayLike) -> Floats:
+        """Logarithm of the density at `x`; -inf for x <= 0."""
+        return self._at(x, 0, -np.inf, -np.inf)
+
+    def pdf(self, x: ArrayLike) -> Floats:
+        """Density at `x`."""
+        return np.exp(self.logpdf(x))
+
+    def cdf(self, x: ArrayLike) -> Floats:
+        """Distribution function P(eigenvalue <= x)."""
+        return self._at(x, 1, 0.0, 1.0)
+
+    def sf(self, x: ArrayLike) -> Floats:
+        """Survival function P(eigenvalue > x), without cancellation in the upper tail."""
+        return self._at(x, 2, 1.0, 0.0)
+
+    def logcdf(self, x: ArrayLike) -> Floats:
+        """Logarithm of the distribution function."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.cdf(x))
+
+    def logsf(self, x: ArrayLike) -> Floats:
+        """Logarithm of the survival function."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.sf(x))
+
+    def ppf(self, q: ArrayLike) -> Floats:
+        """Quantile: the x with ``cdf(x) = q``; nan for q outside [0, 1]."""
+        return self._quantile(q, upper=False)
+
+    def isf(self, q: ArrayLike) -> Floats:
+        """Upper quantile: the x with ``sf(x) = q``; nan for q outside [0, 1]."""
+        return self._quantile(q, upper=True)
+
+    def rvs(self, size: int | tuple[int, ...] | None = None, random_state: RandomState = None) -> Floats:
+        """Independent draws (not a spectrum: eigenvalues of one matrix repel, see `sample_ensemble`)."""
+        rng = np.random.default_rng(random_state)
+        if size is None:
+            size = self.shape
+        return self.ppf(rng.uniform(size=size))
+
+    def support(self) -> tuple[float, float]:
+        """End points of the support."""
+        return 0.0, np.inf
+
+    def _at(self, x: ArrayLike, which: int, below: float, above: float) -> Floats:
+        x = np.asarray(x, dtype=np.float64)
+        shape = np.broadcast_shapes(x.shape, self.shape)
+        x = np.broadcast_to(x, shape)
+        inside = (x > 0) & (x < np.inf)
+        log_x = np.where(inside, np.log(np.where(inside, x, 1.0)), np.nan)
+        value = self._evaluate(log_x)[which]
+        outside = np.where(np.isnan(x), np.nan, np.where(x > 0, above, below))
+        return np.where(inside, value, outside)[()]
+
+    def _quantile(self, q: ArrayLike, upper: bool) -> Floats:
+        q = np.asarray(q, dtype=np.float64)
+        shape = np.broadcast_shapes(q.shape, self.shape)
+        q = np.broadcast_to(q, shape)
+        inside = (q > 0) & (q < 1)
+        target = np.where(inside, q, 0.5)
+        log_x = self._solve(target, upper)
+        ends = (np.inf, 0.0) if upper else (0.0, np.inf)
+        edges = np.where(q == 0, ends[0], np.where(q == 1, ends[1], np.nan))
+        return np.where(inside, np.exp(log_x), edges)[()]
+
+    def _solve(self, target: Floats, upper: bool) -> Floats:
+        """Safeguarded Newton steps for log x, on the log of the tail in which the quantile lies."""
+        low, high = self._cells(target, upper)
+        log_x = 0.5 * (low + high)
+        active = np.ones(target.shape, dtype=bool)
+        for _ in range(_QUANTILE_STEPS):
+            log_f, cdf, sf = self._evaluate(np.where(active, log_x, np.nan))
+            below = (target < sf) if upper else (cdf < target)
+            low = np.where(active & below, log_x, low)
+            high = np.where(active & ~below, log_x, high)
+            proposal = log_x - _newton_step(log_f + log_x, cdf, sf, target, upper)
+            inside = (proposal > low) & (proposal < high)
+            following = np.where(inside, proposal, 0.5 * (low + high))
+            settled = np.abs(following - log_x) <= _QUANTILE_TOLERANCE * (1 + np.abs(log_x))
+            log_x = np.where(active, following, log_x)
+            active &= ~settled
+            if not active.any():
+                break
+        return log_x
+
+    def _cells(self, target: Floats, upper: bool) -> tuple[Floats, Floats]:
+        """Neighbouring points of a table, below and above each quantile."""
+        grid, lower, upper_tail = self._table(float(target.min()), float(target.max()), upper)
+        values = -upper_tail if upper else lower
+        wanted = -target if upper else target
+        low, high = np.empty(target.shape), np.empty(target.shape)
+        for i in np.ndindex(target.shape[target.ndim - len(self.shape) :]):
+            own = tuple(k if size > 1 else 0 for k, size in zip(i, self.shape, strict=True))
+            column, place = (slice(None), *own), (..., *i)
+            cell = np.clip(np.searchsorted(values[column], wanted[place]), 1, _TABLE_SIZE - 1)
+            low[place] = grid[column][cell - 1]
+            high[place] = grid[column][cell]
+        return low, high
+
+    def _table(self, smallest: float, largest: float, upper: bool) -> tuple[Floats, Floats, Floats]:
+        """Grid of log x that holds all quantiles between the two, with F and 1 - F there."""
+        low, high = (np.array(bound, dtype=np.float64) for bound in self._log_bracket())
+        for _ in range(40):
+            _, cdf_low, sf_low = self._evaluate(low)
+            _, cdf_high, sf_high = self._evaluate(high)
+            too_high = (sf_low < largest) if upper else (cdf_low > smallest)
+            too_low = (sf_high > smallest) if upper else (cdf_high < largest)
+            if not (np.any(too_high) or np.any(too_low)):
+                break
+            width = high - low
+            low = np.where(too_high, np.maximum(low - width, _SMALLEST_LOG), low)
+            high = np.where(too_low, np.minimum(high + width, _LARGEST_LOG), high)
+        steps = np.linspace(0.0, 1.0, _TABLE_SIZE).reshape(-1, *[1] * len(self.shape))
+        grid = low + (high - low) * steps
+        _, cdf, sf = self._evaluate(grid)
+        return grid, np.maximum.accumulate(cdf, axis=0), np.minimum.accumulate(sf, axis=0)
+
+
+_SMALLEST_LOG = -700.0
+_LARGEST_LOG = 700.0
+
+
+def _newton_step(log_density: Floats, cdf: Floats, sf: Floats, target: Floats, upper: bool) -> Floats:
+    """Newton step in log x on log F or log(1 - F), whichever is the smaller tail."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        on_upper = sf < cdf
+        tail = np.where(on_upper, sf, cdf)
+        wanted = np.where(on_upper == upper, target, 1.0 - target)
+        slope = np.exp(log_density - np.log(tail))
+        difference = np.log(tail) - np.log(wanted)
+        return np.where(on_upper, -difference, difference) / slope

@@ -1,0 +1,191 @@
+"""What a fit reports beside the draws: derived parameters, pointwise likelihood, predictive spectra."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from htmp_bayes.laws import HTMP
+from htmp_bayes.laws.kernel import log_density
+from htmp_bayes.models.compression import interpolation
+from htmp_bayes.models.layer import POPULATIONS, log_prior, prior_draws
+
+# Nodes at which the density is evaluated for the pointwise likelihood.
+_POINTWISE_NODES = 48
+
+
+def with_derived(parameters: xr.Dataset, gamma: float, population: str) -> xr.Dataset:
+    r"""Add ``tail_index`` and ``mean`` to draws of ``kappa``, ``temperature`` and ``correlation``.
+
+    The upper tail of the density falls as :math:`\lambda^{-\alpha}` with :math:`\alpha = \nu + 1` for the
+    inverse-gamma population of shape :math:`\nu`, :math:`\psi'(\nu) = \rho^2`. A log-normal population has no
+    power law, so there ``tail_index`` is left out. The mean is :math:`T\kappa\,\mathrm E[h]/(2\gamma)`,
+    infinite for :math:`\nu \le 1` (correlation of 1.2825 and more): it is left out if any draw is infinite.
+
+    Parameters
+    ----------
+    parameters : xarray.Dataset
+        Draws of ``kappa``, ``temperature`` and ``correlation``.
+    gamma : float
+        Aspect ratio.
+    population : str
+        Name of the population.
+
+    Returns
+    -------
+    xarray.Dataset
+        The three and what is finite of ``tail_index`` and ``mean``; the attribute
+        ``probability_infinite_mean`` is the share of draws with an infinite mean, and
+        ``infinite`` names the variables that were left out.
+
+    Examples
+    --------
+    >>> draws = xr.Dataset({name: ("draw", [1.0]) for name in ("kappa", "temperature", "correlation")})
+    >>> derived = with_derived(draws, gamma=0.5, population="inverse-gamma")
+    >>> print(f"{derived.tail_index.item():.4f} {derived['mean'].item():.4f}")
+    2.4263 2.2658
+    """
+    columns = [parameters[name] for name in ("kappa", "temperature", "correlation")]
+    kappa, temperature, correlation = (column.values for column in columns)
+    law = HTMP(kappa, gamma, temperature, correlation, population)
+    reported = {"tail_index": law.tail_index(), "mean": law.mean()}
+    derived = {
+        name: (columns[0].dims, values) for name, values in reported.items() if np.all(np.isfinite(values))
+    }
+    infinite = float(np.mean(np.isinf(reported["mean"])))
+    left_out = [name for name in ("tail_index", "mean") if name not in derived]
+    result = parameters[["kappa", "temperature", "correlation"]].assign(derived)
+    return result.assign_attrs(probability_infinite_mean=infinite, infinite=" ".join(left_out))
+
+
+def pointwise_log_likelihood(
+    posterior: xr.Dataset, eigenvalues: NDArray, gamma: float, population: str
+) -> xr.Dataset:
+    """Log-density of each eigenvalue at each draw, for PSIS-LOO.
+
+    Parameters
+    ----------
+    posterior : xarray.Dataset
+        Draws of ``kappa``, ``temperature`` and ``correlation`` with dimensions ``(chain, draw)``.
+    eigenvalues : ndarray
+        Eigenvalues, shape ``(N,)``.
+    gamma : float
+        Aspect ratio.
+    population : str
+        Name of the population.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``eigenvalues`` with dimensions ``(chain, draw, eigenvalue)``.
+    """
+    code = POPULATIONS[population]
+    nodes, to_eigenvalues = interpolation(eigenvalues, _POINTWISE_NODES)
+    columns = [posterior[name].values.ravel() for name in ("kappa", "correlation", "temperature")]
+
+    def at_draw(draw: tuple[float, ...]) -> NDArray[np.float64]:
+        kappa, correlation, temperature = draw
+        log_temperature = np.log(temperature)
+        log_f = log_density(nodes - log_temperature, kappa, gamma, correlation, code)[:, 0]
+        return to_eigenvalues @ log_f - log_temperature
+
+    with ThreadPoolExecutor() as pool:
+        rows = list(pool.map(at_draw, zip(*columns, strict=True)))
+    values = np.reshape(rows, (*posterior["kappa"].shape, len(eigenvalues)))
+    return _spectra_dataset(values, posterior.coords["chain"], posterior.coords["draw"])
+
+
+def predictive_spectra(
+    posterior: xr.Dataset, n_eigenvalues: int, gamma: float, population: str, draws: int, random_seed: int
+) -> xr.Dataset:
+    """Spectra of finite random matrices, with the repulsion of their eigenvalues, at evenly thinned draws.
+
+    Parameters
+    ----------
+    posterior : xarray.Dataset
+        Draws of ``kappa``, ``temperature`` and ``correlation`` with dimensions ``(chain, draw)``.
+    n_eigenvalues : int
+        Eigenvalues of each spectrum.
+    gamma : float
+        Aspect ratio.
+    population : str
+        Name of the population.
+    draws : int
+        Number of spectra, rounded up to a multiple of the number of chains.
+    random_seed : int
+        Seed.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``eigenvalues`` with dimensions ``(chain, draw, eigenvalue)``, ascending in the last.
+    """
+    from htmp_bayes.laws.ensemble import sample_ensemble
+
+    chains, length = posterior["kappa"].shape
+    per_chain = min(length, -(-draws // chains))
+    kept = posterior.isel(draw=np.linspace(0, length - 1, per_chain).round().astype(int))
+    columns = [kept[name].values.ravel() for name in ("kappa", "temperature", "correlation")]
+    seeds = np.random.SeedSequence(random_seed).spawn(chains * per_chain)
+
+    def at_draw(
+        kappa: float, temperature: float, correlation: float, seed: np.random.SeedSequence
+    ) -> NDArray[np.float64]:
+        rng = np.random.default_rng(seed)
+        return np.sort(
+            sample_ensemble(
+                n_eigenvalues,
+                kappa,
+                gamma,
+                temperature,
+                correlation,
+                population=population,
+                random_state=rng,
+            )
+        )
+
+    with ThreadPoolExecutor() as pool:
+        rows = list(pool.map(at_draw, *columns, seeds))
+    values = np.reshape(rows, (chains, per_chain, n_eigenvalues))
+    return _spectra_dataset(values, kept.coords["chain"], kept.coords["draw"])
+
+
+def prior_groups(
+    draws: xr.Dataset, data: dict[str, Any], population: str, random_seed: int, size: int = 1000
+) -> dict[str, xr.Dataset]:
+    """Build the groups ``prior`` (draws) and ``log_prior`` (at the posterior's draws).
+
+    Parameters
+    ----------
+    draws : xarray.Dataset
+        Posterior draws of ``kappa``, ``correlation`` and ``location``.
+    data : dict
+        What :func:`~htmp_bayes.models.layer.layer_data` returns.
+    population : str
+        Name of the population.
+    random_seed : int
+        Seed.
+    size : int
+        Number of prior draws.
+
+    Returns
+    -------
+    dict of xarray.Dataset
+        The two groups.
+    """
+    sampled = prior_draws(data, size, np.random.default_rng(random_seed))
+    prior = xr.Dataset({name: (("chain", "draw"), values[None]) for name, values in sampled.items()})
+    prior = prior.assign_coords(chain=[0], draw=np.arange(size))
+    return {
+        "prior": with_derived(prior, data["gamma"], population),
+        "log_prior": xr.Dataset(
+            {name: log_prior(name, draws[name]) for name in ("kappa", "correlation", "location")}
+        ),
+    }
+
+
+def _spectra_dataset(values: NDArray, chain: Any, draw: Any) -> xr.Dataset:
+    coords = {"chain": chain, "draw": draw, "eigenvalue": np.arange(values.shape[-1])}
+    return xr.Dataset({"eigenvalues": (("chain", "draw", "eigenvalue"), values)}, coords=coords)

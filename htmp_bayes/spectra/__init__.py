@@ -1,0 +1,7 @@
+"""Spectra of weight matrices: what they are, and how to get them out of checkpoints and collections."""
+
+from htmp_bayes.spectra.collection import save_spectra
+from htmp_bayes.spectra.reading import read_spectra
+from htmp_bayes.spectra.spectrum import MIN_EIGENVALUES, Spectrum, SpectrumError
+
+__all__ = ["MIN_EIGENVALUES", "Spectrum", "SpectrumError", "read_spectra", "save_spectra"]

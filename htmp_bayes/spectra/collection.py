@@ -1,0 +1,128 @@
+"""Saved collections of spectra: a netCDF file with a table of layers and a ragged array of eigenvalues."""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import h5netcdf
+import h5py
+import numpy as np
+
+from htmp_bayes._errors import reason
+from htmp_bayes._files import replacing
+from htmp_bayes.spectra.spectrum import Spectrum, SpectrumError
+
+FORMAT = "htmp_bayes spectra, version 1"
+
+
+def save_spectra(spectra: Iterable[Spectrum], path: str | os.PathLike[str]) -> None:
+    """Save spectra in one netCDF file, without loss.
+
+    Parameters
+    ----------
+    spectra : iterable of Spectrum
+        At least one.
+    path : str or path-like
+        The file, with suffix ``.nc``. It is written under another name first, so that it is whole or not
+        there.
+
+    Raises
+    ------
+    SpectrumError
+        A ValueError, if there is nothing to save or the file cannot be written.
+
+    Notes
+    -----
+    The layout is the contiguous ragged array of the CF conventions (version 1.11, section 9.3.3): the
+    eigenvalues of all layers one after the other in ``eigenvalue``, with their number for each layer in
+    ``row_size``. Any netCDF reader opens it, for example `xarray.open_dataset`.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> spectrum = Spectrum(np.linspace(0.5, 2.0, 64), n=256, name="layer.0")
+    >>> path = Path(tempfile.mkdtemp()) / "spectra.nc"
+    >>> save_spectra([spectrum], path)
+    >>> from htmp_bayes.spectra import read_spectra
+    >>> read_spectra(path) == [spectrum]
+    True
+    """
+    collected, path = list(spectra), Path(path)
+    if path.suffix != ".nc":
+        raise SpectrumError(f"{path}: a collection of spectra has the suffix .nc.")
+    if not collected:
+        raise SpectrumError(f"{path}: there are no spectra to save.")
+    try:
+        with replacing(path) as temporary, h5netcdf.File(temporary, "w") as file:
+            _write(file, collected)
+    except OSError as error:
+        raise SpectrumError(f"{path} cannot be written ({reason(error)}); choose another place.") from error
+
+
+def load_spectra(path: Path) -> list[Spectrum]:
+    """Read back all that `save_spectra` wrote, in the same order.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    list of Spectrum
+        Equal to what was saved.
+
+    Raises
+    ------
+    SpectrumError
+        A ValueError, if the file is no such collection or is damaged.
+    """
+    try:
+        # netCDF-4 is HDF5; h5netcdf leaves tracebacks on standard error when the file is damaged.
+        with h5py.File(path, "r") as file:
+            known = file.attrs.get("format") == FORMAT
+            spectra = _read(file) if known else []
+    except SpectrumError as error:
+        raise SpectrumError(f"{path}: {error}") from error
+    except (OSError, RuntimeError, LookupError, AttributeError, TypeError, ValueError) as error:
+        raise SpectrumError(f"{path} is not a whole netCDF file ({reason(error)}); make it again.") from error
+    if not known:
+        raise SpectrumError(f"{path} is not a collection of spectra; make one with `htmp-bayes spectra`.")
+    return spectra
+
+
+def _write(file: h5netcdf.File, spectra: list[Spectrum]) -> None:
+    file.attrs.update(
+        {"format": FORMAT, "Conventions": "CF-1.11", "title": "Eigenvalue spectra of neural-network layers"}
+    )
+    file.dimensions = {"layer": len(spectra), "eigenvalue_index": sum(len(spectrum) for spectrum in spectra)}
+    columns: dict[str, tuple[Any, list[Any], str]] = {
+        "name": (h5py.string_dtype(), [s.name for s in spectra], "name of the layer"),
+        "kind": (h5py.string_dtype(), [s.kind for s in spectra], "weight, jacobian or kernel"),
+        "n": ("i8", [s.n for s in spectra], "longer side of the matrix"),
+        "zeros": ("i8", [s.zeros for s in spectra], "zero eigenvalues, left out"),
+        "row_size": ("i8", [len(s) for s in spectra], "number of positive eigenvalues of the layer"),
+        "meta": (h5py.string_dtype(), [json.dumps(dict(s.meta)) for s in spectra], "details, as JSON"),
+    }
+    for column, (dtype, values, meaning) in columns.items():
+        variable = file.create_variable(column, ("layer",), dtype, data=np.array(values, dtype=dtype))
+        variable.attrs["long_name"] = meaning
+    file["row_size"].attrs["sample_dimension"] = "eigenvalue_index"
+    eigenvalues = np.concatenate([spectrum.eigenvalues for spectrum in spectra])
+    variable = file.create_variable("eigenvalue", ("eigenvalue_index",), "f8", data=eigenvalues)
+    variable.attrs["long_name"] = "positive eigenvalues, ascending within a layer"
+
+
+def _read(file: h5py.File) -> list[Spectrum]:
+    names, kinds, metas = (file[column].asstr()[...].tolist() for column in ("name", "kind", "meta"))
+    ns, zeros, sizes = (file[column][...].tolist() for column in ("n", "zeros", "row_size"))
+    eigenvalues = file["eigenvalue"][...]
+    if min(sizes, default=-1) < 0 or sum(sizes) != eigenvalues.size:
+        raise ValueError("its eigenvalues are not as many as it says")
+    rows = np.split(eigenvalues, np.cumsum(sizes)[:-1])
+    return [
+        Spectrum(row, n, name=name, kind=kind, zeros=zero, meta=json.loads(meta))
+        for row, n, name, kind, zero, meta in zip(rows, ns, names, kinds, zeros, metas, strict=True)
+    ]

@@ -1,0 +1,83 @@
+"""The one array of a ``.npy`` file, and the header that members of an ``.npz`` share. No pickles."""
+
+import math
+from pathlib import Path
+from tokenize import TokenError
+from typing import IO
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from htmp_bayes._errors import reason
+from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
+from htmp_bayes.spectra.spectrum import SpectrumError
+
+BROKEN = (ValueError, EOFError, TokenError)
+"""What NumPy raises for a header or a body that is not what it says."""
+
+
+def tensors(path: Path) -> list[StoredTensor]:
+    """List the array of a ``.npy`` file, named after the file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    list of StoredTensor
+        One tensor.
+
+    Raises
+    ------
+    SpectrumError
+        If the file is truncated or is not in NumPy's format.
+    """
+    try:
+        with path.open("rb") as file:
+            shape, dtype = read_header(file, path.stat().st_size)
+    except BROKEN as error:
+        raise SpectrumError(
+            f"{path} is not a whole .npy file ({reason(error)}); save it again with numpy.save."
+        ) from error
+
+    def load() -> np.ndarray:
+        try:
+            return np.load(path, allow_pickle=False)
+        except BROKEN as error:
+            raise SpectrumError(
+                f"{path} is not a whole .npy file ({reason(error)}); save it again."
+            ) from error
+
+    return [StoredTensor(path.stem, shape, str(dtype), load, obstacle(dtype))]
+
+
+def read_header(stream: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype]:
+    """Read the shape and type of an array in NumPy's format from a stream of ``size`` bytes.
+
+    Raises
+    ------
+    ValueError
+        If the stream does not start with such a header, or is too short for what the header says: NumPy would
+        first ask for the memory.
+    """
+    version = npy_format.read_magic(stream)
+    if version == (1, 0):
+        shape, _, dtype = npy_format.read_array_header_1_0(stream)
+    elif version == (2, 0):
+        shape, _, dtype = npy_format.read_array_header_2_0(stream)
+    else:  # version 3 is for the field names of structured types, which no weight has
+        raise ValueError(f"unknown version {version} of the array format")
+    if not dtype.hasobject and size - stream.tell() < math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"too short for an array of shape {shape}")
+    return shape, dtype
+
+
+def obstacle(dtype: np.dtype) -> str:
+    """Say why an array of this type holds no weights, or nothing if it may."""
+    if dtype.hasobject:
+        return "holds pickled Python objects, which are never executed"
+    if dtype.kind != "f":
+        return f"is of type {dtype}, which holds no plain real numbers"
+    return ""

@@ -1,0 +1,61 @@
+"""Arrays of an ``.npz`` archive, one at a time. Pickles are refused."""
+
+import zipfile
+import zlib
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from htmp_bayes._errors import reason
+from htmp_bayes.spectra.readers import npy_file
+from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
+from htmp_bayes.spectra.spectrum import SpectrumError
+
+# RuntimeError is zipfile's word for encryption, NotImplementedError for a compression it does not know.
+BROKEN = (*npy_file.BROKEN, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError)
+
+
+def tensors(path: Path) -> list[StoredTensor]:
+    """List the arrays of an ``.npz`` archive.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    list of StoredTensor
+        In the order of the archive.
+
+    Raises
+    ------
+    SpectrumError
+        If the file is truncated or is no archive of arrays.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [
+                _describe(path, archive, member) for member in archive.namelist() if member.endswith(".npy")
+            ]
+    except BROKEN as error:
+        raise SpectrumError(
+            f"{path} is not a whole .npz archive ({reason(error)}); save it again with numpy.savez."
+        ) from error
+
+
+def _describe(path: Path, archive: zipfile.ZipFile, member: str) -> StoredTensor:
+    with archive.open(member) as stream:
+        shape, dtype = npy_file.read_header(stream, archive.getinfo(member).file_size)
+    name = member.removesuffix(".npy")
+    return StoredTensor(name, shape, str(dtype), partial(_load, path, member), npy_file.obstacle(dtype))
+
+
+def _load(path: Path, member: str) -> np.ndarray:
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
+            return npy_format.read_array(stream, allow_pickle=False)
+    except BROKEN as error:
+        raise SpectrumError(f"{path}: {member} is damaged ({reason(error)}); save the file again.") from error

@@ -1,0 +1,279 @@
+"""The eigenvalues of one layer, with what a law of them needs to know about the matrix."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from htmp_bayes._errors import HTMPError, reason
+from htmp_bayes.spectra.singular_values import count_zeros, singular_values
+
+Kind = Literal["weight", "jacobian", "kernel"]
+
+MIN_EIGENVALUES = 20
+"""Fewest positive eigenvalues of a `Spectrum`: below that a shape of spectrum cannot be told from noise."""
+
+SAME = 1e-6
+"""Relative spread below which eigenvalues are the same: an orthogonal matrix stored in float32 has 1e-7."""
+
+
+class SpectrumError(HTMPError):
+    """Eigenvalues, a matrix or a file that no spectrum can be made of."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Spectrum:
+    r"""Positive eigenvalues of a layer's Gram matrix, validated and immutable.
+
+    Parameters
+    ----------
+    eigenvalues : array_like, shape (N,) or (N + zeros,)
+        Eigenvalues in any order and any unit of scale, at least 20 of them positive. Exact zeros are taken
+        out and counted in ``zeros``.
+    n : int
+        The longer side of the matrix, ``n >= N + zeros``.
+    name : str, optional
+        The layer's name.
+    kind : {"weight", "jacobian", "kernel"}, optional
+        What the matrix is. Kernel matrices (NTK, conjugate kernel) follow the law of the *inverse* ensemble.
+    zeros : int, optional
+        Zero eigenvalues that ``eigenvalues`` does not hold.
+    meta : mapping, optional
+        Anything worth keeping that JSON can hold, such as the shape of the matrix and the file it came from.
+
+    Attributes
+    ----------
+    eigenvalues : ndarray, shape (N,)
+        Float64, positive, ascending, read-only.
+    n, name, kind, zeros, meta
+        As given; ``zeros`` with the exact zeros added, ``meta`` as a read-only copy.
+
+    Raises
+    ------
+    SpectrumError
+        A ValueError, if the eigenvalues hold NaN, an infinite, negative or complex number, are fewer than
+        20, all the same, or more than ``n``.
+
+    Notes
+    -----
+    The law describes N positive eigenvalues, so `gamma` is their number over ``n``. For a full-rank matrix
+    that is the ratio of its sides. If the matrix has dead rows on its shorter side, it is the ratio of what
+    is left without them, and just as exact. If it is rank-deficient in another way (a product of thin
+    factors, say), it is the ratio of the smallest matrix with the same non-zero spectrum, and ``zeros``
+    tells that the layer is a special one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> eigenvalues = np.random.default_rng(1).gamma(2.0, size=64)
+    >>> spectrum = Spectrum(eigenvalues, n=256, name="layer.0")
+    >>> spectrum
+    Spectrum('layer.0', 64 eigenvalues from 0.122 to 5.94, n=256, gamma=0.25)
+    >>> spectrum.gamma
+    0.25
+    """
+
+    eigenvalues: np.ndarray
+    n: int
+    name: str = field(default="", kw_only=True)
+    kind: Kind = field(default="weight", kw_only=True)
+    zeros: int = field(default=0, kw_only=True)
+    meta: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+
+    def __post_init__(self) -> None:
+        def freeze(attribute: str, value: object) -> None:
+            object.__setattr__(self, attribute, value)  # the door that a frozen dataclass leaves to itself
+
+        if not isinstance(self.name, str):
+            raise SpectrumError(f"The name of a spectrum is a string, not {self.name!r}.")
+        values = _as_eigenvalues(self.eigenvalues, _where(self.name))
+        positive = np.sort(values[values > 0])
+        positive.setflags(write=False)
+        freeze("eigenvalues", positive)
+        freeze("n", _as_count(self.n, "n (the longer side of the matrix)", _where(self.name)))
+        freeze("zeros", _as_count(self.zeros, "zeros", _where(self.name)) + values.size - positive.size)
+        freeze("meta", _as_meta(self.meta, _where(self.name)))
+        self._check()
+
+    def _check(self) -> None:
+        where, found = _where(self.name), self.eigenvalues.size
+        if self.kind not in get_args(Kind):
+            raise SpectrumError(f"{where}kind is one of {', '.join(get_args(Kind))}, not {self.kind!r}.")
+        if found < MIN_EIGENVALUES:
+            raise SpectrumError(
+                f"{where}only {found} eigenvalues are positive ({self.zeros} are zero), and fewer than "
+                f"{MIN_EIGENVALUES} say too little about a law; choose a larger matrix."
+            )
+        if np.ptp(self.eigenvalues) <= SAME * self.eigenvalues[-1]:
+            raise SpectrumError(
+                f"{where}all {found} eigenvalues are the same (as of an orthogonal or identity matrix), "
+                "so there is no law to infer; leave this matrix out."
+            )
+        if self.n < found + self.zeros:
+            raise SpectrumError(
+                f"{where}n={self.n} is less than the {found + self.zeros} eigenvalues (zeros included); "
+                "n is the longer side of the matrix."
+            )
+
+    @classmethod
+    def from_matrix(
+        cls, W: ArrayLike, name: str = "", kind: Kind = "weight", meta: Mapping[str, Any] | None = None
+    ) -> "Spectrum":
+        r"""Spectrum of a weight or Jacobian matrix: squared singular values over the longer side.
+
+        Parameters
+        ----------
+        W : array_like, shape (out, in) or (out, in, ...)
+            Real matrix, of any precision down to float8. A tensor with more axes, such as a convolution, is
+            flattened to (out, everything else).
+        name, kind, meta
+            As for `Spectrum`. The shape of ``W`` and its precision are added to ``meta``.
+
+        Returns
+        -------
+        Spectrum
+            The eigenvalues of :math:`W W^\top / n` or :math:`W^\top W / n`, whichever is the smaller
+            matrix, with n the longer side, so that noise of unit variance has mean 1. They come from the
+            singular values of ``W`` itself in float64 and not from the Gram matrix, which would lose the
+            small ones.
+
+        Raises
+        ------
+        SpectrumError
+            A ValueError, if ``W`` is not a real matrix, holds NaN or infinite entries, or has a numerical
+            rank below 20.
+
+        Notes
+        -----
+        Singular values that the rounding of the entries cannot tell from zero count as ``zeros``:
+        see `htmp_bayes.spectra.singular_values.count_zeros`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> noise = np.random.default_rng(1).normal(size=(100, 400))
+        >>> spectrum = Spectrum.from_matrix(noise, name="noise")
+        >>> spectrum.gamma, float(spectrum.eigenvalues.mean().round(2))
+        (0.25, 0.99)
+        """
+        where = _where(name)
+        matrix = _as_matrix(W, where)
+        longer = max(matrix.shape)
+        sigma = singular_values(matrix)
+        with np.errstate(over="ignore", under="ignore"):
+            eigenvalues = np.square(sigma) / longer
+        if not np.isfinite(eigenvalues).all() or (
+            sigma.max() > 0 and eigenvalues.max() < np.finfo(float).tiny
+        ):
+            raise SpectrumError(
+                f"{where}the squares of the entries leave the range of float64; rescale the matrix."
+            )
+        zeros = count_zeros(sigma, matrix.shape, matrix.dtype)
+        details = {"shape": list(np.shape(W)), "dtype": str(matrix.dtype), **(meta or {})}
+        return cls(eigenvalues[: sigma.size - zeros], longer, name=name, kind=kind, zeros=zeros, meta=details)
+
+    @property
+    def gamma(self) -> float:
+        """Aspect ratio: positive eigenvalues over ``n``, in (0, 1]."""
+        return self.eigenvalues.size / self.n
+
+    def __len__(self) -> int:
+        return self.eigenvalues.size
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Spectrum):
+            return NotImplemented
+        return self._attributes() == other._attributes() and np.array_equal(
+            self.eigenvalues, other.eigenvalues
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.n, self.kind, self.zeros, self.eigenvalues.tobytes()))
+
+    def __repr__(self) -> str:
+        extra = "" if self.kind == "weight" else f", kind={self.kind!r}"
+        extra += f", zeros={self.zeros}" if self.zeros else ""
+        return (
+            f"Spectrum({self.name!r}, {len(self)} eigenvalues from {self.eigenvalues[0]:.3g} to "
+            f"{self.eigenvalues[-1]:.3g}, n={self.n}, gamma={self.gamma:.4g}{extra})"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The read-only view of meta cannot be pickled; workers of a process pool get a spectrum built anew.
+        return _rebuild, (self.eigenvalues, *self._attributes())
+
+    def _attributes(self) -> tuple[Any, ...]:
+        return self.n, self.name, self.kind, self.zeros, dict(self.meta)
+
+
+def _rebuild(
+    eigenvalues: np.ndarray, n: int, name: str, kind: Kind, zeros: int, meta: dict[str, Any]
+) -> Spectrum:
+    return Spectrum(eigenvalues, n, name=name, kind=kind, zeros=zeros, meta=meta)
+
+
+def _where(name: str) -> str:
+    return f"{name}: " if name else ""
+
+
+def _as_real(values: ArrayLike, what: str, where: str) -> np.ndarray:
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise SpectrumError(f"{where}{what} cannot be read as an array ({reason(error)}).") from error
+    # A safe cast exists from every real number type, bfloat16 and float8 included, and from nothing else.
+    if not (array.dtype.kind == "f" or np.can_cast(array.dtype, np.float64)):
+        raise SpectrumError(f"{where}{what} must be real numbers, not of type {array.dtype}.")
+    return array
+
+
+def _as_eigenvalues(values: ArrayLike, where: str) -> np.ndarray:
+    array = _as_real(values, "eigenvalues", where).astype(np.float64)
+    if array.ndim != 1:
+        raise SpectrumError(f"{where}eigenvalues must be a list, not an array of shape {array.shape}.")
+    if not np.isfinite(array).all():
+        raise SpectrumError(
+            f"{where}eigenvalues hold {_count_bad(array)}; remove them or mend the computation."
+        )
+    if (array < 0).any():
+        raise SpectrumError(
+            f"{where}{np.sum(array < 0)} eigenvalues are negative (least: {array.min():.3g}), which those "
+            "of a Gram matrix cannot be; set rounding errors to 0, or use Spectrum.from_matrix."
+        )
+    return array
+
+
+def _as_matrix(W: ArrayLike, where: str) -> np.ndarray:
+    array = _as_real(W, "the matrix", where)
+    if array.ndim < 2 or array.size == 0:
+        raise SpectrumError(f"{where}a matrix with two axes or more is needed, not shape {array.shape}.")
+    if not np.isfinite(array).all():
+        raise SpectrumError(
+            f"{where}the matrix holds {_count_bad(array)}, so it has no spectrum; check the checkpoint."
+        )
+    return array.reshape(array.shape[0], -1)
+
+
+def _count_bad(array: np.ndarray) -> str:
+    nan = int(np.isnan(array).sum())
+    infinite = int(np.isinf(array).sum())
+    found = [f"{nan} NaN"] * bool(nan) + [f"{infinite} infinite values"] * bool(infinite)
+    return " and ".join(found)
+
+
+def _as_count(value: object, what: str, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        raise SpectrumError(f"{where}{what} must be a whole number of at least 0, not {value!r}.")
+    return int(value)
+
+
+def _as_meta(meta: Mapping[str, Any] | None, where: str) -> Mapping[str, Any]:
+    """Copy what JSON keeps of ``meta``, so that what is saved and read back is equal to what was there."""
+    try:
+        return MappingProxyType(json.loads(json.dumps(dict(meta or {}), allow_nan=False)))
+    except (TypeError, ValueError) as error:
+        raise SpectrumError(f"{where}meta must hold what JSON can hold ({reason(error)}).") from error

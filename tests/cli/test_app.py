@@ -1,0 +1,196 @@
+"""The command line: help, errors in one sentence, and exit codes."""
+
+import io
+import os
+import resource
+import subprocess
+import sys
+from importlib.metadata import distribution
+
+import h5py
+import numpy as np
+import pytest
+
+import htmp_bayes as hb
+
+HEAVY = {
+    "arviz",
+    "h5py",
+    "matplotlib",
+    "numba",
+    "numpy",
+    "nutpie",
+    "pymc",
+    "pytensor",
+    "rich",
+    "scipy",
+    "xarray",
+}
+HELP = """
+import sys
+from htmp_bayes.cli import main
+code = main(sys.argv[1:])
+print(code, *{name.partition(".")[0] for name in sys.modules}, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["fit", "--help"], ["spectra", "--help"], ["--version"]])
+def test_help_loads_nothing_heavy_and_takes_less_than_half_a_second(arguments):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-c", HELP, *arguments], capture_output=True, text=True, check=True
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    code, *modules = done.stderr.split()
+    assert code == "0"
+    assert not HEAVY & set(modules)
+    assert "htmp-bayes" in done.stdout
+    # Processor time, for other work on the machine stretches the time on the wall.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+
+
+def test_the_program_is_installed_under_its_name():
+    (script,) = distribution("htmp-bayes").entry_points
+    assert (script.name, script.value) == ("htmp-bayes", "htmp_bayes.cli:main")
+
+
+def assert_refused(ended, *words):
+    """One sentence on standard error, with these words in it, and exit code 2."""
+    code, out, err = ended
+    assert code == 2
+    assert out == ""
+    assert err.endswith(".\n")
+    assert err.count("\n") == 1
+    for word in words:
+        assert word in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], ["Missing command", "--help"]),
+        (["fits"], ["No such command 'fits'"]),
+        (["fit"], ["Missing argument 'FILE'"]),
+        (["fit", "model.npz"], ["Missing option '--out'"]),
+        (["fit", "model.npz", "--out", "run", "--draws", "many"], ["--draws"]),
+        (["fit", "model.npz", "--out", "run", "--draws", "0"], ["--draws"]),
+        (["fit", "model.npz", "--out", "run", "--seed", "-1"], ["--seed"]),
+        (["fit", "model.npz", "--out", "run", "--population", "gamma"], ["--population", "log-normal"]),
+        (["fit", "model.npz", "--out", "run", "--sed", "1"], ["--sed"]),
+    ],
+)
+def test_wrong_usage_is_one_sentence(run, arguments, words):
+    assert_refused(run(*arguments), *words)
+
+
+MATRIX = np.random.default_rng(1).normal(size=(60, 80))
+
+
+def checkpoint(path, weight):
+    np.savez(path, weight=weight)
+    return path
+
+
+def spoilt_collection(path, value):
+    """A collection of which someone changed an eigenvalue."""
+    hb.save_spectra([hb.Spectrum.from_matrix(MATRIX, name="layer.0")], path)
+    with h5py.File(path, "r+") as file:
+        file["eigenvalue"][0] = value
+    return path
+
+
+def holding(path, content):
+    path.write_bytes(content)
+    return path
+
+
+BAD_INPUT = {
+    "NaN": (lambda f: checkpoint(f / "a.npz", np.where(MATRIX > 2, np.nan, MATRIX)), ["weight", "NaN"]),
+    "NaN in a collection": (lambda f: spoilt_collection(f / "a.nc", np.nan), ["a.nc", "1 NaN"]),
+    "negative": (lambda f: spoilt_collection(f / "a.nc", -1.0), ["a.nc", "1 eigenvalues are negative"]),
+    "complex": (lambda f: checkpoint(f / "a.npz", MATRIX + 1j), ["weight", "complex"]),
+    "few": (lambda f: checkpoint(f / "a.npz", MATRIX * (np.arange(80) < 12)), ["weight", "only 12", "20"]),
+    "objects": (lambda f: checkpoint(f / "a.npz", np.full((60, 80), None)), ["a.npz", "weight"]),
+    "empty": (lambda f: holding(f / "a.npz", b""), ["a.npz"]),
+    "truncated": (
+        lambda f: holding(f / "a.safetensors", (400).to_bytes(8, "little") + b'{"weight": '),
+        ["a.safetensors"],
+    ),
+    "pickle": (lambda f: holding(f / "a.pkl", b"\x80\x04N."), ["a.pkl", "pickles never"]),
+    "absent": (lambda f: f / "a.npz", ["a.npz does not exist"]),
+}
+
+
+@pytest.mark.parametrize("command", ["spectra", "fit"])
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_is_one_sentence_and_leaves_nothing_behind(run, tmp_path, command, case):
+    make, words = BAD_INPUT[case]
+    out = tmp_path / "out.nc"
+    assert_refused(run(command, make(tmp_path), "--out", out), *words)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("command", ["spectra", "fit"])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--include", "("], ["include='('", "not a regular expression"]),
+        (["--exclude", "*"], ["exclude='*'", "not a regular expression"]),
+        (["--include", "bias"], ["no weight matrix", "include='bias'"]),
+    ],
+)
+def test_patterns_that_choose_nothing_are_refused(run, collection, tmp_path, command, options, words):
+    assert_refused(run(command, collection, *options, "--out", tmp_path / "out.nc"), *words)
+
+
+def test_a_collection_that_cannot_be_written_is_refused(run, collection, tmp_path):
+    (tmp_path / "file").touch()
+    assert_refused(run("spectra", collection, "--out", tmp_path / "file" / "out.nc"), "cannot be written")
+    assert_refused(run("spectra", collection, "--out", tmp_path / "out.csv"), "suffix .nc")
+
+
+@pytest.mark.parametrize("out", ["file", "file/run", "/proc/run"])
+def test_a_run_that_cannot_be_written_is_refused_before_anything_is_fitted(
+    run, collection, tmp_path, fits, out
+):
+    (tmp_path / "file").touch()
+    assert_refused(run("fit", collection, "--out", tmp_path / out), "choose another --out")
+    assert not fits
+
+
+def test_spectra_writes_a_collection_and_a_table(run, tmp_path):
+    source = checkpoint(tmp_path / "model.npz", MATRIX)
+    code, out, err = run("spectra", source, "--out", tmp_path / "out.nc")
+    (spectrum,) = hb.read_spectra(tmp_path / "out.nc")
+    assert (code, err) == (0, "")
+    assert spectrum == hb.read_spectra(source)[0]
+    assert out.splitlines()[-1].split()[:5] == ["weight", "60", "80", "0.75", "0"]
+
+
+def test_progress_is_shown_on_a_terminal_and_not_in_a_pipe(run, tmp_path, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    source, terminal = checkpoint(tmp_path / "model.npz", MATRIX), Terminal()
+    assert run("spectra", source, "--out", tmp_path / "out.nc", "--quiet") == (0, "", "")
+    monkeypatch.setattr("sys.stderr", terminal)
+    run("spectra", source, "--out", tmp_path / "out.nc")
+    assert "reading" in terminal.getvalue()
+    assert "1/1" in terminal.getvalue()
+
+
+def test_a_reader_who_has_seen_enough_gets_no_traceback(tmp_path):
+    command = (
+        f"from htmp_bayes.cli import main; raise SystemExit(main(['spectra', {str(tmp_path / 'a.npz')!r}, "
+    )
+    command += f"'--out', {str(tmp_path / 'out.nc')!r}]))"
+    checkpoint(tmp_path / "a.npz", MATRIX)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        done = subprocess.run(
+            [sys.executable, "-c", command], stdout=closed, stderr=subprocess.PIPE, check=False
+        )
+    assert done.stderr == b""
+    assert hb.read_spectra(tmp_path / "out.nc")

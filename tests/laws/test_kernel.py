@@ -1,0 +1,143 @@
+"""The density kernel: against arbitrary precision, the fast way against the slow, switches, norm."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from htmp_bayes.laws import exact_point, kernel
+from htmp_bayes.laws.population_rule import population_constants, population_rule
+
+TABLE = json.loads((Path(__file__).parents[1] / "reference" / "htmp_reference.json").read_text())
+CODES = {"point": kernel.LOG_NORMAL, "log-normal": kernel.LOG_NORMAL, "inverse-gamma": kernel.INVERSE_GAMMA}
+# The range that is promised; the table goes beyond it.
+PROMISED = [
+    row
+    for row in TABLE
+    if 0.05 <= row["kappa"] <= 1000 and row["x"] > 1e-100 and row["cdf"] >= 1e-12 and row["sf"] >= 1e-12
+]
+KAPPAS = (0.05, 0.3, 2.0, 10.0, 100.0)
+GAMMAS = (0.02, 0.25, 0.7, 0.98)
+RHOS = (0.0, 0.3, 1.0, 2.0)
+
+
+def _row(row, evaluate):
+    log_y = np.array([np.log(row["x"])])
+    return evaluate(log_y, row["kappa"], row["gamma"], row["correlation"], CODES[row["population"]])[0]
+
+
+@pytest.mark.parametrize("evaluate", [kernel.exact_rows, kernel.fast_rows], ids=["exact", "fast"])
+def test_agrees_with_arbitrary_precision(evaluate):
+    assert len(PROMISED) > 150
+    for row in PROMISED:
+        got = _row(row, evaluate)
+        uncorrelated = row["correlation"] == 0
+        assert got[0] == pytest.approx(row["logpdf"], abs=1e-10 if uncorrelated else 1e-8, rel=1e-12), row
+        assert got[5] == pytest.approx(row["cdf"], abs=1e-12 if uncorrelated else 1e-10), row
+        assert got[6] == pytest.approx(row["sf"], abs=1e-12 if uncorrelated else 1e-10), row
+
+
+def test_stays_right_beyond_the_promised_range():
+    for row in TABLE:
+        if row["x"] > 1e-250:
+            got = _row(row, kernel.exact_rows)
+            assert got[0] == pytest.approx(row["logpdf"], abs=1e-7, rel=1e-10), row
+            assert got[5] == pytest.approx(row["cdf"], abs=1e-11), row
+
+
+def test_tails_keep_relative_accuracy():
+    checked = 0
+    for row in PROMISED:
+        got = _row(row, kernel.exact_rows)
+        if row["sf"] < 1e-6 and row["correlation"] > 0:
+            assert got[6] == pytest.approx(row["sf"], rel=1e-7), row
+            checked += 1
+    assert checked > 3
+
+
+def test_gradient_agrees_with_arbitrary_precision():
+    for row in PROMISED:
+        log_y = np.array([np.log(row["x"])])
+        got = kernel.log_density(
+            log_y, row["kappa"], row["gamma"], row["correlation"], CODES[row["population"]]
+        )[0]
+        assert got[1] / row["x"] == pytest.approx(row["d_x"], rel=1e-7, abs=1e-7 / row["x"]), row
+        assert got[2] == pytest.approx(row["d_kappa"], rel=1e-7, abs=1e-9), row
+        assert got[3] == pytest.approx(row["d_gamma"], rel=1e-7, abs=1e-7), row
+        assert got[4] == pytest.approx(row["d_correlation"], rel=1e-7, abs=1e-9), row
+
+
+def _central_grid(kappa, gamma, rho, population, size, probability=1e-5):
+    """Points of log y between two tail probabilities."""
+    s = kappa / (2 * gamma)
+    wide = np.linspace(np.log(s) - 12 / min(1, np.sqrt(s)) - 3 * rho, np.log(max(s, 1.0)) + 4 + 8 * rho, 150)
+    rows = kernel.exact_rows(wide, kappa, gamma, rho, population)
+    inside = (rows[:, 5] > probability) & (rows[:, 6] > probability)
+    return np.linspace(wide[inside][0], wide[inside][-1], size)
+
+
+@pytest.mark.parametrize(
+    "population", [kernel.LOG_NORMAL, kernel.INVERSE_GAMMA], ids=["log-normal", "inv-gamma"]
+)
+@pytest.mark.parametrize("kappa", [0.01, 0.3, 3.0, 30.0, 1000.0])
+def test_shared_paths_agree_with_own_paths(kappa, population):
+    rng = np.random.default_rng([population, int(1000 * kappa)])
+    # F is a phase divided by pi kappa/2, and a phase carries some 1e-14.
+    for gamma in (rng.uniform(0.005, 0.5), rng.uniform(0.5, 1.0), 1.0):
+        for rho in (0.0, rng.uniform(0.0, 1.0), rng.uniform(1.0, 3.0)):
+            log_y = _central_grid(kappa, gamma, rho, population, 24)
+            fast = kernel.fast_rows(log_y, kappa, gamma, rho, population)
+            exact = kernel.exact_rows(log_y, kappa, gamma, rho, population)
+            promised = 1e-10 if rho == 0 else 1e-8
+            np.testing.assert_allclose(fast[:, 0], exact[:, 0], rtol=1e-12, atol=promised)
+            np.testing.assert_allclose(fast[:, 1:5], exact[:, 1:5], rtol=1e-7, atol=1e-9)
+            promised = 1e-12 + 5e-14 / kappa if rho == 0 else 1e-10
+            np.testing.assert_allclose(fast[:, 5:], exact[:, 5:], rtol=0, atol=promised)
+
+
+@pytest.mark.parametrize("kappa", [0.05, 1.0, 5.0, 50.0])
+@pytest.mark.parametrize("rho", [0.0, 0.2, 1.0])
+def test_bulk_and_tail_routes_agree_where_they_meet(kappa, rho):
+    gamma, population = 0.25, kernel.INVERSE_GAMMA
+    s, c = kappa / (2 * gamma), kappa / 2
+    rule, constants = population_rule(rho, population), population_constants(rho, population)
+    bulk, tail = np.empty(7), np.empty(7)
+    met = 0
+    for log_y in _central_grid(kappa, gamma, rho, population, 150, probability=1e-11):
+        ratio, tau, phase = exact_point._bulk(log_y, s, c, population, rule, constants, bulk)
+        by_ratio = 1e-5 < ratio < 1e-2 and bulk[6] > exact_point.TAIL_PROBABILITY
+        by_probability = 3e-7 < bulk[6] < 3e-6 and ratio > exact_point.TAIL_RATIO
+        if by_ratio or by_probability:
+            exact_point._tail(log_y, tau, phase < np.pi / 2, s, c, population, rule, constants, tail)
+            np.testing.assert_allclose(tail[:5], bulk[:5], rtol=1e-8, atol=1e-8)
+            np.testing.assert_allclose(tail[5:], bulk[5:], rtol=0, atol=1e-12 + 5e-14 / kappa)
+            met += 1
+    assert met > 0
+
+
+@pytest.mark.parametrize(
+    "population", [kernel.LOG_NORMAL, kernel.INVERSE_GAMMA], ids=["log-normal", "inv-gamma"]
+)
+@pytest.mark.parametrize("kappa", KAPPAS)
+def test_integrates_to_one_over_the_box(kappa, population):
+    """The norm from the density alone, beyond two quantiles completed by the distribution function."""
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+    for gamma in GAMMAS:
+        for rho in RHOS:
+            edges = np.linspace(*_central_grid(kappa, gamma, rho, population, 2), 17)
+            half = np.diff(edges)[:, None] / 2
+            log_y = (edges[:-1, None] + half * (1 + nodes)).ravel()
+            rows = kernel.fast_rows(log_y, kappa, gamma, rho, population)
+            inside = np.sum((np.exp(rows[:, 0] + log_y)).reshape(half.shape[0], -1) * half * weights)
+            ends = kernel.exact_rows(edges[[0, -1]], kappa, gamma, rho, population)
+            assert inside + ends[0, 5] + ends[1, 6] == pytest.approx(1.0, abs=1e-9), (gamma, rho)
+
+
+def test_deep_tails_stay_finite_and_smooth():
+    log_y = np.array([8.0, 8.001, 12.0, 12.001])
+    rows = kernel.exact_rows(log_y, 2447.0, 0.01933, 0.0, kernel.LOG_NORMAL)
+    assert np.all(rows[:, 0] < -1000)
+    assert np.all(np.isfinite(rows))
+    slope = (rows[1::2, 0] - rows[::2, 0]) / 0.001
+    np.testing.assert_allclose(slope, rows[::2, 1], rtol=0.01)

@@ -1,0 +1,57 @@
+"""The rank-one eigenvalue solver in arbitrary precision, poles and weights over many orders of magnitude."""
+
+import numpy as np
+import pytest
+from flint import arb, arb_mat, ctx
+
+from htmp_bayes.laws.secular import rank_one_eigenvalues
+
+RNG = np.random.default_rng(11)
+
+
+def determinant(diagonal, squares, x):
+    """det(diag(d) + z z^T - x), exactly as a ball."""
+    ctx.prec = 2000
+    d, z = [arb(float(v)) for v in diagonal], [arb(float(v)).sqrt() for v in squares]
+    n = len(d)
+    return arb_mat(
+        n, n, [z[i] * z[j] + (d[i] - arb(x) if i == j else 0) for i in range(n) for j in range(n)]
+    ).det()
+
+
+@pytest.mark.parametrize("spread", [0, 5, 40, 100])
+@pytest.mark.parametrize("trial", range(4))
+def test_every_root_is_bracketed_to_full_relative_accuracy(spread, trial):
+    """The characteristic polynomial changes sign between x (1 - 4 eps) and x (1 + 4 eps)."""
+    n = 9
+    diagonal = np.sort(10 ** RNG.uniform(-spread, 1, n))
+    diagonal[0] = 0.0
+    squares = 10 ** RNG.uniform(-spread, 1, n)
+    for x in rank_one_eigenvalues(diagonal, squares):
+        below, above = (
+            determinant(diagonal, squares, arb(float(x)) * (1 + s * arb(2.0**-50))) for s in (-1, 1)
+        )
+        assert below * above < 0
+
+
+def test_trace_and_interlacing_of_a_large_one():
+    diagonal, squares = np.sort(RNG.gamma(2.0, size=500)), RNG.gamma(0.02, size=500)
+    diagonal[0] = 0.0
+    roots = rank_one_eigenvalues(diagonal, squares)
+    assert roots.sum() == pytest.approx(diagonal.sum() + squares.sum(), rel=1e-13)
+    assert np.all(roots >= diagonal)
+    assert np.all(roots[:-1] <= diagonal[1:])
+
+
+def test_equal_poles_and_vanishing_weights():
+    diagonal = np.array([0.0, 0.0, 1.0, 1.0, 1.0, 2.0])
+    squares = np.array([0.5, 0.0, 0.3, 0.0, 0.2, 1e-310])
+    exact = np.linalg.eigvalsh(np.diag(diagonal) + np.sqrt(np.outer(squares, squares)))
+    np.testing.assert_allclose(rank_one_eigenvalues(diagonal, squares), exact, rtol=1e-14, atol=1e-16)
+
+
+def test_input_is_left_alone():
+    diagonal, squares = np.array([0.0, 1.0]), np.array([1.0, 2.0])
+    rank_one_eigenvalues(diagonal, squares)
+    np.testing.assert_array_equal(diagonal, [0.0, 1.0])
+    np.testing.assert_array_equal(squares, [1.0, 2.0])

@@ -1,0 +1,109 @@
+"""What `check` finds wrong, and that each finding can come about."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from htmp_bayes import check
+from htmp_bayes._results import ResultError
+
+DIMENSIONS = ("chain", "draw")
+
+
+def independent(chains=4, draws=1000, seed=1):
+    return np.random.default_rng(seed).normal(size=(chains, draws))
+
+
+def result_of(kappa, energy=None, diverging=0):
+    """A result with these draws of kappa beside flawless ones of the correlation."""
+    flags = np.zeros(kappa.shape, dtype=bool)
+    flags.flat[:diverging] = True
+    posterior = {"kappa": kappa, "correlation": independent(*kappa.shape, seed=2)}
+    statistics = {
+        "energy": independent(*kappa.shape, seed=3) if energy is None else energy,
+        "diverging": flags,
+    }
+    tree = xr.DataTree.from_dict(
+        {
+            group: xr.Dataset({name: (DIMENSIONS, values) for name, values in variables.items()})
+            for group, variables in {"posterior": posterior, "sample_stats": statistics}.items()
+        }
+    )
+    tree.attrs = {"name": "layer.0", "tune": 500, "draws": kappa.shape[1]}
+    return tree
+
+
+def autocorrelated(coefficient, seed=1):
+    noise, chain = independent(seed=seed), np.zeros((4, 1000))
+    for step in range(1, 1000):
+        chain[:, step] = coefficient * chain[:, step - 1] + noise[:, step]
+    return chain
+
+
+def test_independent_draws_pass():
+    verdict = check(result_of(independent()))
+    assert verdict
+    assert verdict.ok
+    assert verdict.reasons == ()
+    assert str(verdict) == "layer.0: usable"
+    assert verdict.r_hat.keys() == {"kappa", "correlation"}
+    assert verdict.ess_bulk["kappa"] == pytest.approx(4000, rel=0.15)
+    assert verdict.e_bfmi > 1
+
+
+def test_divergences_are_counted():
+    verdict = check(result_of(independent(), diverging=3))
+    assert not verdict
+    assert verdict.divergences == 3
+    assert verdict.reasons == (
+        "3 of 4000 draws diverged, so the sampler may have missed a part of the posterior; "
+        "fit with more tuning steps (tune = 1000).",
+    )
+    assert str(verdict) == f"layer.0: not usable as it is\n  - {verdict.reasons[0]}"
+
+
+def test_a_chain_elsewhere_is_seen_by_r_hat():
+    verdict = check(result_of(independent() + np.array([[2.0], [0.0], [0.0], [0.0]])))
+    (reason,) = [text for text in verdict.reasons if text.startswith("R-hat")]
+    assert "for kappa (more than 1.01)" in reason
+    assert "correlation" not in reason
+    assert "tune = 1000" in reason
+    assert "draws = 2000" in reason
+
+
+def test_a_chain_that_moves_slowly_has_too_small_an_effective_size_and_is_told_how_many_draws_it_needs():
+    verdict = check(result_of(autocorrelated(0.95)))
+    (reason,) = [text for text in verdict.reasons if text.startswith("The bulk")]
+    assert verdict.ess_bulk["kappa"] < 400
+    needed = 1000 * max(2, 1.2 * 400 / verdict.ess_bulk["kappa"])
+    assert f"draws = {np.ceil(needed / 100) * 100:.0f}" in reason
+
+
+def test_the_tails_are_judged_by_themselves():
+    verdict = check(result_of(independent(chains=4, draws=80)))
+    assert {reason.partition(" effective")[0] for reason in verdict.reasons} == {"The bulk", "The tail"}
+
+
+def test_an_energy_that_moves_slowly_is_seen_by_e_bfmi():
+    verdict = check(result_of(independent(), energy=autocorrelated(0.97)))
+    (reason,) = verdict.reasons
+    assert reason.startswith(f"E-BFMI is {verdict.e_bfmi:.2f} (less than 0.3)")
+
+
+def test_one_chain_cannot_be_judged():
+    (reason,) = check(result_of(independent(chains=1))).reasons
+    assert reason.startswith("There is one chain")
+
+
+def test_draws_that_are_all_the_same_do_not_pass():
+    verdict = check(result_of(np.ones((4, 1000))))
+    assert np.isnan(verdict.r_hat["kappa"])
+    assert any(reason.startswith("R-hat is nan for kappa") for reason in verdict.reasons)
+
+
+@pytest.mark.parametrize("missing", ["posterior", "sample_stats"])
+def test_something_else_than_a_fit_is_refused(missing):
+    result = result_of(independent(draws=10))
+    del result[missing]
+    with pytest.raises(ResultError, match=f"no group '{missing}'"):
+        check(result)

@@ -1,0 +1,183 @@
+"""`fit`: what it returns, that it can be trusted to repeat itself, and that it recovers what is known."""
+
+import arviz as az
+import numpy as np
+import pytest
+import xarray as xr
+from numpy.testing import assert_allclose
+
+from htmp_bayes import Spectrum, laws
+from htmp_bayes.fitting import FitError, fit
+from htmp_bayes.laws.ensemble import sample_ensemble
+from htmp_bayes.models import sampling
+from htmp_bayes.spectra import SpectrumError
+
+GROUPS = {
+    "posterior",
+    "sample_stats",
+    "log_likelihood",
+    "posterior_predictive",
+    "observed_data",
+    "constant_data",
+    "prior",
+    "log_prior",
+}
+QUICK = {"draws": 200, "tune": 300, "chains": 2, "random_seed": 5, "predictive_draws": 10}
+
+
+@pytest.fixture(scope="module")
+def spectrum():
+    eigenvalues = sample_ensemble(64, 3.0, 0.25, 0.2, 0.6, random_state=1)
+    return Spectrum(eigenvalues, n=256, name="layer.0")
+
+
+@pytest.fixture(scope="module")
+def result(spectrum):
+    return fit(spectrum, **QUICK)
+
+
+def test_groups_and_variables(result, spectrum):
+    assert set(result.children) == GROUPS
+    assert set(result["posterior"].data_vars) == {"kappa", "temperature", "correlation", "tail_index", "mean"}
+    assert result["log_likelihood"]["eigenvalues"].shape == (2, 200, 64)
+    predictive = result["posterior_predictive"]["eigenvalues"]
+    assert predictive.shape == (2, 5, 64)
+    assert np.all(np.diff(predictive.values) >= 0)
+    assert_allclose(result["observed_data"]["eigenvalues"], spectrum.eigenvalues)
+    assert int(result["constant_data"]["n"]) == 256
+    assert float(result["constant_data"]["gamma"]) == 0.25
+    assert int(result["sample_stats"]["diverging"].sum()) == 0
+
+
+def test_attributes(result):
+    expected = {
+        "name": "layer.0",
+        "law": "htmp",
+        "population": "inverse-gamma",
+        "random_seed": 5,
+        "draws": 200,
+    }
+    assert {key: result.attrs[key] for key in expected} == expected
+    assert result.attrs["nutpie_version"]
+
+
+def test_derived_variables_are_the_laws(result):
+    posterior = result["posterior"].isel(chain=0, draw=3)
+    law = laws.HTMP(
+        float(posterior["kappa"]), 0.25, float(posterior["temperature"]), float(posterior["correlation"])
+    )
+    assert_allclose(posterior["mean"], law.mean())
+    assert_allclose(posterior["tail_index"], law.tail_index())
+
+
+def test_log_likelihood_is_the_laws(result, spectrum):
+    posterior = result["posterior"].isel(chain=1, draw=7)
+    law = laws.HTMP(
+        float(posterior["kappa"]), 0.25, float(posterior["temperature"]), float(posterior["correlation"])
+    )
+    ours = result["log_likelihood"]["eigenvalues"].isel(chain=1, draw=7)
+    assert_allclose(ours, law.logpdf(spectrum.eigenvalues), atol=1e-6)
+
+
+def test_arviz_works_on_it(result):
+    assert list(az.summary(result).index) == list(result["posterior"].data_vars)
+    assert np.isfinite(az.loo(result).elpd)
+    assert az.bfmi(result) is not None
+    az.plot_ppc_dist(result, num_samples=10)
+
+
+def test_one_file_and_back(result, tmp_path):
+    result.to_netcdf(tmp_path / "posterior.nc")
+    for read in (az.from_netcdf, xr.open_datatree):
+        with read(tmp_path / "posterior.nc") as back:
+            assert back.identical(result)
+
+
+def test_the_same_seed_gives_the_same_bits_on_any_number_of_cores(result, spectrum):
+    again = fit(spectrum, **QUICK, cores=1)
+    assert again.identical(result)
+
+
+def test_another_seed_gives_other_draws(result, spectrum):
+    other = fit(spectrum, **{**QUICK, "random_seed": 6, "draws": 20, "predictive_draws": 0})
+    assert "posterior_predictive" not in other.children
+    assert not np.any(other["posterior"]["kappa"].values[0] == result["posterior"]["kappa"].values[0, :20])
+
+
+def test_a_run_compiles_once(result):
+    square = sample_ensemble(40, 3.0, 1.0, 0.2, 0.6, random_state=1)
+    fitted = fit(
+        square, n=40, population="log-normal", **{**QUICK, "draws": 20, "tune": 50, "predictive_draws": 2}
+    )
+    assert sampling._compiled_model.cache_info().misses == 1
+    assert set(fitted["posterior"].data_vars) == {"kappa", "temperature", "correlation", "mean"}
+    assert fitted["posterior"].attrs["infinite"] == "tail_index"
+
+
+def test_an_infinite_mean_is_left_out_and_said_so():
+    heavy = sample_ensemble(64, 3.0, 0.25, 0.2, 2.4, random_state=1)
+    fitted = fit(heavy, n=256, **{**QUICK, "draws": 50, "tune": 100, "predictive_draws": 0})
+    assert "mean" not in fitted["posterior"]
+    assert fitted["posterior"].attrs["probability_infinite_mean"] > 0.9
+    assert np.all(np.isfinite(az.summary(fitted)["mean"].astype(float)))
+
+
+def test_pymcs_own_sampler(spectrum):
+    fitted = fit(
+        spectrum,
+        nuts_sampler="pymc",
+        cores=1,
+        **{**QUICK, "draws": 20, "tune": 50, "chains": 1, "predictive_draws": 0},
+    )
+    assert fitted["posterior"]["kappa"].shape == (1, 20)
+    assert fitted.attrs["nuts_sampler"] == "pymc"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"law": "gaussian"}, "law is one of htmp"),
+        ({"likelihood": "joint"}, "likelihood is one of density"),
+        ({"population": "cauchy"}, "population is one of inverse-gamma, log-normal"),
+        ({"nuts_sampler": "stan"}, "nuts_sampler is one of nutpie, pymc"),
+        ({"draws": 0}, "draws must be a whole number of at least 1"),
+        ({"tune": 2.5}, "tune must be a whole number"),
+        ({"chains": -1}, "chains must be a whole number"),
+        ({"random_seed": -3}, "random_seed must be a whole number"),
+        ({"predictive_draws": -1}, "predictive_draws must be a whole number"),
+    ],
+)
+def test_settings_that_are_not_available(spectrum, settings, message):
+    with pytest.raises(FitError, match=message):
+        fit(spectrum, **settings)
+
+
+def test_bad_input(spectrum):
+    with pytest.raises(FitError, match="needs n"):
+        fit(spectrum.eigenvalues)
+    with pytest.raises(SpectrumError, match="NaN"):
+        fit([np.nan] * 30, n=30)
+    with pytest.raises(FitError, match="aspect ratio"):
+        fit(spectrum.eigenvalues, n=10**6)
+
+
+TRUTHS = [(3.0, 0.25, 0.6), (1.0, 0.5, 0.4), (8.0, 0.3, 0.8), (0.5, 0.25, 0.9)]
+
+
+@pytest.mark.slow
+def test_recovers_known_parameters_of_ensemble_draws():
+    """Count the 90 % intervals that hold the truth, for draws of matrices, whose eigenvalues repel.
+
+    At a coverage of 0.9 fewer than 15 of 20 intervals hold the truth with probability 0.011.
+    """
+    held = {"kappa": 0, "temperature": 0, "correlation": 0}
+    settings = {"draws": 400, "tune": 400, "chains": 2, "predictive_draws": 0}
+    for number in range(20):
+        kappa, gamma, correlation = TRUTHS[number % len(TRUTHS)]
+        truth = {"kappa": kappa, "temperature": 0.1, "correlation": correlation}
+        eigenvalues = sample_ensemble(128, kappa, gamma, 0.1, correlation, random_state=100 + number)
+        fitted = fit(eigenvalues, n=round(128 / gamma), random_seed=number, **settings)
+        for name, value in truth.items():
+            low, high = np.quantile(fitted["posterior"][name], [0.05, 0.95])
+            held[name] += low <= value <= high
+    assert min(held.values()) >= 15, held
