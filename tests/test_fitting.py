@@ -79,6 +79,8 @@ def test_log_likelihood_is_the_laws(result, spectrum):
     assert_allclose(ours, law.logpdf(spectrum.eigenvalues), atol=1e-6)
 
 
+# Whether the leave-one-out posterior of an outermost eigenvalue is near enough is for 400 draws a matter of chance.
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto distribution:UserWarning")
 def test_arviz_works_on_it(result):
     assert list(az.summary(result).index) == list(result["posterior"].data_vars)
     assert np.isfinite(az.loo(result).elpd)
