@@ -63,8 +63,10 @@ def sample_ensemble(
     ValueError
         If a parameter is outside its range.
 
-    Notes ----- The time is O(N^2) without correlation (N = 4,096: a fraction of a second) and O(N^3) with it
-    (N = 1,000: a few seconds).
+    Notes
+    -----
+    The time is O(N^2) without correlation (N = 4,096: a fraction of a second) and O(N^3) with it (N = 1,000: a
+    few seconds).
 
     Examples
     --------
