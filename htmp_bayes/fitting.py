@@ -2,7 +2,7 @@
 
 import sys
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike
 
 from htmp_bayes._errors import HTMPError
 from htmp_bayes.spectra import Spectrum
+
+if TYPE_CHECKING:
+    from htmp_bayes.models.sampling import LayerDraws
 
 LAWS = ("htmp",)
 LIKELIHOODS = ("density",)
@@ -52,7 +55,9 @@ def fit(
     r"""Posterior of repulsion, temperature and correlation of one layer, by NUTS.
 
     The model is :func:`htmp_bayes.models.layer.layer_model`, where the prior is documented; the aspect ratio
-    is known from the matrix. It is compiled once in a process and serves every layer after the first.
+    is known from the matrix. NUTS walks on a polynomial that stands for the log-posterior, whose model is
+    compiled once in a process; a Metropolis-Hastings step on the exact log-posterior makes its draws those of
+    the model.
 
     Parameters
     ----------
@@ -110,7 +115,8 @@ def fit(
 
         Attributes of the root: ``name`` and ``kind`` of the spectrum, ``law``, ``population``,
         ``likelihood``, ``draws``, ``tune``, ``chains``, ``random_seed``, ``nuts_sampler`` and
-        ``<package>_version`` of each package involved.
+        ``<package>_version`` of each package involved; with nutpie also ``surrogate_error`` and
+        ``surrogate_acceptance`` (:func:`htmp_bayes.models.surrogate.sample_surrogate`).
 
     Raises
     ------
@@ -141,7 +147,7 @@ def fit(
     _check_counts(0, predictive_draws=predictive_draws)
     seed = _as_seed(random_seed)
     data = layer_data(spectrum.eigenvalues, spectrum.gamma, population)
-    tree = sample_layer(
+    sampled = sample_layer(
         data,
         draws=draws,
         tune=tune,
@@ -161,33 +167,32 @@ def fit(
         "random_seed": seed,
         "nuts_sampler": nuts_sampler,
     }
-    return _result(spectrum, data, tree, settings, predictive_draws)
+    return _result(spectrum, data, sampled, settings, predictive_draws)
 
 
 def _result(
     spectrum: Spectrum,
     data: dict[str, Any],
-    tree: xr.DataTree,
+    sampled: "LayerDraws",
     settings: dict[str, Any],
     predictive_draws: int,
 ) -> xr.DataTree:
     from htmp_bayes.models import results
 
-    sampled = tree["posterior"].to_dataset().drop_attrs()
-    posterior = results.with_derived(sampled, data["gamma"], settings["population"])
+    posterior = results.with_derived(sampled.parameters, data["gamma"], settings["population"])
     prior_seed, predictive_seed = np.random.SeedSequence(settings["random_seed"]).generate_state(2)
     groups = {
         "posterior": posterior,
-        "sample_stats": _sample_stats(tree["sample_stats"].to_dataset()),
+        "sample_stats": _sample_stats(sampled.sample_stats),
         "log_likelihood": results.pointwise_log_likelihood(
-            posterior, spectrum.eigenvalues, data["gamma"], settings["population"]
+            sampled.node_log_density, spectrum.eigenvalues, len(data["log_nodes"]), posterior.coords
         ),
         "observed_data": xr.Dataset(
             {"eigenvalues": ("eigenvalue", spectrum.eigenvalues)},
             coords={"eigenvalue": np.arange(len(spectrum))},
         ),
         "constant_data": _constant_data(spectrum, data),
-        **results.prior_groups(sampled, data, settings["population"], int(prior_seed)),
+        **results.prior_groups(sampled.parameters, data, settings["population"], int(prior_seed)),
     }
     if predictive_draws:
         groups["posterior_predictive"] = results.predictive_spectra(
@@ -200,7 +205,13 @@ def _result(
         )
     result = xr.DataTree.from_dict(groups)
     versions = {f"{package.replace('-', '_')}_version": version(package) for package in _PACKAGES}
-    result.attrs = {"name": spectrum.name, "kind": spectrum.kind, **settings, **tree.attrs, **versions}
+    result.attrs = {
+        "name": spectrum.name,
+        "kind": spectrum.kind,
+        **settings,
+        **sampled.attributes,
+        **versions,
+    }
     return result
 
 

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from htmp_bayes import Spectrum, laws
 from htmp_bayes.fitting import FitError, fit
 from htmp_bayes.laws.ensemble import sample_ensemble
-from htmp_bayes.models import sampling
+from htmp_bayes.models import surrogate
 from htmp_bayes.spectra import SpectrumError
 
 GROUPS = {
@@ -111,7 +111,7 @@ def test_a_run_compiles_once(result):
     fitted = fit(
         square, n=40, population="log-normal", **{**QUICK, "draws": 20, "tune": 50, "predictive_draws": 2}
     )
-    assert sampling._compiled_model.cache_info().misses == 1
+    assert surrogate._compiled_model.cache_info().misses == 1
     assert set(fitted["posterior"].data_vars) == {"kappa", "temperature", "correlation", "mean"}
     assert fitted["posterior"].attrs["infinite"] == "tail_index"
 

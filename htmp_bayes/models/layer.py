@@ -18,7 +18,7 @@ KAPPA_RANGE = (0.05, 1e4)
 KAPPA_PRIOR = {"mu": float(np.log(10.0)), "sigma": 1.75}
 CORRELATION_MAX = 3.0
 CORRELATION_PRIOR = {"sigma": 1.0}
-_HELD_UP = 0.25
+HELD_UP = 0.25
 
 
 def layer_data(
@@ -129,7 +129,7 @@ def layer_model(data: dict[str, Any]) -> "pm.Model":
         )
         location = pm.Normal("location", 0.0, 1.0)
         log_temperature = (
-            given["log_mean"] + given["log_sd"] * location - _expected_log(kappa, given["gamma"], pt.gammaln)
+            given["log_mean"] + given["log_sd"] * location - expected_log(kappa, given["gamma"], pt.gammaln)
         )
         pm.Deterministic("temperature", pt.exp(log_temperature))
         log_f = log_density(
@@ -184,7 +184,7 @@ def log_temperature(kappa: Any, location: Any, data: dict[str, Any]) -> Any:
     >>> print(round(float(log_temperature(5.0, 0.0, data)), 4))
     -2.137
     """
-    return data["log_mean"] + data["log_sd"] * location - _expected_log(kappa, data["gamma"], gammaln)
+    return data["log_mean"] + data["log_sd"] * location - expected_log(kappa, data["gamma"])
 
 
 def log_prior(name: str, values: Any) -> Any:
@@ -202,10 +202,35 @@ def log_prior(name: str, values: Any) -> Any:
     return norm.logpdf(values) + 0 * values
 
 
-def _expected_log(kappa: Any, gamma: Any, gammaln: Any) -> Any:
+def log_prior_at(point: NDArray[np.float64]) -> float:
+    """Log-density of the prior by log kappa, correlation and location, at a point of shape ``(3,)``.
+
+    Examples
+    --------
+    >>> round(log_prior_at(np.array([np.log(10.0), 0.5, 0.0])), 4)
+    -2.7443
+    """
+    inside = _LOG_KAPPA.logpdf(point[0]) + _CORRELATION.logpdf(point[1])
+    return float(inside + norm.logpdf(point[2]))
+
+
+def log_prior_slope(point: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Gradient of :func:`log_prior_at`, shape ``(3,)``.
+
+    Examples
+    --------
+    >>> print(log_prior_slope(np.array([np.log(10.0), 0.5, 0.25])))
+    [-0.   -0.5  -0.25]
+    """
+    log_kappa, correlation, location = point
+    by_log_kappa = -(log_kappa - KAPPA_PRIOR["mu"]) / KAPPA_PRIOR["sigma"] ** 2
+    return np.array([by_log_kappa, -correlation / CORRELATION_PRIOR["sigma"] ** 2, -location])
+
+
+def expected_log(kappa: Any, gamma: Any, log_gamma: Any = gammaln) -> Any:
     """Regularised expected log-eigenvalue at temperature 1; see :func:`layer_model`."""
-    largest = kappa / (2 * gamma) + _HELD_UP
-    return (gammaln(largest) - gammaln(largest - kappa / 2)) / (kappa / 2)
+    largest = kappa / (2 * gamma) + HELD_UP
+    return (log_gamma(largest) - log_gamma(largest - kappa / 2)) / (kappa / 2)
 
 
 def _truncated_normal(lower: float, upper: float, mu: float = 0.0, sigma: float = 1.0) -> Any:

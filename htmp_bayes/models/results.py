@@ -6,14 +6,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from htmp_bayes.laws import HTMP
-from htmp_bayes.laws.kernel import log_density
 from htmp_bayes.models.compression import interpolation
-from htmp_bayes.models.layer import POPULATIONS, log_prior, prior_draws
-
-# Nodes at which the density is evaluated for the pointwise likelihood.
-_POINTWISE_NODES = 48
+from htmp_bayes.models.layer import log_prior, prior_draws
 
 
 def with_derived(parameters: xr.Dataset, gamma: float, population: str) -> xr.Dataset:
@@ -61,40 +58,31 @@ def with_derived(parameters: xr.Dataset, gamma: float, population: str) -> xr.Da
 
 
 def pointwise_log_likelihood(
-    posterior: xr.Dataset, eigenvalues: NDArray, gamma: float, population: str
+    node_log_density: NDArray[np.float64], eigenvalues: NDArray, size: int, coords: Any
 ) -> xr.Dataset:
     """Log-density of each eigenvalue at each draw, for PSIS-LOO.
 
     Parameters
     ----------
-    posterior : xarray.Dataset
-        Draws of ``kappa``, ``temperature`` and ``correlation`` with dimensions ``(chain, draw)``.
+    node_log_density : ndarray
+        Log-density at the nodes of the compressed likelihood, shape ``(chain, draw, size)``.
     eigenvalues : ndarray
         Eigenvalues, shape ``(N,)``.
-    gamma : float
-        Aspect ratio.
-    population : str
-        Name of the population.
+    size : int
+        Number of nodes.
+    coords : mapping
+        Coordinates ``chain`` and ``draw``.
 
     Returns
     -------
     xarray.Dataset
         ``eigenvalues`` with dimensions ``(chain, draw, eigenvalue)``.
     """
-    code = POPULATIONS[population]
-    nodes, to_eigenvalues = interpolation(eigenvalues, _POINTWISE_NODES)
-    columns = [posterior[name].values.ravel() for name in ("kappa", "correlation", "temperature")]
-
-    def at_draw(draw: tuple[float, ...]) -> NDArray[np.float64]:
-        kappa, correlation, temperature = draw
-        log_temperature = np.log(temperature)
-        log_f = log_density(nodes - log_temperature, kappa, gamma, correlation, code)[:, 0]
-        return to_eigenvalues @ log_f - log_temperature
-
-    with ThreadPoolExecutor() as pool:
-        rows = list(pool.map(at_draw, zip(*columns, strict=True)))
-    values = np.reshape(rows, (*posterior["kappa"].shape, len(eigenvalues)))
-    return _spectra_dataset(values, posterior.coords["chain"], posterior.coords["draw"])
+    nodes, to_eigenvalues = interpolation(eigenvalues, size)
+    # one thread, so that the rounding is the same on any machine's number of cores
+    with threadpool_limits(1, user_api="blas"):
+        values = node_log_density[..., : len(nodes)] @ to_eigenvalues.T
+    return _spectra_dataset(values, coords["chain"], coords["draw"])
 
 
 def predictive_spectra(

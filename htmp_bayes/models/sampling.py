@@ -1,92 +1,38 @@
-"""Sampling of one layer's posterior, with one compiled model for all layers of a process."""
+"""Sampling of one layer's posterior."""
 
-import ctypes
-import dataclasses
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
-from htmp_bayes.models.layer import CORRELATION_MAX, KAPPA_RANGE, layer_data, layer_model, log_temperature
+from htmp_bayes.models.layer import CORRELATION_MAX, KAPPA_RANGE, layer_data, layer_model
+from htmp_bayes.models.posterior import LayerPosterior
 from htmp_bayes.models.surrogate import SurrogateError, sample_surrogate
 
-# Starting values of the search for the mode: weak to strong repulsion, weak to strong correlation.
-_START_KAPPA = (0.5, 3.0, 20.0)
-_START_CORRELATION = (0.2, 0.8)
-_GRADIENT_STEP = 1e-4
+type Array = NDArray[np.float64]
 
 
-class LayerPosterior:
-    """The posterior of one layer on the sampler's unconstrained scale, from the process-wide compiled model.
+class LayerDraws(NamedTuple):
+    """Draws of one layer's posterior.
 
-    Parameters
+    Attributes
     ----------
-    data : dict
-        What :func:`~htmp_bayes.models.layer.layer_data` returns.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from htmp_bayes.models.layer import layer_data
-    >>> posterior = LayerPosterior(layer_data(np.linspace(0.5, 2.0, 50), gamma=0.25))
-    >>> value, gradient = posterior.log_density(np.array([-6.0, -1.0, 0.0]))
-    >>> bool(np.isfinite(value)), gradient.shape
-    (True, (3,))
+    parameters : xarray.Dataset
+        ``kappa``, ``correlation``, ``location`` and ``temperature``, dimensions ``(chain, draw)``.
+    sample_stats : xarray.Dataset
+        What the sampler says of itself.
+    node_log_density : ndarray
+        Log-density of an eigenvalue at each node of the compressed likelihood, shape ``(chain, draw, K)``.
+    attributes : dict
+        How the draws came about.
     """
 
-    def __init__(self, data: dict[str, Any]) -> None:
-        self.data = data
-        self.compiled = _compiled_model(len(data["log_nodes"])).with_data(**data)
-
-    def log_density(self, point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        """Log-posterior and its gradient at an unconstrained point of shape ``(3,)``.
-
-        Points at which the density cannot be evaluated have the value ``-inf`` and gradient 0.
-        """
-        point = np.array(point, dtype=np.float64)
-        value, gradient = np.zeros(1), np.zeros(point.size)
-        code = self.compiled.compiled_logp_func.ctypes(
-            point.size,
-            _pointer(point),
-            _pointer(gradient),
-            _pointer(value),
-            self.compiled.user_data.ctypes.data,
-        )
-        return (float(value[0]), gradient) if code == 0 else (-np.inf, np.zeros(point.size))
-
-    @functools.cached_property
-    def mode(self) -> NDArray[np.float64]:
-        """Unconstrained point of highest posterior density, shape ``(3,)``."""
-        starts = sorted(_starting_points(), key=lambda point: -self.log_density(point)[0])
-        found = [self._climb(start) for start in starts[:2]]
-        return max(found, key=lambda point: self.log_density(point)[0])
-
-    @functools.cached_property
-    def spread(self) -> NDArray[np.float64]:
-        """Standard deviations of the normal approximation at the mode, kept between 0.001 and 1."""
-        steps = _GRADIENT_STEP * np.eye(self.mode.size)
-        slopes = [self.log_density(self.mode + s)[1] - self.log_density(self.mode - s)[1] for s in steps]
-        curvature = -np.diag(np.array(slopes)) / (2 * _GRADIENT_STEP)
-        return 1 / np.sqrt(np.clip(curvature, 1.0, 1e6))
-
-    def initial_point(self, seed: int) -> NDArray[np.float64]:
-        """Start a chain: scattered about the mode by up to two standard deviations."""
-        rng = np.random.default_rng(seed)
-        for _ in range(20):
-            point = self.mode + 2 * self.spread * rng.uniform(-1, 1, self.mode.size)
-            if np.isfinite(self.log_density(point)[0]):
-                return point
-        return self.mode
-
-    def _climb(self, start: NDArray[np.float64]) -> NDArray[np.float64]:
-        def descent(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            value, gradient = self.log_density(point)
-            return (-value, -gradient) if np.isfinite(value) else (1e300, gradient)
-
-        return minimize(descent, start, jac=True, method="L-BFGS-B", options={"maxiter": 100}).x
+    parameters: xr.Dataset
+    sample_stats: xr.Dataset
+    node_log_density: Array
+    attributes: dict[str, float]
 
 
 def sample_layer(
@@ -99,8 +45,8 @@ def sample_layer(
     nuts_sampler: str = "nutpie",
     cores: int | None = None,
     progressbar: bool = False,
-) -> xr.DataTree:
-    """Draws of ``kappa``, ``correlation``, ``location`` and ``temperature``.
+) -> LayerDraws:
+    """Draw from the posterior of one layer.
 
     Parameters
     ----------
@@ -111,20 +57,44 @@ def sample_layer(
     random_seed : int
         The same seed gives the same bits, on any number of cores.
     nuts_sampler : {"nutpie", "pymc"}
-        Implementation of NUTS.
+        Implementation of NUTS: nutpie's by way of a polynomial
+        (:func:`~htmp_bayes.models.surrogate.sample_surrogate`), PyMC's on the model itself.
     cores : int, optional
         Chains that run at a time; by default as many as there are cores.
     progressbar : bool
         Show the sampler's progress.
-
-    Returns
-    -------
-    xarray.DataTree
-        Groups ``posterior`` and ``sample_stats``.
     """
     posterior = LayerPosterior(data)
-    sampler = _sample_nutpie if nuts_sampler == "nutpie" else _sample_pymc
-    return sampler(posterior, draws, tune, chains, random_seed, cores, progressbar)
+    settings = (draws, tune, chains, random_seed, cores, progressbar)
+    if nuts_sampler == "pymc":
+        return _sample_model(posterior, _sample_pymc(posterior, *settings))
+    try:
+        found = sample_surrogate(posterior, *settings)
+    except SurrogateError:
+        return _sample_model(posterior, _sample_nutpie(posterior, *settings))
+    dims = ("chain", "draw")
+    parameters = posterior.parameters(found.points)
+    coords = {name: found.tree["posterior"].coords[name] for name in dims}
+    return LayerDraws(
+        xr.Dataset({name: (dims, values) for name, values in parameters.items()}, coords),
+        found.tree["sample_stats"].to_dataset(),
+        found.tables[..., 1:],
+        found.attributes,
+    )
+
+
+def _sample_model(posterior: LayerPosterior, tree: xr.DataTree) -> LayerDraws:
+    """Add the log-density at the nodes to draws from the model itself."""
+    parameters = (
+        tree["posterior"].to_dataset().drop_attrs()[["kappa", "correlation", "location", "temperature"]]
+    )
+    kappa, correlation, location = (
+        parameters[name].to_numpy() for name in ("kappa", "correlation", "location")
+    )
+    points = np.stack([np.log(kappa), correlation, location], axis=-1)
+    tables = np.array([posterior.table(point).values for point in points.reshape(-1, 3)])
+    nodes = tables[:, 1:].reshape(*points.shape[:2], -1)
+    return LayerDraws(parameters, tree["sample_stats"].to_dataset(), nodes, {})
 
 
 def _sample_nutpie(
@@ -136,56 +106,21 @@ def _sample_nutpie(
     cores: int | None,
     progressbar: bool,
 ) -> xr.DataTree:
-    """NUTS on a polynomial that stands for the log-posterior, or on itself where none does."""
-    try:
-        points, tree, error = sample_surrogate(
-            posterior, draws, tune, chains, random_seed, cores, progressbar
-        )
-    except SurrogateError:
-        return _sample_exactly(posterior, draws, tune, chains, random_seed, cores, progressbar)
-    parameters = _parameters(points, posterior.data)
-    dims = tree["posterior"]["z"].dims[:2]
-    tree["posterior"] = xr.DataTree(
-        xr.Dataset({name: (dims, values) for name, values in parameters.items()}, tree["posterior"].coords)
-    )
-    tree.attrs["surrogate_error"] = error
-    return tree
+    import dataclasses
 
-
-def _parameters(points: NDArray[np.float64], data: dict[str, Any]) -> dict[str, NDArray[np.float64]]:
-    """Compute the model's parameters at unconstrained points of shape ``(..., 3)``."""
-    kappa = _expit(points[..., 0], *KAPPA_RANGE)
-    location = points[..., 2]
-    return {
-        "kappa": kappa,
-        "correlation": _expit(points[..., 1], 0.0, CORRELATION_MAX),
-        "location": location,
-        "temperature": np.exp(log_temperature(kappa, location, data)),
-    }
-
-
-def _sample_exactly(
-    posterior: LayerPosterior,
-    draws: int,
-    tune: int,
-    chains: int,
-    random_seed: int,
-    cores: int | None,
-    progressbar: bool,
-) -> xr.DataTree:
     import nutpie
 
-    compiled = dataclasses.replace(posterior.compiled, initial_point_func=posterior.initial_point)
-    return nutpie.sample(
-        compiled,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        cores=cores,
-        seed=random_seed,
-        save_warmup=False,
-        progress_bar=progressbar,
+    compiled = dataclasses.replace(
+        _compiled_model(len(posterior.data["log_nodes"])).with_data(**posterior.data),
+        initial_point_func=functools.partial(_unconstrained_start, posterior),
     )
+    tree = nutpie.sample(
+        compiled, draws=draws, tune=tune, chains=chains, cores=cores, seed=random_seed,
+        save_warmup=False, progress_bar=progressbar,
+    )  # fmt: skip
+    if tree["posterior"].sizes["draw"] < draws:
+        raise KeyboardInterrupt  # nutpie turns Ctrl-C into a shorter trace
+    return tree
 
 
 def _sample_pymc(
@@ -200,7 +135,8 @@ def _sample_pymc(
     import pymc as pm
 
     seeds = np.random.SeedSequence(random_seed).generate_state(chains)
-    starts = [_constrained(posterior.initial_point(int(seed))) for seed in seeds]
+    names = ("kappa", "correlation", "location")
+    starts = [_start(posterior, int(seed)) for seed in seeds]
     return pm.sample(
         draws=draws,
         tune=tune,
@@ -208,7 +144,7 @@ def _sample_pymc(
         cores=cores,
         random_seed=random_seed,
         model=layer_model(posterior.data),
-        initvals=starts,
+        initvals=[dict(zip(names, start, strict=True)) for start in starts],
         nuts_sampler="pymc",
         progressbar=progressbar,
         compute_convergence_checks=False,
@@ -226,30 +162,19 @@ def _compiled_model(size: int) -> Any:
     )
 
 
-def _starting_points() -> list[NDArray[np.float64]]:
-    return [
-        np.array([_logit(kappa, *KAPPA_RANGE), _logit(correlation, 0.0, CORRELATION_MAX), 0.0])
-        for kappa in _START_KAPPA
-        for correlation in _START_CORRELATION
-    ]
+def _start(posterior: LayerPosterior, seed: int) -> Array:
+    """Start a chain within two standard deviations of the mode: kappa, correlation and location."""
+    spread = 2 * np.sqrt(np.diag(posterior.covariance))
+    point = posterior.mode + spread * np.random.default_rng(seed).uniform(-1, 1, 3)
+    low, high = posterior.bounds[:, 0], posterior.bounds[:, 1]
+    margin = 0.01 * np.nan_to_num(high - low, posinf=0.0)
+    point = np.clip(point, low + margin, high - margin)
+    return np.array([np.exp(point[0]), point[1], point[2]])
 
 
-def _constrained(point: NDArray[np.float64]) -> dict[str, float]:
-    return {
-        "kappa": float(_expit(point[0], *KAPPA_RANGE)),
-        "correlation": float(_expit(point[1], 0.0, CORRELATION_MAX)),
-        "location": float(point[2]),
-    }
-
-
-def _logit(value: float, lower: float, upper: float) -> float:
-    """PyMC's interval transform of the bounded parameters."""
-    return float(np.log(value - lower) - np.log(upper - value))
-
-
-def _expit(point: Any, lower: float, upper: float) -> Any:
-    return lower + (upper - lower) / (1 + np.exp(-point))
-
-
-def _pointer(array: NDArray[np.float64]) -> Any:
-    return array.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
+def _unconstrained_start(posterior: LayerPosterior, seed: int) -> Array:
+    """Apply PyMC's interval transform of the bounded parameters to a chain's start."""
+    start = _start(posterior, seed)
+    for i, (low, high) in enumerate((KAPPA_RANGE, (0.0, CORRELATION_MAX))):
+        start[i] = np.log(start[i] - low) - np.log(high - start[i])
+    return start

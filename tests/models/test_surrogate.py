@@ -3,23 +3,46 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.optimize import minimize
 
 from htmp_bayes.models import surrogate
+from htmp_bayes.models.posterior import Table
 from htmp_bayes.models.surrogate import SurrogateError, build_surrogate, find_box, sample_surrogate
 
 
 class Bent:
     """A skewed, correlated log-density with known moments: independent log-Gammas of shape 4, rotated."""
 
+    bounds = np.array([(-np.inf, np.inf)] * 3)
     axes = np.array([[1.0, 0.3, 0.0], [0.0, 1.0, -0.2], [0.0, 0.0, 0.5]])
 
     def __init__(self):
         self.mode = self.axes @ np.full(3, np.log(4.0))
+        self.covariance = self.axes @ self.axes.T / 4
 
     def log_density(self, point):
         t = np.linalg.solve(self.axes, point)
         gradient = np.linalg.solve(self.axes.T, 4 - np.exp(t))
         return float(np.sum(4 * t - np.exp(t))), gradient
+
+    def table(self, point):
+        value, gradient = self.log_density(point)
+        return Table(np.append(value, point), np.vstack([gradient, np.eye(3)]))
+
+
+class Cut(Bent):
+    """The same, with a second coordinate that ends at 0.9, below its mode."""
+
+    bounds = np.array([(-np.inf, np.inf), (-np.inf, 0.9), (-np.inf, np.inf)])
+
+    def __init__(self):
+        super().__init__()
+        inverse = np.linalg.inv(self.axes)
+        found = minimize(
+            lambda free: -self.log_density([free[0], 0.9, free[1]])[0], [1.0, 0.5], method="BFGS"
+        )
+        self.mode = np.array([found.x[0], 0.9, found.x[1]])
+        self.covariance = np.linalg.inv(inverse.T @ np.diag(np.exp(inverse @ self.mode)) @ inverse)
 
 
 class Step(Bent):
@@ -27,45 +50,78 @@ class Step(Bent):
 
     def log_density(self, point):
         value, gradient = super().log_density(point)
-        return value - 3.0 * (point[0] > self.mode[0] + 0.1), gradient
+        return value - 6.0 * (point[0] > self.mode[0] + 0.1), gradient
 
 
 def test_box_ends_where_the_density_has_fallen():
     posterior = Bent()
-    low, high = find_box(posterior)
+    box = find_box(posterior)
     top = posterior.log_density(posterior.mode)[0]
-    scale = surrogate.principal_axes(posterior)
+    start = box.coordinates(posterior.mode)
     for i in range(3):
-        for end in (low[i], high[i]):
-            fall = top - posterior.log_density(posterior.mode + end * scale[:, i])[0]
-            assert fall > 0.9 * surrogate.DROP or abs(end) == surrogate.WIDEST
+        for end in (-1.0, 1.0):
+            face = start.copy()
+            face[i] = end
+            fall = top - posterior.log_density(box.points(face))[0]
+            assert 0.9 * surrogate.DROP < fall < 1.6 * surrogate.DROP
+
+
+def test_box_ends_at_the_bounds():
+    posterior = Cut()
+    corners = find_box(posterior).points(np.array(np.meshgrid(*[[-1.0, 1.0]] * 3)).reshape(3, -1).T)
+    assert corners[:, 1].max() == pytest.approx(0.9)
+    assert np.unique(corners[:, 1].round(9)).size == 2
 
 
 def test_error_is_measured_and_true():
     posterior = Bent()
-    polynomial = build_surrogate(posterior, *find_box(posterior))
+    polynomial = build_surrogate(posterior, find_box(posterior))
     assert polynomial.error <= surrogate.TOLERANCE
     rng = np.random.default_rng(1)
-    inverse = np.linalg.inv(polynomial.axes)
-    for _ in range(200):
-        point = posterior.axes @ np.log(rng.gamma(4.0, size=3))
-        difference = polynomial.value(inverse @ (point - polynomial.origin)) - posterior.log_density(point)[0]
-        assert abs(difference) < 3 * surrogate.TOLERANCE
+    points = np.log(rng.gamma(4.0, size=(400, 3))) @ posterior.axes.T
+    exact = np.array([posterior.log_density(point)[0] for point in points])
+    difference = polynomial.value(polynomial.box.coordinates(points)) - exact
+    assert difference.std() < 2 * surrogate.TOLERANCE
 
 
 def test_draws_have_the_moments_of_what_they_stand_for():
     posterior = Bent()
-    points, tree, error = sample_surrogate(posterior, draws=500, tune=300, chains=2, random_seed=1)
-    assert points.shape == (2, 500, 3)
-    assert error < surrogate.LARGEST_ERROR
-    assert int(tree["sample_stats"]["diverging"].sum()) == 0
-    marginal = np.linalg.solve(posterior.axes, points.reshape(-1, 3).T)
+    found = sample_surrogate(posterior, draws=500, tune=300, chains=2, random_seed=1)
+    assert found.points.shape == (2, 500, 3)
+    assert int(found.tree["sample_stats"]["diverging"].sum()) == 0
+    assert 0.95 < found.attributes["surrogate_acceptance"] <= 1
+    np.testing.assert_array_equal(found.tables[..., 1:], found.points)
+    marginal = np.linalg.solve(posterior.axes, found.points.reshape(-1, 3).T)
     exact = stats.loggamma(4.0)
     assert np.abs(marginal.mean(axis=1) - exact.mean()).max() < 5 * exact.std() / np.sqrt(400)
     assert np.abs(marginal.std(axis=1) / exact.std() - 1).max() < 0.15
 
 
+def test_draws_stay_within_the_bounds():
+    posterior = Cut()
+    found = sample_surrogate(posterior, draws=500, tune=300, chains=2, random_seed=1)
+    second = found.points[..., 1]
+    assert second.max() <= 0.9
+    kept = np.log(np.random.default_rng(2).gamma(4.0, size=(200_000, 3))) @ posterior.axes.T
+    kept = kept[kept[:, 1] < 0.9]
+    assert np.mean(second) == pytest.approx(kept[:, 1].mean(), abs=5 * kept[:, 1].std() / np.sqrt(300))
+
+
+def test_what_a_poor_polynomial_gets_wrong_is_taken_out(monkeypatch):
+    """The draws are those of the skewed posterior all the same."""
+    monkeypatch.setattr(surrogate, "DEGREES", (5,))
+    posterior = Bent()
+    found = sample_surrogate(posterior, draws=2000, tune=300, chains=2, random_seed=1)
+    assert found.attributes["surrogate_acceptance"] < 0.97
+    marginal = np.linalg.solve(posterior.axes, found.points.reshape(-1, 3).T)
+    exact = stats.loggamma(4.0)
+    for column in marginal:
+        assert np.quantile(column, [0.05, 0.5, 0.95]) == pytest.approx(
+            exact.ppf([0.05, 0.5, 0.95]), abs=5 * exact.std() / np.sqrt(800)
+        )
+
+
 def test_a_jump_is_refused():
     posterior = Step()
     with pytest.raises(SurrogateError, match="not smooth enough"):
-        build_surrogate(posterior, -np.full(3, 4.0), np.full(3, 4.0))
+        build_surrogate(posterior, find_box(posterior))

@@ -1,0 +1,64 @@
+"""One layer's posterior as a function: gradients, mode, and what it does at the ends of the range."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from htmp_bayes.laws.ensemble import sample_ensemble
+from htmp_bayes.models.layer import layer_data
+from htmp_bayes.models.posterior import LayerPosterior
+
+POINTS = [(1.0, 0.5, 0.2), (4.0, 0.1, -0.3), (-2.5, 1.4, 0.5), (9.0, 0.6, 0.0)]
+
+
+@pytest.fixture(scope="module")
+def data():
+    return layer_data(sample_ensemble(60, 3.0, 0.3, 0.2, 0.5, random_state=1), gamma=0.3)
+
+
+@pytest.fixture(scope="module")
+def posterior(data):
+    return LayerPosterior(data)
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("gamma", [0.3, 1.0])
+def test_gradients_agree_with_differences(data, point, gamma):
+    posterior, point = LayerPosterior({**data, "gamma": gamma}), np.array(point)
+    gradients = posterior.table(point).gradients
+    step = 1e-4
+    for number, unit in enumerate(step * np.eye(3)):
+        values = [posterior.table(point + k * unit).values for k in (-2, -1, 1, 2)]
+        differences = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * step)
+        assert_allclose(gradients[:, number], differences, rtol=1e-6, atol=1e-6 * np.abs(differences).max())
+
+
+def test_the_table_adds_up(posterior, data):
+    point = np.array(POINTS[0])
+    table = posterior.table(point)
+    prior = table.values[0] - data["weights"] @ table.values[1:]
+    other = {**data, "weights": 0 * data["weights"]}
+    assert_allclose(prior, LayerPosterior(other).log_density(point)[0], rtol=1e-10)
+
+
+def test_the_mode_is_a_mode(posterior):
+    value, gradient = posterior.log_density(posterior.mode)
+    assert_allclose(gradient, 0, atol=0.05)
+    spread = np.linalg.cholesky(posterior.covariance)
+    for step in np.random.default_rng(1).normal(size=(20, 3)):
+        assert posterior.log_density(posterior.inside(posterior.mode + spread @ step))[0] < value + 1e-6
+
+
+def test_a_mode_at_the_end_of_the_range():
+    """Noise has correlation 0."""
+    noise = sample_ensemble(300, 100.0, 0.5, 0.1, 0.0, random_state=1)
+    posterior = LayerPosterior(layer_data(noise, gamma=0.5))
+    assert posterior.mode[1] == pytest.approx(0, abs=1e-3)
+    assert np.all(np.linalg.eigvalsh(posterior.covariance) > 0)
+
+
+def test_posterior_moves_along_with_the_scale(posterior, data):
+    eigenvalues = sample_ensemble(60, 3.0, 0.3, 0.2, 0.5, random_state=1)
+    scaled = LayerPosterior(layer_data(1e6 * eigenvalues, gamma=0.3))
+    point, shift = np.array(POINTS[0]), len(eigenvalues) * np.log(1e6)
+    assert_allclose(scaled.log_density(point)[0], posterior.log_density(point)[0] - shift, rtol=1e-9)
