@@ -11,7 +11,14 @@ if TYPE_CHECKING:
     from htmp_bayes.checks import check
     from htmp_bayes.fitting import fit
     from htmp_bayes.laws import HTMP, InverseHTMP, MarchenkoPastur, joint_logpdf, sample_ensemble
-    from htmp_bayes.plots import plot_spectrum
+    from htmp_bayes.plots import (
+        plot_ecdf,
+        plot_layers,
+        plot_parameters,
+        plot_quantiles,
+        plot_spectrum,
+        plot_tail,
+    )
     from htmp_bayes.spectra import Spectrum, SpectrumError, read_spectra, save_spectra
 
 __version__ = "0.1.0"
@@ -25,7 +32,12 @@ _HOMES = {
     "check": "htmp_bayes.checks",
     "fit": "htmp_bayes.fitting",
     "joint_logpdf": "htmp_bayes.laws",
+    "plot_ecdf": "htmp_bayes.plots",
+    "plot_layers": "htmp_bayes.plots",
+    "plot_parameters": "htmp_bayes.plots",
+    "plot_quantiles": "htmp_bayes.plots",
     "plot_spectrum": "htmp_bayes.plots",
+    "plot_tail": "htmp_bayes.plots",
     "read_spectra": "htmp_bayes.spectra",
     "sample_ensemble": "htmp_bayes.laws",
     "save_spectra": "htmp_bayes.spectra",
@@ -41,7 +53,12 @@ __all__ = [
     "check",
     "fit",
     "joint_logpdf",
+    "plot_ecdf",
+    "plot_layers",
+    "plot_parameters",
+    "plot_quantiles",
     "plot_spectrum",
+    "plot_tail",
     "read_spectra",
     "sample_ensemble",
     "save_spectra",

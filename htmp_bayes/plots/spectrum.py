@@ -1,45 +1,59 @@
-"""Pictures of a fit, on figures of their own: nothing here touches pyplot or other global state."""
+"""`plot_spectrum`: the density of a layer's eigenvalues beside what the fitted law predicts."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Literal, get_args, overload
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from htmp_bayes._numbers import interval
+from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group
+from htmp_bayes.plots import _canvas
+from htmp_bayes.plots._canvas import (
+    LEGEND,
+    MODEL,
+    OUTSIDE,
+    SMALL,
+    TEXT,
+    band_colour,
+    faint,
+    ink,
+    label_eigenvalues,
+    legend_below,
+    log_ticks,
+    median_and_interval,
+    more_than_chance,
+    tidy,
+)
+from htmp_bayes.plots._spectra import gamma, observed_and_predicted, posterior_mean, spikes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase
 
-COLUMN_WIDTH = 8.5 / 2.54
-"""Width of a column of a journal's page, in inches."""
+Shown = Literal["both", "histogram", "rug"]
 
-# Okabe & Ito's colours, which the colour-blind tell apart; the bands are tints of the same blue.
-_MODEL, _BAND_50, _BAND_90 = "#0072B2", "#7FB8D8", "#CFE3F0"
-_DATA, _REFERENCE, _OUTSIDE = "#000000", "#666666", "#D55E00"
-_TEXT, _SMALL = 8.0, 6.8  # points
-_TITLE_LENGTH = 34
-_LEGEND = {"fontsize": _SMALL, "frameon": False, "handlelength": 1.6, "labelspacing": 0.3}
-_CURVE_DRAWS, _CURVE_POINTS = 40, 120
+_CURVE_POINTS = 120
 _FEWEST_BINS, _MOST_BINS = 16, 60
-_SYMBOLS = {"kappa": "κ", "temperature": "T", "correlation": "ρ", "tail_index": "α"}
+_IN_HEAD = ("kappa", "correlation", "temperature", "tail_index")
 
 
 @overload
-def plot_spectrum(result: xr.DataTree) -> "Figure": ...
+def plot_spectrum(result: xr.DataTree, *, show: Shown = "both") -> "Figure": ...
 @overload
-def plot_spectrum(result: xr.DataTree, *, figure: "FigureBase") -> "FigureBase": ...
+def plot_spectrum(result: xr.DataTree, *, figure: "FigureBase", show: Shown = "both") -> "FigureBase": ...
 @overload
-def plot_spectrum(result: xr.DataTree, ax: "Axes", residual_ax: "Axes | None" = None) -> "Axes": ...
+def plot_spectrum(
+    result: xr.DataTree, ax: "Axes", residual_ax: "Axes | None" = None, *, show: Shown = "both"
+) -> "Axes": ...
 def plot_spectrum(
     result: xr.DataTree,
     ax: "Axes | None" = None,
     residual_ax: "Axes | None" = None,
     *,
     figure: "FigureBase | None" = None,
+    show: Shown = "both",
 ) -> "FigureBase | Axes":
     r"""Draw the eigenvalue density of a layer beside what the fitted law predicts, so that misfit is seen.
 
@@ -53,6 +67,8 @@ def plot_spectrum(
         Where to draw the residuals, if `ax` is given; without it they are left out.
     figure : matplotlib.figure.Figure or SubFigure, optional
         An empty figure to fill with both panels. By default a new one, as wide as a column (8.5 cm).
+    show : {"both", "histogram", "rug"}
+        How the layer's eigenvalues are drawn: as a histogram, as a tick for each, or as both.
 
     Returns
     -------
@@ -63,6 +79,8 @@ def plot_spectrum(
     ------
     ResultError
         A ValueError, if the result has no posterior-predictive spectra.
+    HTMPError
+        A ValueError, if `show` is none of the three.
 
     Notes
     -----
@@ -73,7 +91,8 @@ def plot_spectrum(
     hold the middle 50 % and 90 % of the histograms, in the same bins, of spectra of finite random matrices
     drawn from the posterior predictive distribution, and the blue line is the law's density, averaged over
     the posterior. The dashed line is the Marchenko-Pastur density of the same aspect ratio and mean: what
-    noise of the same scale would show. The ticks below are the eigenvalues.
+    noise of the same scale would show. The ticks below are the eigenvalues. Triangles mark spikes,
+    eigenvalues that the fit set apart from the law's, where it did.
 
     The lower panel is a hanging rootogram (Tukey 1972; Kleiber & Zeileis 2016, Am. Stat. 70, 296): the
     square root of the number of eigenvalues in a bin minus that of its predictive mean, with the same bands.
@@ -84,25 +103,27 @@ def plot_spectrum(
     --------
     >>> import htmp_bayes as hb, numpy as np
     >>> noise = hb.Spectrum.from_matrix(np.random.default_rng(1).normal(size=(40, 160)), name="noise")
-    >>> result = hb.fit(noise, draws=50, tune=100, chains=2, random_seed=1, predictive_draws=20)
+    >>> result = hb.fit(noise, draws=20, tune=30, chains=1, random_seed=1, predictive_draws=20)
     >>> figure = plot_spectrum(result)
     >>> len(figure.axes)
     2
     """
+    if show not in get_args(Shown):
+        raise HTMPError(f"show is one of {', '.join(get_args(Shown))}, not {show!r}.")
     binned = _Binned.of(result)
     if ax is not None:
-        _draw_density(ax, result, binned, label_x=residual_ax is None)
+        _draw_density(ax, result, binned, show, label_x=residual_ax is None)
         _head(ax, result)
-        ax.legend(**_LEGEND)
+        ax.legend(**LEGEND)
         if residual_ax is not None:
-            _draw_residuals(residual_ax, binned)
+            _draw_residuals(residual_ax, result, binned)
         return ax
-    filled = _new_figure() if figure is None else figure
+    filled = _canvas.new_figure(1.12) if figure is None else figure
     upper, lower = filled.subplots(2, 1, sharex=True, height_ratios=[2.6, 1])
-    _draw_density(upper, result, binned, label_x=False)
+    _draw_density(upper, result, binned, show, label_x=False)
     _head(upper, result)
-    _draw_residuals(lower, binned)
-    filled.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=2, **_LEGEND)
+    _draw_residuals(lower, result, binned)
+    legend_below(filled, upper)
     return filled
 
 
@@ -116,8 +137,7 @@ class _Binned:
 
     @classmethod
     def of(cls, result: xr.DataTree) -> "_Binned":
-        observed = np.log(_eigenvalues(result, "observed_data"))
-        predicted = np.log(_eigenvalues(result, "posterior_predictive").reshape(-1, observed.size))
+        observed, predicted = map(np.log, observed_and_predicted(result))
         edges = _edges(observed, predicted)
         counts = [np.histogram(row, edges)[0] for row in (observed, *predicted)]
         return cls(edges, counts[0], np.array(counts[1:]))
@@ -137,8 +157,16 @@ class _Binned:
     @property
     def outside(self) -> NDArray[np.bool_]:
         """The bins whose count is not in the 90 % band."""
+        return self._is_outside(self.observed)
+
+    @property
+    def predicted_outside(self) -> NDArray[np.bool_]:
+        """The same for each predictive spectrum, shape ``(spectra, bins)``."""
+        return self._is_outside(self.predicted)
+
+    def _is_outside(self, counts: NDArray) -> NDArray[np.bool_]:
         lower, upper = self.band(0.9)
-        return (self.observed < lower) | (self.observed > upper)
+        return (counts < lower) | (counts > upper)
 
 
 def _edges(observed: NDArray, predicted: NDArray) -> NDArray[np.float64]:
@@ -152,77 +180,88 @@ def _edges(observed: NDArray, predicted: NDArray) -> NDArray[np.float64]:
     return np.linspace(lower - 1e-9, upper + 1e-9, int(number) + 1)
 
 
-def _draw_density(ax: "Axes", result: xr.DataTree, binned: _Binned, label_x: bool) -> None:
-    lambdas = np.exp(np.linspace(binned.edges[0], binned.edges[-1], _CURVE_POINTS))
-    edges = np.exp(binned.edges)
-    for share, colour in ((0.9, _BAND_90), (0.5, _BAND_50)):
-        lower, upper = binned.density(binned.band(share))
-        ax.stairs(
-            upper,
-            edges,
-            baseline=lower,
-            fill=True,
-            color=colour,
-            label=f"{100 * share:.0f} % of predictive spectra",
-        )
-    ax.plot(
-        lambdas, _posterior_mean_density(result, lambdas), color=_MODEL, lw=1.2, label="law, posterior mean"
+def _draw_density(ax: "Axes", result: xr.DataTree, binned: _Binned, show: Shown, label_x: bool) -> None:
+    lambdas, edges = (
+        np.exp(np.linspace(binned.edges[0], binned.edges[-1], _CURVE_POINTS)),
+        np.exp(binned.edges),
     )
-    eigenvalues = _eigenvalues(result, "observed_data")
-    reference = _marchenko_pastur(eigenvalues, _gamma(result))
-    ax.plot(*reference, "--", color=_REFERENCE, lw=1.0, label="Marchenko–Pastur")
-    ax.stairs(binned.density(binned.observed), edges, color=_DATA, lw=0.9, label="eigenvalues")
-    ax.plot(
-        eigenvalues, np.full(eigenvalues.size, 0.025), "|", color=_DATA, ms=4, mew=0.3,
-        transform=ax.get_xaxis_transform(),
-    )  # fmt: skip
+    eigenvalues = group(result, "observed_data")["eigenvalues"].to_numpy()
+    for share in (0.9, 0.5):
+        lower, upper = binned.density(binned.band(share))
+        label = f"{100 * share:.0f} % of predictive spectra"
+        ax.stairs(upper, edges, baseline=lower, fill=True, color=band_colour(share), label=label)
+    density = lambdas * posterior_mean(result, "pdf", lambdas)
+    ax.plot(lambdas, density, color=MODEL, lw=1.2, label="law, posterior mean")
+    noise = _marchenko_pastur(eigenvalues, gamma(result))
+    ax.plot(*noise, "--", color=faint(), lw=1.0, label="Marchenko–Pastur")
+    if show != "rug":
+        ax.stairs(binned.density(binned.observed), edges, color=ink(), lw=0.9, label="eigenvalues")
+    if show != "histogram":
+        _draw_ticks(ax, eigenvalues, None if show == "both" else "eigenvalues")
     one_eigenvalue = binned.density(np.array(1.0)).min()
     highest = binned.density(np.maximum(binned.observed, binned.band(0.9)[1])).max()
-    ax.set(xscale="log", yscale="log", xlim=_with_margin(edges), ylim=(0.4 * one_eigenvalue, 2 * highest))
-    ax.set_ylabel("density of log λ", fontsize=_TEXT)
-    _style(ax, label_x)
+    ax.set(xscale="log", yscale="log", ylim=(0.4 * one_eigenvalue, 2 * highest))
+    ax.set_xlim(_with_margin(edges[0], max(edges[-1], *spikes(result), 0.0)))
+    ax.set_ylabel("density of log λ", fontsize=TEXT)
+    _mark_spikes(ax, result)
+    if label_x:
+        label_eigenvalues(ax, result)
+        log_ticks(ax.xaxis)
+    tidy(ax)
 
 
-def _draw_residuals(ax: "Axes", binned: _Binned) -> None:
+def _draw_ticks(ax: "Axes", eigenvalues: NDArray[np.float64], label: str | None) -> None:
+    at_bottom = ax.get_xaxis_transform()
+    height = np.full(eigenvalues.size, 0.025)
+    ax.plot(eigenvalues, height, "|", color=ink(), ms=4, mew=0.3, transform=at_bottom, label=label)
+
+
+def _mark_spikes(ax: "Axes", result: xr.DataTree) -> None:
+    found = spikes(result)
+    if found.size:
+        label = f"{found.size} spike{'s' if found.size > 1 else ''}"
+        height = np.full(found.size, 0.09)
+        ax.plot(found, height, "v", color=OUTSIDE, ms=3.2, transform=ax.get_xaxis_transform(), label=label)
+
+
+def _draw_residuals(ax: "Axes", result: xr.DataTree, binned: _Binned) -> None:
     edges, expected = np.exp(binned.edges), np.sqrt(binned.predicted.mean(axis=0))
-    for share, colour in ((0.9, _BAND_90), (0.5, _BAND_50)):
+    for share in (0.9, 0.5):
         lower, upper = np.sqrt(binned.band(share)) - expected
-        ax.stairs(upper, edges, baseline=lower, fill=True, color=colour)
-    ax.axhline(0, color=_MODEL, lw=0.8)
+        ax.stairs(upper, edges, baseline=lower, fill=True, color=band_colour(share))
+    ax.axhline(0, color=MODEL, lw=0.8)
     residuals, outside = np.sqrt(binned.observed) - expected, binned.outside
-    for chosen, colour in ((~outside, _DATA), (outside, _OUTSIDE)):
+    for chosen, colour in ((~outside, ink()), (outside, OUTSIDE)):
         ax.vlines(binned.centres[chosen], 0, residuals[chosen], color=colour, lw=0.9)
         ax.plot(binned.centres[chosen], residuals[chosen], "o", color=colour, ms=2.4)
-    ax.set(xscale="log", xlim=_with_margin(edges))
+    ax.set_xscale("log")
+    ax.set_xlim(_with_margin(edges[0], max(edges[-1], *spikes(result), 0.0)))
     ax.use_sticky_edges = False
     ax.margins(y=0.08)
-    ax.set_ylabel("√observed\n− √predicted", fontsize=_SMALL)
+    log_ticks(ax.xaxis)
+    ax.set_ylabel("√observed\n− √predicted", fontsize=SMALL)
     told = f"{outside.sum()} of {outside.size} bins outside the 90 % band"
-    ax.set_title(told, fontsize=_SMALL, loc="right", pad=2, color=_OUTSIDE if outside.any() else _DATA)
-    _style(ax, label_x=True)
+    ax.set_title(
+        told,
+        fontsize=SMALL,
+        loc="right",
+        pad=2,
+        color=OUTSIDE if more_than_chance(outside, binned.predicted_outside) else ink(),
+    )
+    label_eigenvalues(ax, result)
+    tidy(ax)
 
 
-def _with_margin(edges: NDArray) -> NDArray[np.float64]:
-    return edges[[0, -1]] * (edges[-1] / edges[0]) ** np.array([-0.02, 0.02])
-
-
-def _style(ax: "Axes", label_x: bool) -> None:
-    ax.tick_params(labelsize=_SMALL)
-    ax.spines[["top", "right"]].set_visible(False)
-    if label_x:
-        ax.set_xlabel("eigenvalue λ (in units of weight²)", fontsize=_TEXT)
+def _with_margin(lower: float, upper: float) -> tuple[float, float]:
+    margin = (upper / lower) ** 0.02
+    return lower / margin, upper * margin
 
 
 def _head(ax: "Axes", result: xr.DataTree) -> None:
     """Title with the layer's name, its shape and the parameters with their 90 % intervals."""
-    name = "".join(c if c.isprintable() else "?" for c in str(result.attrs.get("name") or "spectrum"))
-    if len(name) > _TITLE_LENGTH:
-        name = f"{name[:12]}…{name[13 - _TITLE_LENGTH :]}"
+    _canvas.title(ax, result, pad=36)
     size, n = group(result, "observed_data").sizes["eigenvalue"], int(group(result, "constant_data")["n"])
-    ax.set_title(name, fontsize=_TEXT + 0.5, loc="left", weight="bold", parse_math=False, pad=36)
-    kappa, temperature, correlation, tail_index = (
-        _interval(result, parameter, symbol) for parameter, symbol in _SYMBOLS.items()
-    )
+    kappa, correlation, temperature, tail_index = (median_and_interval(result, name) for name in _IN_HEAD)
     lines = [
         f"N = {size}, n = {n}, medians and 90 % intervals:",
         f"{kappa}    {correlation}",
@@ -230,54 +269,19 @@ def _head(ax: "Axes", result: xr.DataTree) -> None:
     ]
     text = ax.annotate(
         "\n".join(lines), (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points",
-        va="bottom", fontsize=_SMALL, linespacing=1.3,
+        va="bottom", fontsize=SMALL, linespacing=1.3,
     )  # fmt: skip
     text.set_in_layout(False)  # the title's padding keeps its place; its length must not squeeze the panels
 
 
-def _interval(result: xr.DataTree, name: str, symbol: str) -> str:
-    """Say the median and the 90 % interval of a parameter in three digits, or nothing if it was left out."""
-    posterior = group(result, "posterior")
-    if name not in posterior:
-        return ""
-    lower, median, upper = np.quantile(posterior[name].values, [0.05, 0.5, 0.95])
-    return f"{symbol} = {interval(median, lower, upper)}"
-
-
-def _posterior_mean_density(result: xr.DataTree, lambdas: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Density of log λ under the law, averaged over evenly thinned posterior draws."""
-    from htmp_bayes.laws import HTMP
-
-    posterior = group(result, "posterior")
-    columns = [posterior[name].values.ravel() for name in ("kappa", "temperature", "correlation")]
-    thinned = np.linspace(0, columns[0].size - 1, min(columns[0].size, _CURVE_DRAWS)).round().astype(int)
-    kappa, temperature, correlation = (column[thinned, None] for column in columns)
-    gamma, population = _gamma(result), result.attrs["population"]
-    return lambdas * HTMP(kappa, gamma, temperature, correlation, population).pdf(lambdas).mean(axis=0)
-
-
-def _marchenko_pastur(eigenvalues: NDArray[np.float64], gamma: float) -> tuple[NDArray, NDArray]:
+def _marchenko_pastur(eigenvalues: NDArray[np.float64], aspect_ratio: float) -> tuple[NDArray, NDArray]:
     """Points of the Marchenko-Pastur density of log λ with the mean of the eigenvalues."""
     from htmp_bayes.laws import MarchenkoPastur
 
-    law = MarchenkoPastur(gamma, scale=eigenvalues.mean())
+    law = MarchenkoPastur(aspect_ratio, scale=eigenvalues.mean())
     lower, upper = law.support()
     start, stop = np.log(max(lower, 0.5 * eigenvalues[0])), np.log(upper)
     # Points crowd at both edges, where the density falls to zero.
     steps = np.sin(np.linspace(0, np.pi / 2, _CURVE_POINTS)[1:-1]) ** 2
     lambdas = np.exp(start + (stop - start) * steps)
     return lambdas, lambdas * law.pdf(lambdas)
-
-
-def _eigenvalues(result: xr.DataTree, name: str) -> NDArray[np.float64]:
-    return group(result, name)["eigenvalues"].to_numpy()
-
-
-def _gamma(result: xr.DataTree) -> float:
-    return float(group(result, "constant_data")["gamma"])
-
-
-def _new_figure() -> "Figure":
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(COLUMN_WIDTH, 1.12 * COLUMN_WIDTH), dpi=220, layout="constrained")

@@ -1,65 +1,13 @@
 """The picture of a spectrum: its parts, its numbers, and that a misfit shows."""
 
-import functools
-
-import matplotlib as mpl
 import numpy as np
 import pytest
-import xarray as xr
 from matplotlib.figure import Figure
 
-from htmp_bayes import Spectrum, plot_spectrum
-from htmp_bayes._results import ResultError
-from htmp_bayes.plots import _Binned
-
-N, LONGER = 100, 400
-
-
-def noise_spectrum(rng):
-    return Spectrum.from_matrix(rng.normal(size=(N, LONGER))).eigenvalues
-
-
-@functools.cache
-def predicted_spectra():
-    rng = np.random.default_rng(2)
-    return np.array([noise_spectrum(rng) for _ in range(60)])
-
-
-def result_of(observed, name="layer.0"):
-    """A result that predicts noise, for observed eigenvalues of any kind."""
-    rng = np.random.default_rng(3)
-    predicted = predicted_spectra()
-    # Close to the law of noise, of mean kappa T / (2 gamma) = 1.
-    posterior = {
-        "kappa": rng.uniform(38, 42, size=(2, 4)),
-        "temperature": rng.uniform(0.012, 0.013, size=(2, 4)),
-        "correlation": rng.uniform(0.01, 0.02, size=(2, 4)),
-    }
-    tree = xr.DataTree.from_dict(
-        {
-            "posterior": xr.Dataset({key: (("chain", "draw"), values) for key, values in posterior.items()}),
-            "observed_data": xr.Dataset({"eigenvalues": ("eigenvalue", observed)}),
-            "constant_data": xr.Dataset({"n": LONGER, "gamma": N / LONGER}),
-            "posterior_predictive": xr.Dataset(
-                {"eigenvalues": (("chain", "draw", "eigenvalue"), predicted.reshape(2, 30, N))}
-            ),
-        }
-    )
-    tree.attrs = {"name": name, "population": "inverse-gamma"}
-    return tree
-
-
-@pytest.fixture(scope="module")
-def noise():
-    return result_of(noise_spectrum(np.random.default_rng(1)))
-
-
-@pytest.fixture(scope="module")
-def misfit():
-    """Half of the eigenvalues six times the others."""
-    eigenvalues = noise_spectrum(np.random.default_rng(1)).copy()
-    eigenvalues[::2] *= 6
-    return result_of(np.sort(eigenvalues))
+from htmp_bayes import plot_spectrum
+from htmp_bayes._errors import HTMPError
+from htmp_bayes.plots.spectrum import _Binned
+from tests.plots.results import N, labels, noise_spectrum, result_of
 
 
 @pytest.fixture(scope="module")
@@ -89,28 +37,13 @@ def test_the_head_names_the_layer_its_sides_and_the_parameters(figure, noise):
 
 def test_every_part_has_its_name_in_the_legend(figure):
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == [
+    assert labels(legend) == [
         "90 % of predictive spectra",
         "50 % of predictive spectra",
         "law, posterior mean",
         "Marchenko–Pastur",
         "eigenvalues",
     ]
-
-
-def test_all_text_is_on_the_page_and_large_enough(figure):
-    figure.draw_without_rendering()
-    page = figure.bbox
-    # Matplotlib keeps labels of ticks that lie off the axis, and does not draw them.
-    axes = [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]
-    ticks = {label for axis in axes for label in axis.get_ticklabels(which="both")}
-    texts = [text for text in figure.findobj(mpl.text.Text) if text.get_text().strip()]
-    for text in texts:
-        assert text.get_fontsize() >= 6
-        if text not in ticks:
-            box = text.get_window_extent()
-            inside = page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1
-            assert inside, text.get_text()
 
 
 def test_densities_integrate_to_one(figure, noise):
@@ -152,31 +85,13 @@ def test_a_misfit_shows_and_noise_predicted_as_noise_does_not(noise, misfit):
     assert title == f"{binned.outside.sum()} of {binned.outside.size} bins outside the 90 % band"
 
 
-def test_axes_that_are_given_are_drawn_on_and_returned(noise):
+def test_residuals_go_to_axes_of_their_own(noise):
     figure = Figure()
     ax, residual_ax, untouched = figure.subplots(3)
     assert plot_spectrum(noise, ax, residual_ax) is ax
     assert ax.get_legend() is not None
     assert residual_ax.get_ylabel().startswith("√observed")
     assert not untouched.has_data()
-    assert plot_spectrum(noise, untouched) is untouched
-    assert untouched.get_xlabel()
-
-
-def test_a_figure_that_is_given_is_filled_and_returned(noise):
-    left, right = Figure(layout="constrained").subfigures(1, 2)
-    assert plot_spectrum(noise, figure=left) is left
-    assert len(left.axes) == 2
-    assert not right.axes
-
-
-def test_nothing_global_is_touched(noise):
-    from matplotlib import pyplot
-
-    settings, open_figures = dict(mpl.rcParams), pyplot.get_fignums()
-    plot_spectrum(noise)
-    assert dict(mpl.rcParams) == settings
-    assert pyplot.get_fignums() == open_figures
 
 
 @pytest.mark.parametrize(
@@ -196,8 +111,26 @@ def test_any_name_can_be_a_title(noise, name, shown, tmp_path):
     assert figure.axes[0].get_title(loc="left") == shown
 
 
-def test_a_result_without_predictive_spectra_says_how_to_get_them(noise):
-    without = noise.copy()
-    del without["posterior_predictive"]
-    with pytest.raises(ResultError, match="no group 'posterior_predictive'; fit with predictive_draws = 100"):
-        plot_spectrum(without)
+@pytest.mark.parametrize(("show", "steps", "ticks"), [("both", 1, 1), ("histogram", 1, 0), ("rug", 0, 1)])
+def test_eigenvalues_are_a_histogram_or_ticks_or_both(noise, show, steps, ticks):
+    upper = plot_spectrum(noise, show=show).axes[0]
+    assert sum(patch.get_label() == "eigenvalues" for patch in upper.patches) == steps
+    drawn = [line.get_xdata() for line in upper.lines if line.get_marker() == "|"]
+    assert len(drawn) == ticks
+    for eigenvalues in drawn:
+        np.testing.assert_array_equal(eigenvalues, noise["observed_data/eigenvalues"])
+    assert "eigenvalues" in labels(upper.figure.legends[0])
+
+
+def test_another_way_to_show_them_is_refused(noise):
+    with pytest.raises(HTMPError, match="show is one of both, histogram, rug, not 'kde'"):
+        plot_spectrum(noise, show="kde")
+
+
+def test_spikes_are_marked_and_in_sight():
+    spikes = [12.0, 40.0]
+    upper, lower = plot_spectrum(result_of(noise_spectrum(1), spikes=spikes)).axes
+    (marks,) = [line for line in upper.lines if line.get_marker() == "v"]
+    assert (list(marks.get_xdata()), marks.get_label()) == (spikes, "2 spikes")
+    assert upper.get_xlim() == lower.get_xlim()
+    assert upper.get_xlim()[1] > 40

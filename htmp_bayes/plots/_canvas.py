@@ -1,0 +1,184 @@
+"""What all pictures share: size, colours, titles and labels."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from htmp_bayes._numbers import interval
+from htmp_bayes._results import group
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure, FigureBase
+
+COLUMN_WIDTH = 8.5 / 2.54
+"""Width of a column of a journal's page, in inches."""
+
+# Okabe & Ito's colours (https://jfly.uni-koeln.de/color/), which the colour-blind tell apart.
+MODEL, OUTSIDE, POINT_ESTIMATE = "#0072B2", "#D55E00", "#009E73"
+TEXT, SMALL = 8.0, 6.8  # points
+LEGEND: dict[str, Any] = {"fontsize": SMALL, "frameon": False, "handlelength": 1.6, "labelspacing": 0.3}
+TITLE_LENGTH = 34
+# Share of the model's colour in the bands of each level; the rest is the background.
+BANDS = {0.9: 0.19, 0.5: 0.5}
+
+SYMBOLS = {"kappa": "κ", "temperature": "T", "correlation": "ρ", "tail_index": "α", "mean": "mean λ"}
+NAMES = {
+    "kappa": "repulsion",
+    "temperature": "temperature",
+    "correlation": "correlation",
+    "tail_index": "tail index",
+}
+_WITH_UNIT = ("temperature", "mean")
+
+
+def new_figure(height: float, width: float = COLUMN_WIDTH) -> "Figure":
+    """Make an empty figure, `height` times `width` high, that no window or registry knows of."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height * width), dpi=220, layout="constrained")
+
+
+def ink() -> str:
+    """Colour for data: that of the text in the style that is in use, which is light on dark backgrounds."""
+    import matplotlib as mpl
+
+    return str(mpl.rcParams["text.color"])
+
+
+def faint() -> str:
+    """Colour for what stands behind data and law: half-way between text and background."""
+    return _mixed(ink(), 0.6)
+
+
+def band_colour(share: float) -> str:
+    """Tint of the model's colour for the band that holds this share of the predictive spectra."""
+    return _mixed(MODEL, BANDS[share])
+
+
+def _mixed(colour: str, weight: float) -> str:
+    import matplotlib as mpl
+    from matplotlib.colors import to_hex, to_rgb
+
+    red, green, blue = (
+        weight * ours + (1 - weight) * behind
+        for ours, behind in zip(to_rgb(colour), to_rgb(mpl.rcParams["axes.facecolor"]), strict=True)
+    )
+    return to_hex((red, green, blue))
+
+
+def unit(result: xr.DataTree) -> str:
+    """Say in what units the eigenvalues of a result are: the square of those of the matrix."""
+    return f"{result.attrs.get('kind', 'weight')}²"
+
+
+def label_of(parameter: str, result: xr.DataTree) -> str:
+    """Name, symbol and unit of a parameter, for an axis."""
+    return f"{NAMES.get(parameter, '')} {symbol_of(parameter, result)}".lstrip()
+
+
+def symbol_of(parameter: str, result: xr.DataTree) -> str:
+    """Symbol and unit of a parameter, where there is no room for its name."""
+    symbol = SYMBOLS.get(parameter, parameter)
+    return f"{symbol} ({unit(result)})" if parameter in _WITH_UNIT else symbol
+
+
+def label_eigenvalues(ax: "Axes", result: xr.DataTree) -> None:
+    """Label the horizontal axis as that of the eigenvalues."""
+    ax.set_xlabel(f"eigenvalue λ (in units of {unit(result)})", fontsize=TEXT)
+
+
+def tidy(ax: "Axes") -> None:
+    """Small tick labels, and no lines where nothing is measured."""
+    ax.tick_params(labelsize=SMALL)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def log_ticks(axis: "Axis", most: int = 6) -> None:
+    """Label a few places of a logarithmic axis: powers of ten, or rounder numbers where these are few.
+
+    Parameters
+    ----------
+    axis : matplotlib.axis.Axis
+        The axis, with its limits set.
+    most : int
+        How many labels there is room for.
+    """
+    from matplotlib.ticker import FixedLocator, LogFormatterSciNotation, NullFormatter, NullLocator
+
+    lower, upper = axis.get_view_interval()
+    decades = np.arange(np.floor(np.log10(lower)), np.ceil(np.log10(upper)) + 1)
+    for steps in ((1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5), (1, 3), (1,)):
+        places = np.outer(10.0**decades, steps).ravel()
+        places = places[(places >= lower) & (places <= upper)]
+        if places.size <= most:
+            break
+    places = places[:: -(-places.size // most) or 1]
+    axis.set_major_locator(FixedLocator(list(places)))
+    # 0.01 to 1000 as they are, and powers of ten beyond.
+    plain = places.size and places.min() >= 1e-2 and places.max() <= 1e3
+    axis.set_major_formatter("{x:g}" if plain else LogFormatterSciNotation(minor_thresholds=(99, 99)))
+    if decades.size > 3 or places.size < 2:
+        axis.set_minor_formatter(NullFormatter())
+    else:
+        axis.set_minor_locator(NullLocator())
+
+
+def legend_below(figure: "FigureBase", ax: "Axes") -> None:
+    """Put the legend of the axes under the picture, where it hides nothing."""
+    figure.legend(
+        *ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, columnspacing=1.2, **LEGEND
+    )
+
+
+def title(ax: "Axes", result: xr.DataTree, pad: float = 6.0) -> None:
+    """Put the layer's name over the axes."""
+    ax.set_title(name_of(result), fontsize=TEXT + 0.5, loc="left", weight="bold", parse_math=False, pad=pad)
+
+
+def more_than_chance(outside: NDArray[np.bool_], predicted_outside: NDArray[np.bool_]) -> bool:
+    """Say whether more are outside a band than in 95 % of the predictive spectra, ``(spectra, ...)``.
+
+    Neighbours are outside together, so how many that may be is seen on spectra, and not by counting one in ten.
+    """
+    return bool(outside.sum() > np.quantile(predicted_outside.sum(axis=1), 0.95))
+
+
+def verdict(ax: "Axes", words: str, misfit: bool) -> None:
+    """Say below the title what the picture shows, in the colour of what is outside if it is a misfit."""
+    ax.annotate(
+        words, (0, 1), (0, 3), xycoords="axes fraction", textcoords="offset points", va="bottom",
+        fontsize=SMALL, color=OUTSIDE if misfit else ink(),
+    ).set_in_layout(False)  # fmt: skip
+
+
+def shown(name: str, length: int = TITLE_LENGTH) -> str:
+    """Name of a layer as a picture can show it: printable, and with both ends if it is long.
+
+    Examples
+    --------
+    >>> shown("model.layers.31.block_sparse_moe.experts.7.w1")
+    'model.layers…arse_moe.experts.7.w1'
+    """
+    name = "".join(c if c.isprintable() else "?" for c in name or "spectrum")
+    if len(name) <= length:
+        return name
+    head = length // 3 + 1
+    return f"{name[:head]}…{name[head + 1 - length :]}"
+
+
+def name_of(result: xr.DataTree) -> str:
+    """Name of a result's layer, as a title can show it."""
+    return shown(str(result.attrs.get("name", "")))
+
+
+def median_and_interval(result: xr.DataTree, name: str) -> str:
+    """Say the median and the 90 % interval of a parameter in a few digits, or nothing if it was left out."""
+    posterior = group(result, "posterior")
+    if name not in posterior:
+        return ""
+    lower, median, upper = np.quantile(posterior[name].values, [0.05, 0.5, 0.95])
+    return f"{SYMBOLS[name]} = {interval(median, lower, upper)}"

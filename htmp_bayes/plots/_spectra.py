@@ -1,0 +1,45 @@
+"""The eigenvalues of a result: those observed, those predicted, and laws that go with them."""
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from htmp_bayes._results import group
+
+_CURVE_DRAWS = 40
+
+
+def observed_and_predicted(result: xr.DataTree) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Eigenvalues of the layer, shape ``(N,)``, and of its predictive spectra, ``(spectra, N)``; ascending.
+
+    Raises
+    ------
+    ResultError
+        A ValueError, if the result has no posterior-predictive spectra.
+    """
+    observed = group(result, "observed_data")["eigenvalues"].to_numpy()
+    predicted = group(result, "posterior_predictive")["eigenvalues"].to_numpy()
+    return observed, predicted.reshape(-1, observed.size)
+
+
+def spikes(result: xr.DataTree) -> NDArray[np.float64]:
+    """Eigenvalues that the fit set apart from the law's, shape ``(spikes,)``."""
+    constant = group(result, "constant_data")
+    return np.atleast_1d(constant["spikes"].to_numpy()) if "spikes" in constant else np.empty(0)
+
+
+def gamma(result: xr.DataTree) -> float:
+    """Aspect ratio of the layer."""
+    return float(group(result, "constant_data")["gamma"])
+
+
+def posterior_mean(result: xr.DataTree, function: str, lambdas: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Average a function of the law ("pdf", "sf") over evenly thinned posterior draws."""
+    from htmp_bayes.laws import HTMP
+
+    posterior = group(result, "posterior")
+    columns = [posterior[name].values.ravel() for name in ("kappa", "temperature", "correlation")]
+    thinned = np.linspace(0, columns[0].size - 1, min(columns[0].size, _CURVE_DRAWS)).round().astype(int)
+    kappa, temperature, correlation = (column[thinned, None] for column in columns)
+    law = HTMP(kappa, gamma(result), temperature, correlation, result.attrs["population"])
+    return getattr(law, function)(lambdas).mean(axis=0)
