@@ -1,7 +1,15 @@
 """Spectra of weight matrices: what they are, and how to get them out of checkpoints and collections."""
 
 from htmp_bayes.spectra.collection import save_spectra
-from htmp_bayes.spectra.reading import read_spectra
+from htmp_bayes.spectra.reading import ListedMatrix, list_matrices, read_spectra
 from htmp_bayes.spectra.spectrum import MIN_EIGENVALUES, Spectrum, SpectrumError
 
-__all__ = ["MIN_EIGENVALUES", "Spectrum", "SpectrumError", "read_spectra", "save_spectra"]
+__all__ = [
+    "MIN_EIGENVALUES",
+    "ListedMatrix",
+    "Spectrum",
+    "SpectrumError",
+    "list_matrices",
+    "read_spectra",
+    "save_spectra",
+]

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from htmp_bayes._errors import reason
 from htmp_bayes._files import replacing
+from htmp_bayes.spectra.hdf5 import Dataset, Hdf5File
 from htmp_bayes.spectra.spectrum import Spectrum, SpectrumError
 
 FORMAT = "htmp_bayes spectra, version 1"
@@ -80,13 +81,12 @@ def load_spectra(path: Path) -> list[Spectrum]:
         A ValueError, if the file is no such collection or is damaged.
     """
     try:
-        # netCDF-4 is HDF5; h5netcdf leaves tracebacks on standard error when the file is damaged.
-        with h5py.File(path, "r") as file:
-            known = file.attrs.get("format") == FORMAT
-            spectra = _read(file) if known else []
+        attributes, datasets = Hdf5File(path).contents()
+        known = attributes.get("format") == FORMAT
+        spectra = _read({dataset.name.strip("/"): dataset for dataset in datasets}) if known else []
     except SpectrumError as error:
         raise SpectrumError(f"{path}: {error}") from error
-    except (OSError, RuntimeError, LookupError, AttributeError, TypeError, ValueError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise SpectrumError(f"{path} is not a whole netCDF file ({reason(error)}); make it again.") from error
     if not known:
         raise SpectrumError(f"{path} is not a collection of spectra; make one with `htmp-bayes spectra`.")
@@ -115,10 +115,10 @@ def _write(file: h5netcdf.File, spectra: list[Spectrum]) -> None:
     variable.attrs["long_name"] = "positive eigenvalues, ascending within a layer"
 
 
-def _read(file: h5py.File) -> list[Spectrum]:
-    names, kinds, metas = (file[column].asstr()[...].tolist() for column in ("name", "kind", "meta"))
-    ns, zeros, sizes = (file[column][...].tolist() for column in ("n", "zeros", "row_size"))
-    eigenvalues = file["eigenvalue"][...]
+def _read(columns: Mapping[str, Dataset]) -> list[Spectrum]:
+    names, kinds, metas = (columns[column].text or [] for column in ("name", "kind", "meta"))
+    ns, zeros, sizes = (columns[column].load().tolist() for column in ("n", "zeros", "row_size"))
+    eigenvalues = columns["eigenvalue"].load()
     if min(sizes, default=-1) < 0 or sum(sizes) != eigenvalues.size:
         raise ValueError("its eigenvalues are not as many as it says")
     rows = np.split(eigenvalues, np.cumsum(sizes)[:-1])

@@ -1,44 +1,91 @@
-"""From files to spectra: which files, which tensors, under which names."""
+"""From files to spectra: which tensors, which matrices in them, under which names."""
 
+import hashlib
 import logging
-import os
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from htmp_bayes._errors import reason
 from htmp_bayes.spectra import readers
+from htmp_bayes.spectra.choice import DEFAULT_MIN_SIZE, Choice, Convolutions
 from htmp_bayes.spectra.collection import load_spectra
-from htmp_bayes.spectra.readers import StoredTensor
-from htmp_bayes.spectra.spectrum import MIN_EIGENVALUES, Spectrum, SpectrumError
+from htmp_bayes.spectra.eigenvalue_lists import SUFFIXES as LISTS
+from htmp_bayes.spectra.eigenvalue_lists import load_list
+from htmp_bayes.spectra.files import COLLECTION, Paths, files_of, natural
+from htmp_bayes.spectra.matrices import Heads, Matrix, matrices
+from htmp_bayes.spectra.readers import StoredTensor, sharded, torch_module
+from htmp_bayes.spectra.singular_values import blocks
+from htmp_bayes.spectra.spectrum import Spectrum, SpectrumError
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_MIN_SIZE = 50
-COLLECTION = ".nc"
-SUFFIXES = (*readers.MODULES, COLLECTION)
-
-Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 Progress = Callable[[int, int, str], None]
+_SAMPLE = 4096
+
+
+@dataclass(frozen=True)
+class ListedMatrix:
+    """What would become of a tensor, a part of it or a saved spectrum.
+
+    Attributes
+    ----------
+    name : str
+        Name of the layer.
+    file : str
+        File it is in.
+    type : str
+        Type of layer: "attention", "linear", "convolution", "embedding", "experts"; "norm", "vector" or
+        "optimiser state" of what is no weight matrix; "spectrum" of what is no matrix any more.
+    shape : tuple of int
+        Axes of the tensor.
+    n_eigenvalues, n : int
+        Shorter and longer side of the matrix; both 0 of what is none.
+    left_out : str
+        Why it is not read; empty if it is.
+    obstacle : str
+        Why it cannot be read although it was chosen: reading stops there. Empty if it can.
+    """
+
+    name: str
+    file: str
+    type: str
+    shape: tuple[int, ...]
+    n_eigenvalues: int
+    n: int
+    left_out: str
+    obstacle: str
 
 
 def read_spectra(
-    path: Paths,
+    path: Paths | Any,
     include: str | None = None,
     exclude: str | None = None,
     min_size: int | None = None,
     progress: Progress | None = None,
+    *,
+    max_size: int | None = None,
+    types: Iterable[str] | None = None,
+    heads: Heads = None,
+    convolutions: Convolutions = "flattened",
+    split_fused: bool = True,
+    n: int | None = None,
 ) -> list[Spectrum]:
     """Read the spectra of the weight matrices of checkpoints, or of saved collections.
 
     Parameters
     ----------
-    path : str, path-like or an iterable of them
-        A ``.safetensors``, ``.npz`` or ``.npy`` file, a collection (``.nc``) made by `save_spectra`, or a
-        folder with such files directly in it.
+    path : str, path-like, an iterable of them, or a torch.nn.Module
+        A checkpoint: ``.safetensors``; PyTorch's ``.pt``, ``.pth``, ``.bin``, ``.ckpt``; ``.onnx``; Keras's ``.keras``,
+        ``.h5``; ``.gguf``; ``.npz``, ``.npy``; the index of a model in several files (``.index.json``). A collection
+        (``.nc``) made by `save_spectra`, or a list of eigenvalues (``.csv``, ``.json``, ``.parquet``; see
+        `htmp_bayes.spectra.eigenvalue_lists`). Or a folder: of a Hugging Face model, which is read once if it is there
+        in several formats, or with any checkpoints directly in it.
     include, exclude : str, optional
         Regular expressions, sought (`re.search`) in the layer's name and in the tensor's full name in the
         file. A layer is read if ``include`` is found in either and ``exclude`` in neither.
@@ -48,6 +95,20 @@ def read_spectra(
     progress : callable, optional
         Called as ``progress(done, total, name)`` before each layer's singular values are computed, and at
         the end.
+    max_size : int, optional
+        Larger matrices, by their shorter side, are left out. Without it, one beyond 20,000 is an error.
+    types : iterable of str, optional
+        Only layers of these types: "attention", "linear", "convolution", "embedding", "experts". The type is taken
+        from the format where it says so, and else from the name and the number of axes.
+    heads : int or "auto", optional
+        Take the heads of query, key, value and output matrices apart; "auto" takes their number from the
+        ``config.json`` beside the checkpoint.
+    convolutions : {"flattened", "positions"}
+        One matrix (out, in·kh·kw) of a convolution, or one (out, in) of each position of its kernel.
+    split_fused : bool
+        Take query, key and value apart where one tensor holds all three and their sizes are known.
+    n : int, optional
+        Longer side of the matrix, for lists of eigenvalues that do not say it.
 
     Returns
     -------
@@ -66,9 +127,11 @@ def read_spectra(
 
     Notes
     -----
-    One tensor is in memory at a time. Vectors and scalars (biases, norms) are no matrices and are left out;
-    convolutions are flattened to (out, in·kh·kw). What was left out and why is logged at level INFO.
-    Nothing in a file is executed.
+    One tensor is in memory at a time, and of those that the format allows to map (all but compressed ones) one block
+    and its Gram matrix: about twice the matrix as float32 at most. Vectors and scalars (biases, norms) are no matrices
+    and are left out, as is an optimiser's state. Weights that are tied are read once, by what the format says of
+    their storage or, where it says nothing, by their values. `list_matrices` says what is left out and why; it is
+    also logged at level INFO. Nothing in a file is executed.
 
     Examples
     --------
@@ -80,10 +143,11 @@ def read_spectra(
     >>> read_spectra(folder / "model.npz")
     [Spectrum('conv1', 64 eigenvalues from 0.129 to 2.61, n=144, gamma=0.4444)]
     """
-    choice = _Choice(_pattern(include, "include"), _pattern(exclude, "exclude"), _size(min_size))
-    layers = _told_apart([layer for file in _files(path) for layer in _layers(file, choice)])
+    choice = Choice(include, exclude, min_size, max_size, types, heads, convolutions, split_fused, n)
+    found = _found(path, choice)
+    layers = _told_apart([layer for layer in found if not layer.listed.left_out])
     if not layers:
-        raise SpectrumError(choice.nothing_left(path))
+        raise SpectrumError(_nothing_left(path, found))
     spectra = []
     for done, layer in enumerate(layers):
         if progress:
@@ -94,101 +158,204 @@ def read_spectra(
     return spectra
 
 
+def list_matrices(
+    path: Paths | Any,
+    include: str | None = None,
+    exclude: str | None = None,
+    min_size: int | None = None,
+    *,
+    max_size: int | None = None,
+    types: Iterable[str] | None = None,
+    heads: Heads = None,
+    convolutions: Convolutions = "flattened",
+    split_fused: bool = True,
+    n: int | None = None,
+) -> list[ListedMatrix]:
+    """Say what `read_spectra` would read with the same arguments, and why it leaves out the rest.
+
+    Parameters
+    ----------
+    path, include, exclude, min_size, max_size, types, heads, convolutions, split_fused, n
+        As for `read_spectra`.
+
+    Returns
+    -------
+    list of ListedMatrix
+        Every tensor, in the order in which they would be read; what is left out comes with its file.
+
+    Raises
+    ------
+    SpectrumError
+        A ValueError, if a file is not there, not readable or not of its format.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "model.npz"
+    >>> np.savez(file, **{"conv1.weight": np.ones((64, 16, 3, 3)), "conv1.bias": np.zeros(64)})
+    >>> for matrix in list_matrices(file):
+    ...     print(matrix.name, matrix.type, matrix.n_eigenvalues, matrix.n, matrix.left_out or "is read")
+    conv1 convolution 64 144 is read
+    conv1.bias vector 0 0 not matrices
+    """
+    choice = Choice(include, exclude, min_size, max_size, types, heads, convolutions, split_fused, n)
+    found = _found(path, choice)
+    read = iter(_told_apart([layer for layer in found if not layer.listed.left_out]))
+    return [
+        layer.listed if layer.listed.left_out else replace(layer.listed, name=next(read).name)
+        for layer in found
+    ]
+
+
 @dataclass(frozen=True)
 class _Layer:
-    """A spectrum that is still to be computed (or, from a collection, only to be renamed)."""
+    """A spectrum that is still to be computed, or (of a collection) only to be renamed, and what is said of it."""
 
     file: Path
     name: str
     make: Callable[[], Spectrum]
+    listed: ListedMatrix
 
     def read(self) -> Spectrum:
         return replace(self.make(), name=self.name)
 
-
-class _Choice:
-    """What the caller wants to read, and a count of what was left out for which reason."""
-
-    def __init__(
-        self, include: re.Pattern[str] | None, exclude: re.Pattern[str] | None, min_size: int | None
-    ):
-        self.include, self.exclude, self.min_size = include, exclude, min_size
-        self.left_out: Counter[str] = Counter()
-
-    def takes(self, names: Sequence[str], size: int, default_min_size: int = 0) -> bool:
-        reason = self._against(names, size, default_min_size if self.min_size is None else self.min_size)
-        if reason:
-            logger.info("%s left out: %s", names[0], reason)
-            self.left_out[reason] += 1
-        return not reason
-
-    def _against(self, names: Sequence[str], size: int, min_size: int) -> str:
-        if size == 0:
-            return "not matrices"
-        if self.include and not any(map(self.include.search, names)):
-            return f"not matching include={self.include.pattern!r}"
-        if self.exclude and any(map(self.exclude.search, names)):
-            return f"matching exclude={self.exclude.pattern!r}"
-        return f"smaller than min_size={min_size}" if size < min_size else ""
-
-    def nothing_left(self, path: Paths) -> str:
-        reasons = (
-            ", ".join(f"{count} {reason}" for reason, count in self.left_out.items()) or "no tensors at all"
-        )
-        return f"{_shown(path)}: no weight matrix to read ({reasons}); mend include, exclude or min_size."
+    def without(self, why: str) -> "_Layer":
+        logger.info("%s left out: %s", self.name, why)
+        return replace(self, listed=replace(self.listed, left_out=why))
 
 
-def _layers(file: Path, choice: _Choice) -> list[_Layer]:
+def _nothing_left(path: Paths, found: Sequence[_Layer]) -> str:
+    counts = Counter(layer.listed.left_out for layer in found)
+    reasons = ", ".join(f"{count} {why}" for why, count in counts.items()) or "no tensors at all"
+    return f"{_shown(path)}: no weight matrix to read ({reasons}); mend include, exclude, types or the sizes."
+
+
+def _found(path: Paths | Any, choice: Choice) -> list[_Layer]:
+    if torch_module.is_module(path):
+        return _in_checkpoint(Path(type(path).__name__), torch_module.tensors(path), {}, choice)
+    return [layer for file in files_of(path) for layer in _in_file(file, choice)]
+
+
+def _in_file(file: Path, choice: Choice) -> list[_Layer]:
+    suffix = file.suffix.lower()
     try:
-        return _spectra_in(file, choice) if file.suffix.lower() == COLLECTION else _tensors_in(file, choice)
+        if suffix == COLLECTION:
+            return _in_collection(file, load_spectra(file), choice)
+        if suffix in LISTS and not file.name.endswith(sharded.SUFFIX):
+            return _in_collection(file, load_list(file, choice.n), choice)
+        return _in_checkpoint(file, readers.tensors(file), sharded.config_beside(file), choice)
     except OSError as error:
         raise SpectrumError(
             f"{file} cannot be read ({reason(error)}); check its permissions and the disk."
         ) from error
 
 
-def _spectra_in(file: Path, choice: _Choice) -> list[_Layer]:
-    return [
-        _Layer(file, spectrum.name, partial(_same, spectrum))
-        for spectrum in load_spectra(file)
-        if choice.takes([spectrum.name], len(spectrum) + spectrum.zeros)
-    ]
+def _in_collection(file: Path, spectra: Iterable[Spectrum], choice: Choice) -> list[_Layer]:
+    layers = []
+    for spectrum in spectra:
+        size = len(spectrum) + spectrum.zeros
+        listed = ListedMatrix(
+            spectrum.name, file.name, "spectrum", (size, spectrum.n), size, spectrum.n, "", ""
+        )
+        layer = _Layer(file, spectrum.name, partial(_same, spectrum), listed)
+        why = choice.against([spectrum.name], size)
+        layers.append(layer.without(why) if why else layer)
+    return layers
 
 
 def _same(spectrum: Spectrum) -> Spectrum:
     return spectrum
 
 
-def _tensors_in(file: Path, choice: _Choice) -> list[_Layer]:
-    taken = [
-        tensor
-        for tensor in readers.tensors(file)
-        if choice.takes([_layer_name(tensor.name), tensor.name], tensor.smaller_side, DEFAULT_MIN_SIZE)
+def _in_checkpoint(
+    file: Path, tensors: Iterable[StoredTensor], config: dict[str, Any], choice: Choice
+) -> list[_Layer]:
+    positions = choice.convolutions == "positions"
+    found = [
+        matrix
+        for tensor in tensors
+        for matrix in matrices(tensor, config, choice.heads, positions, choice.split_fused)
     ]
-    shared = Counter(_layer_name(tensor.name) for tensor in taken)
+    left_out = _reasons(found, choice)
+    taken = Counter(matrix.name for matrix, why in zip(found, left_out, strict=True) if not why)
     layers = []
-    for tensor in taken:
-        name = _layer_name(tensor.name)
-        layers.append(
-            _Layer(file, name if shared[name] == 1 else tensor.name, partial(_spectrum_of, file, tensor))
+    for matrix, why in zip(found, left_out, strict=True):
+        name = matrix.full_name if taken[matrix.name] > 1 else matrix.name
+        layer = _Layer(
+            file, name, partial(_spectrum_of, file, matrix, choice), _listed(file, matrix, name, choice)
         )
-    return sorted(layers, key=lambda layer: _natural(layer.name))
+        layers.append(layer.without(why) if why else layer)
+    return sorted(layers, key=lambda layer: natural(layer.name))
 
 
-def _layer_name(tensor: str) -> str:
-    return tensor.removesuffix(".weight")
+def _reasons(found: Sequence[Matrix], choice: Choice) -> list[str]:
+    """For each matrix, why it is left out, or nothing."""
+    first = _Originals()
+    reasons = []
+    for matrix in found:
+        why = choice.against_type(matrix.type)
+        why = why or choice.against([matrix.name, matrix.full_name], min(matrix.sides), DEFAULT_MIN_SIZE)
+        if not why and (original := first.of(matrix)):
+            why = f"tied to {original.name}"
+        reasons.append(why)
+    return reasons
 
 
-def _spectrum_of(file: Path, tensor: StoredTensor) -> Spectrum:
-    where = f"{file}: tensor {tensor.name}"
-    if tensor.obstacle:
-        raise SpectrumError(f"{where} {tensor.obstacle}; leave it out with exclude.")
-    meta = {"file": file.name, "tensor": tensor.name}
+class _Originals:
+    """Matrices so far, to be found again by another that holds the same values."""
+
+    def __init__(self) -> None:
+        self.seen: dict[Hashable, list[Matrix]] = {}
+
+    def of(self, matrix: Matrix) -> Matrix | None:
+        """Find the earlier matrix with the same values, if there is one."""
+        tensor = matrix.tensor
+        if tensor.obstacle or (sample := tensor.storage or _sample(tensor)) is None:
+            return None
+        alike = self.seen.setdefault((tensor.shape, tensor.dtype, matrix.part, sample), [])
+        for other in alike:
+            if tensor.storage or _same_values(matrix, other):
+                return other
+        alike.append(matrix)
+        return None
+
+
+def _sample(tensor: StoredTensor) -> bytes | None:
+    """First and last values of a tensor, if they can be had without reading the others."""
     try:
-        return Spectrum.from_matrix(tensor.load(), meta=meta)
+        values = tensor.load()
+    except (OSError, ValueError):
+        return None  # it will be said when it is read
+    if not isinstance(values, np.memmap):
+        return None
+    flat = values.reshape(-1)
+    return hashlib.sha256(flat[:_SAMPLE].tobytes() + flat[-_SAMPLE:].tobytes()).digest()
+
+
+def _same_values(matrix: Matrix, other: Matrix) -> bool:
+    pairs = zip(blocks(matrix.opened), blocks(other.opened), strict=True)
+    return all(np.array_equal(mine, others) for mine, others in pairs)
+
+
+def _listed(file: Path, matrix: Matrix, name: str, choice: Choice) -> ListedMatrix:
+    tensor, shorter = matrix.tensor, min(matrix.sides)
+    obstacle = tensor.obstacle or choice.beyond(shorter)
+    return ListedMatrix(name, file.name, matrix.type, tensor.shape, shorter, max(matrix.sides), "", obstacle)
+
+
+def _spectrum_of(file: Path, matrix: Matrix, choice: Choice) -> Spectrum:
+    tensor = matrix.tensor
+    where = f"{file}: tensor {tensor.name}"
+    if obstacle := tensor.obstacle or choice.beyond(min(matrix.sides)):
+        raise SpectrumError(f"{where} {obstacle}; leave it out with exclude.")
+    meta = {"shape": list(tensor.shape), "file": file.name, "tensor": tensor.name, "type": matrix.type}
+    if matrix.part:
+        meta["part"] = matrix.part
+    try:
+        return Spectrum.from_opened(matrix.opened, meta=meta)
     except SpectrumError as error:
         raise SpectrumError(f"{where} cannot be used, leave it out with exclude: {error}") from error
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise SpectrumError(f"{where} cannot be read ({reason(error)}); check the disk.") from error
 
 
@@ -211,50 +378,7 @@ def _prefixes(files: set[Path]) -> dict[Path, str]:
     return {file: ".".join(file.parts) for file in files}
 
 
-def _files(path: Paths) -> list[Path]:
-    """List the files to read, those of a folder in natural order."""
-    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
-    files = [file for item in paths for file in _expand(Path(item))]
-    return list(dict.fromkeys(files))
-
-
-def _expand(path: Path) -> list[Path]:
-    if path.is_dir():
-        inside = [file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.name[0] != "."]
-        if not inside:
-            raise SpectrumError(
-                f"{path} has no checkpoint in it; files that are read end in {', '.join(SUFFIXES)}."
-            )
-        return sorted(inside, key=lambda file: _natural(file.name))
-    if not path.exists():
-        raise SpectrumError(f"{path} does not exist; check the path.")
-    if path.suffix.lower() not in SUFFIXES:
-        raise SpectrumError(
-            f"{path} is not of a format that is read ({', '.join(SUFFIXES)}; pickles never, for they "
-            "run code); save the weights as .safetensors."
-        )
-    return [path]
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sort key by which ``layer.2`` comes before ``layer.10``."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
-
-
-def _pattern(regex: str | None, what: str) -> re.Pattern[str] | None:
-    try:
-        return None if regex is None else re.compile(regex)
-    except re.error as error:
-        raise SpectrumError(f"{what}={regex!r} is not a regular expression ({reason(error)}).") from error
-
-
-def _size(min_size: int | None) -> int | None:
-    if min_size is not None and min_size < MIN_EIGENVALUES:
-        raise SpectrumError(
-            f"min_size={min_size} is less than {MIN_EIGENVALUES}, the fewest eigenvalues that are fitted."
-        )
-    return min_size
-
-
-def _shown(path: Paths) -> str:
-    return str(path) if isinstance(path, str | os.PathLike) else ", ".join(map(str, path))
+def _shown(path: Any) -> str:
+    if torch_module.is_module(path):
+        return type(path).__name__
+    return str(path) if isinstance(path, str | Path) else ", ".join(map(str, path))

@@ -1,7 +1,7 @@
 """The eigenvalues of one layer, with what a law of them needs to know about the matrix."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from htmp_bayes._errors import HTMPError, reason
-from htmp_bayes.spectra.singular_values import count_zeros, singular_values
+from htmp_bayes.spectra.singular_values import Opened, blocks, count_zeros, squared_singular_values
 
 Kind = Literal["weight", "jacobian", "kernel"]
 
@@ -19,6 +19,9 @@ MIN_EIGENVALUES = 20
 
 SAME = 1e-6
 """Relative spread below which eigenvalues are the same: an orthogonal matrix stored in float32 has 1e-7."""
+
+
+_LARGEST = 1e140  # entries up to there, and down to its inverse, have squares that can be added up
 
 
 class SpectrumError(HTMPError):
@@ -137,9 +140,9 @@ class Spectrum:
         -------
         Spectrum
             The eigenvalues of :math:`W W^\top / n` or :math:`W^\top W / n`, whichever is the smaller
-            matrix, with n the longer side, so that noise of unit variance has mean 1. They come from the
-            singular values of ``W`` itself in float64 and not from the Gram matrix, which would lose the
-            small ones.
+            matrix, with n the longer side, so that noise of unit variance has mean 1, in float64 and with a
+            relative error below 1e-6 down to the smallest: see
+            `htmp_bayes.spectra.singular_values.squared_singular_values`.
 
         Raises
         ------
@@ -160,21 +163,46 @@ class Spectrum:
         >>> spectrum.gamma, float(spectrum.eigenvalues.mean().round(2))
         (0.25, 0.99)
         """
-        where = _where(name)
-        matrix = _as_matrix(W, where)
-        longer = max(matrix.shape)
-        sigma = singular_values(matrix)
-        with np.errstate(over="ignore", under="ignore"):
-            eigenvalues = np.square(sigma) / longer
-        if not np.isfinite(eigenvalues).all() or (
-            sigma.max() > 0 and eigenvalues.max() < np.finfo(float).tiny
-        ):
+        array = _as_real(W, "the matrix", _where(name))
+        if array.ndim < 2 or array.size == 0:
             raise SpectrumError(
-                f"{where}the squares of the entries leave the range of float64; rescale the matrix."
+                f"{_where(name)}a matrix with two axes or more is needed, not shape {array.shape}."
             )
-        zeros = count_zeros(sigma, matrix.shape, matrix.dtype)
-        details = {"shape": list(np.shape(W)), "dtype": str(matrix.dtype), **(meta or {})}
-        return cls(eigenvalues[: sigma.size - zeros], longer, name=name, kind=kind, zeros=zeros, meta=details)
+        details = {"shape": list(np.shape(W)), **(meta or {})}
+        return cls.from_opened(lambda: array.reshape(array.shape[0], -1), name=name, kind=kind, meta=details)
+
+    @classmethod
+    def from_opened(
+        cls, opened: Opened, name: str = "", kind: Kind = "weight", meta: Mapping[str, Any] | None = None
+    ) -> "Spectrum":
+        """Spectrum of a matrix that is opened when it is needed, and need not be in memory as a whole.
+
+        Parameters
+        ----------
+        opened : callable
+            ``opened() -> ndarray`` of shape (out, in), such as one that is mapped from a file.
+        name, kind, meta
+            As for `from_matrix`.
+
+        Returns
+        -------
+        Spectrum
+            As from `from_matrix`.
+
+        Raises
+        ------
+        SpectrumError
+            As from `from_matrix`.
+        """
+        where, matrix = _where(name), opened()
+        shape, dtype = matrix.shape, _as_real(matrix[:0], "the matrix", where).dtype
+        del matrix
+        _check_entries(opened, where)
+        squares = squared_singular_values(opened)
+        zeros = count_zeros(np.sqrt(squares), shape, dtype)
+        details = {"shape": list(shape), "dtype": str(dtype), **(meta or {})}
+        positive = squares[: squares.size - zeros] / max(shape)
+        return cls(positive, max(shape), name=name, kind=kind, zeros=zeros, meta=details)
 
     @property
     def gamma(self) -> float:
@@ -237,7 +265,7 @@ def _as_eigenvalues(values: ArrayLike, where: str) -> np.ndarray:
         raise SpectrumError(f"{where}eigenvalues must be a list, not an array of shape {array.shape}.")
     if not np.isfinite(array).all():
         raise SpectrumError(
-            f"{where}eigenvalues hold {_count_bad(array)}; remove them or mend the computation."
+            f"{where}eigenvalues hold {_count_bad([array])}; remove them or mend the computation."
         )
     if (array < 0).any():
         raise SpectrumError(
@@ -247,20 +275,21 @@ def _as_eigenvalues(values: ArrayLike, where: str) -> np.ndarray:
     return array
 
 
-def _as_matrix(W: ArrayLike, where: str) -> np.ndarray:
-    array = _as_real(W, "the matrix", where)
-    if array.ndim < 2 or array.size == 0:
-        raise SpectrumError(f"{where}a matrix with two axes or more is needed, not shape {array.shape}.")
-    if not np.isfinite(array).all():
+def _check_entries(opened: Opened, where: str) -> None:
+    """Find NaN and infinite entries, and those whose squares float64 does not hold."""
+    sizes = [float(np.abs(block.astype(np.float64)).max(initial=0.0)) for block in blocks(opened)]
+    if not np.isfinite(sizes).all():
+        found = _count_bad(blocks(opened))
+        raise SpectrumError(f"{where}the matrix holds {found}, so it has no spectrum; check the checkpoint.")
+    if 0 < max(sizes) < 1 / _LARGEST or max(sizes) > _LARGEST:
         raise SpectrumError(
-            f"{where}the matrix holds {_count_bad(array)}, so it has no spectrum; check the checkpoint."
+            f"{where}the squares of the entries leave the range of float64; rescale the matrix."
         )
-    return array.reshape(array.shape[0], -1)
 
 
-def _count_bad(array: np.ndarray) -> str:
-    nan = int(np.isnan(array).sum())
-    infinite = int(np.isinf(array).sum())
+def _count_bad(arrays: Iterable[np.ndarray]) -> str:
+    counts = [(np.isnan(array).sum(), np.isinf(array).sum()) for array in arrays]
+    nan, infinite = (int(sum(column)) for column in zip(*counts, strict=True))
     found = [f"{nan} NaN"] * bool(nan) + [f"{infinite} infinite values"] * bool(infinite)
     return " and ".join(found)
 

@@ -30,7 +30,7 @@ SPECTRA = st.builds(
 )
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)  # reading starts a process each time
 @given(st.lists(SPECTRA, min_size=1, max_size=3))
 def test_what_is_saved_is_read_back(tmp_path_factory, spectra):
     path = tmp_path_factory.mktemp("collection") / "spectra.nc"

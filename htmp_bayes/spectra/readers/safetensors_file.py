@@ -5,16 +5,21 @@ offsets of the header, because its NumPy reader does not know the float8 types.
 """
 
 import json
-import math
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.readers.raw_values import (
+    BFLOAT16,
+    FLOAT8_E4M3,
+    FLOAT8_E5M2,
+    NO_REALS,
+    mapped,
+)
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
 from htmp_bayes.spectra.spectrum import SpectrumError
 
@@ -23,9 +28,9 @@ FLOATS: dict[str, np.dtype] = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
-    "BF16": np.dtype(ml_dtypes.bfloat16),
-    "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
-    "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
+    "BF16": BFLOAT16,
+    "F8_E4M3": FLOAT8_E4M3,
+    "F8_E5M2": FLOAT8_E5M2,
 }
 
 
@@ -70,7 +75,7 @@ def _describe(path: Path, start: int, name: str, entry: dict[str, Any], names: s
 
 def _obstacle(name: str, dtype: str, names: set[str]) -> str:
     if dtype not in FLOATS:
-        return f"is of type {dtype}, which holds no plain real numbers (quantised or complex)"
+        return f"is of type {dtype}, {NO_REALS}"
     scales = {name + suffix for suffix in ("_scale", "_scale_inv", "_scales")} & names
     if dtype.startswith("F8") and scales:
         return f"is quantised in blocks (its scales are in {min(scales)})"
@@ -78,7 +83,4 @@ def _obstacle(name: str, dtype: str, names: set[str]) -> str:
 
 
 def _load(path: Path, offset: int, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    with path.open("rb") as file:
-        file.seek(offset)
-        values = np.fromfile(file, dtype=FLOATS[dtype], count=math.prod(shape))
-    return values.reshape(shape)
+    return mapped(path, offset, shape, FLOATS[dtype])

@@ -1,6 +1,7 @@
 """What a reader says about one tensor of a file before its values are read."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,14 +16,18 @@ class StoredTensor:
     name : str
         Its name in the file.
     shape : tuple of int
-        Its axes.
+        Its axes, the outputs first.
     dtype : str
         Its type, in the words of the format.
     load : callable
-        Reads the values: ``load() -> ndarray`` of that shape.
+        Reads the values: ``load() -> ndarray`` of that shape, mapped from the file where the format allows it.
     obstacle : str
         Why the values are of no use ("is quantised, ..."), or empty: the end of a sentence that names the
         tensor.
+    storage : hashable, optional
+        Where the values are, where the format lets two tensors share them: tied weights have the same.
+    type : str, optional
+        What the format says it is ("embedding", "optimiser state"), where it says so.
     """
 
     name: str
@@ -30,14 +35,17 @@ class StoredTensor:
     dtype: str
     load: Callable[[], np.ndarray]
     obstacle: str = ""
+    storage: Hashable = None
+    type: str = ""
 
     @property
     def smaller_side(self) -> int:
         """Eigenvalues of the tensor flattened to (out, everything else); 0 of what is no matrix."""
+        return min(self.sides)
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Sides of the tensor flattened to (out, everything else); (0, 0) of what is no matrix."""
         if len(self.shape) < 2 or 0 in self.shape:
-            return 0
-        out = self.shape[0]
-        rest = 1
-        for side in self.shape[1:]:
-            rest *= side
-        return min(out, rest)
+            return 0, 0
+        return self.shape[0], math.prod(self.shape[1:])

@@ -1,0 +1,108 @@
+"""What the caller wants to read, checked once."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from htmp_bayes._errors import reason
+from htmp_bayes.spectra.matrices import TYPES, Heads
+from htmp_bayes.spectra.spectrum import MIN_EIGENVALUES, SpectrumError
+
+DEFAULT_MIN_SIZE = 50
+LARGEST = 20_000
+"""Shorter side up to which singular values are computed: at that size they take tens of minutes and 3 GB."""
+
+Convolutions = Literal["flattened", "positions"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The options of `read_spectra` and `list_matrices`, where they are documented."""
+
+    include: str | None = None
+    exclude: str | None = None
+    min_size: int | None = None
+    max_size: int | None = None
+    types: Iterable[str] | None = None
+    heads: Heads = None
+    convolutions: Convolutions = "flattened"
+    split_fused: bool = True
+    n: int | None = None
+    _include: re.Pattern[str] | None = field(init=False, repr=False)
+    _exclude: re.Pattern[str] | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_include", _pattern(self.include, "include"))
+        object.__setattr__(self, "_exclude", _pattern(self.exclude, "exclude"))
+        if self.types is not None:
+            object.__setattr__(self, "types", _known_types(self.types))
+        _check_sizes(self.min_size, self.max_size)
+        _check_heads(self.heads)
+        if self.convolutions not in get_args(Convolutions):
+            raise SpectrumError(
+                f"convolutions is one of {', '.join(get_args(Convolutions))}, not {self.convolutions!r}."
+            )
+
+    def against(self, names: Iterable[str], size: int, default_min_size: int = 0) -> str:
+        """Reason to leave out what has these names and this shorter side, or nothing."""
+        names = list(names)
+        least = default_min_size if self.min_size is None else self.min_size
+        if self._include and not any(map(self._include.search, names)):
+            return f"not matching include={self.include!r}"
+        if self._exclude and any(map(self._exclude.search, names)):
+            return f"matching exclude={self.exclude!r}"
+        if size < least:
+            return f"smaller than min_size={least}"
+        if self.max_size is not None and size > self.max_size:
+            return f"larger than max_size={self.max_size}"
+        return ""
+
+    def against_type(self, kind: str) -> str:
+        """Reason to leave out what is of a type, or nothing."""
+        if kind not in TYPES:
+            return {"norm": "norms", "optimiser state": "of the optimiser"}.get(kind, "not matrices")
+        if self.types is not None and kind not in self.types:
+            return f"not of type {' or '.join(self.types)}"
+        return ""
+
+    def beyond(self, size: int) -> str:
+        """Say that a matrix is too large to read unless that was asked for; the end of a sentence."""
+        if self.max_size is not None or size <= LARGEST:
+            return ""
+        return (
+            f"has a shorter side of {size}, and beyond {LARGEST} its eigenvalues take hours and "
+            f"{8e-9 * size**2:.0f} GB "
+            f"(max_size={size} reads it all the same)"
+        )
+
+
+def _pattern(regex: str | None, what: str) -> re.Pattern[str] | None:
+    try:
+        return None if regex is None else re.compile(regex)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise SpectrumError(f"{what}={regex!r} is not a regular expression ({reason(error)}).") from error
+
+
+def _known_types(types: Iterable[str]) -> tuple[str, ...]:
+    wanted = (types,) if isinstance(types, str) else tuple(types)
+    for kind in wanted:
+        if kind not in TYPES:
+            raise SpectrumError(f"types are of {', '.join(TYPES)}, not {kind!r}.")
+    return wanted
+
+
+def _check_sizes(min_size: int | None, max_size: int | None) -> None:
+    if min_size is not None and min_size < MIN_EIGENVALUES:
+        raise SpectrumError(
+            f"min_size={min_size} is less than {MIN_EIGENVALUES}, the fewest eigenvalues that are fitted."
+        )
+    if max_size is not None and max_size < (min_size or MIN_EIGENVALUES):
+        raise SpectrumError(
+            f"max_size={max_size} is less than the least size, {min_size or MIN_EIGENVALUES}; raise it."
+        )
+
+
+def _check_heads(heads: Heads) -> None:
+    if heads not in (None, "auto") and (isinstance(heads, bool) or not isinstance(heads, int) or heads < 1):
+        raise SpectrumError(f"heads is a number of attention heads or 'auto', not {heads!r}.")

@@ -1,0 +1,129 @@
+"""Tensors of a GGUF file (llama.cpp), without the gguf package.
+
+Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3. Every length in the header is
+checked against the file before it is believed. Quantised tensors are listed and not read.
+"""
+
+import math
+import struct
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from htmp_bayes._errors import reason
+from htmp_bayes.spectra.readers.raw_values import BFLOAT16, mapped, no_values
+from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
+from htmp_bayes.spectra.spectrum import SpectrumError
+
+FLOATS: dict[int, np.dtype] = {0: np.dtype("<f4"), 1: np.dtype("<f2"), 28: np.dtype("<f8"), 30: BFLOAT16}
+_SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+"""Bytes of the metadata types that have a fixed length."""
+_UINT32, _STRING, _ARRAY = 4, 8, 9
+_DEEPEST_ARRAY = 4
+_MOST_AXES = 4
+
+
+def tensors(path: Path) -> list[StoredTensor]:
+    """List the tensors of a GGUF file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    list of StoredTensor
+        In the order of the file, the outputs first (GGUF itself has the axis that runs fastest first).
+
+    Raises
+    ------
+    SpectrumError
+        If the file is truncated or is not GGUF.
+    """
+    try:
+        with path.open("rb") as file:
+            return _Header(file, path).tensors()
+    except (ValueError, struct.error, OverflowError) as error:
+        raise SpectrumError(
+            f"{path} is not a whole GGUF file ({reason(error)}); fetch or convert it again."
+        ) from error
+
+
+class _Header:
+    """The header of a file, read from its start to its end."""
+
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self.file, self.path, self.size = file, path, path.stat().st_size
+        self.alignment = 32
+
+    def tensors(self) -> list[StoredTensor]:
+        magic, version, count, pairs = self._unpack("<4sIQQ")
+        if magic != b"GGUF" or version not in (2, 3):
+            raise ValueError("it does not start as one of version 2 or 3")
+        for _ in range(pairs):
+            self._skip_pair()
+        described = [self._tensor() for _ in range(count)]
+        start = -(-self.file.tell() // self.alignment) * self.alignment
+        return [self._stored(start, *entry) for entry in described]
+
+    def _unpack(self, layout: str) -> tuple:
+        return struct.unpack(layout, self.file.read(struct.calcsize(layout)))
+
+    def _skip(self, length: int) -> None:
+        if length > self.size - self.file.tell():
+            raise ValueError("its header reaches beyond the file")
+        self.file.seek(length, 1)
+
+    def _text(self) -> str:
+        (length,) = self._unpack("<Q")
+        if length > self.size - self.file.tell():
+            raise ValueError("its header reaches beyond the file")
+        return self.file.read(length).decode()
+
+    def _skip_pair(self) -> None:
+        key = self._text()
+        (kind,) = self._unpack("<I")
+        if key == "general.alignment" and kind == _UINT32:
+            (self.alignment,) = self._unpack("<I")
+            if not 0 < self.alignment <= 2**20:
+                raise ValueError(f"an alignment of {self.alignment} is none")
+        else:
+            self._skip_value(kind)
+
+    def _skip_value(self, kind: int, depth: int = 0) -> None:
+        if kind in _SIZES:
+            self._skip(_SIZES[kind])
+        elif kind == _STRING:
+            self._text()
+        elif kind == _ARRAY and depth < _DEEPEST_ARRAY:
+            kind, count = self._unpack("<IQ")
+            if kind in _SIZES:
+                self._skip(_SIZES[kind] * count)
+            else:
+                for _ in range(
+                    count
+                ):  # ends at the end of the file at the latest: each takes 8 bytes or more
+                    self._skip_value(kind, depth + 1)
+        else:
+            raise ValueError(f"its metadata have a type {kind}, which there is not")
+
+    def _tensor(self) -> tuple[str, tuple[int, ...], int, int]:
+        name = self._text()
+        (axes,) = self._unpack("<I")
+        if axes > _MOST_AXES:
+            raise ValueError(f"{name[:100]} has {axes} axes")
+        *sides, kind, offset = self._unpack(f"<{axes}QIQ")
+        return name, tuple(reversed(sides)), kind, offset
+
+    def _stored(self, start: int, name: str, shape: tuple[int, ...], kind: int, offset: int) -> StoredTensor:
+        if kind not in FLOATS:
+            obstacle = f"is of GGML's type {kind}, which is quantised or whole; convert the model to F16, BF16 or F32"
+            return StoredTensor(name, shape, f"type {kind}", no_values, obstacle)
+        dtype = FLOATS[kind]
+        if start + offset + math.prod(shape) * dtype.itemsize > self.size:
+            raise ValueError(f"{name[:100]} reaches beyond the file")
+        load = partial(mapped, self.path, start + offset, shape, dtype)
+        return StoredTensor(name, shape, str(dtype), load)

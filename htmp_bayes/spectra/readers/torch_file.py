@@ -1,0 +1,273 @@
+"""Tensors of a PyTorch checkpoint (``.pt``, ``.pth``, ``.bin``, ``.ckpt``), without torch and without executing it.
+
+The pickle inside is read as data (`inert_pickle`), and the values are mapped from where they lie in the file. Both
+formats of `torch.save` are read: the ZIP archive (torch/serialization.py, `_save`) and the older plain one
+(`_legacy_save`). A pickled module or a checkpoint with other objects in it is searched for its tensors.
+"""
+
+import io
+import math
+import mmap
+import struct
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from htmp_bayes._errors import reason
+from htmp_bayes.spectra.readers.inert_pickle import Call, Global, Persistent, read_pickle
+from htmp_bayes.spectra.readers.raw_values import (
+    BFLOAT16,
+    FLOAT8_E4M3,
+    FLOAT8_E5M2,
+    NO_REALS,
+    mapped,
+    no_values,
+)
+from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
+from htmp_bayes.spectra.readers.zip_member import where_stored
+from htmp_bayes.spectra.spectrum import SpectrumError
+
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+FLOATS: dict[str, np.dtype] = {
+    "DoubleStorage": np.dtype("<f8"),
+    "FloatStorage": np.dtype("<f4"),
+    "HalfStorage": np.dtype("<f2"),
+    "BFloat16Storage": BFLOAT16,
+    "float64": np.dtype("<f8"),
+    "float32": np.dtype("<f4"),
+    "float16": np.dtype("<f2"),
+    "bfloat16": BFLOAT16,
+    "float8_e4m3fn": FLOAT8_E4M3,
+    "float8_e5m2": FLOAT8_E5M2,
+}
+_SIZES = {name: dtype.itemsize for name, dtype in FLOATS.items()} | {
+    "LongStorage": 8,
+    "IntStorage": 4,
+    "ShortStorage": 2,
+    "CharStorage": 1,
+    "ByteStorage": 1,
+    "BoolStorage": 1,
+    "ComplexFloatStorage": 8,
+    "ComplexDoubleStorage": 16,
+    "UntypedStorage": 1,
+    "QInt8Storage": 1,
+    "QUInt8Storage": 1,
+    "QInt32Storage": 4,
+}
+_REBUILDS = {f"torch._utils._rebuild_tensor{version}" for version in ("", "_v2", "_v3")}
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "weights", "params")
+_INSIDE_MODULES = {"_parameters", "_buffers", "_modules"}
+_DEEPEST = 50
+_BROKEN = (
+    *(ValueError, LookupError, TypeError, AttributeError, OverflowError, EOFError, struct.error),
+    *(zipfile.BadZipFile, NotImplementedError, RuntimeError),
+)
+
+
+@dataclass(frozen=True)
+class _Storage:
+    """Where the values of one or more tensors lie."""
+
+    offset: int
+    size: int
+    """In bytes."""
+
+
+def tensors(path: Path) -> list[StoredTensor]:
+    """List the tensors of a PyTorch checkpoint.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    list of StoredTensor
+        In the order of the checkpoint. What is nested is named with dots; a wrapper such as
+        ``state_dict`` is left out of the names.
+
+    Raises
+    ------
+    SpectrumError
+        If the file is truncated or is no such checkpoint.
+    """
+    try:
+        return _from_archive(path) if zipfile.is_zipfile(path) else _from_legacy(path)
+    except _BROKEN as error:
+        raise SpectrumError(
+            f"{path} is not a whole PyTorch checkpoint ({reason(error)}; it was not executed, for a pickle may run "
+            "any code); save the state_dict again with torch.save or as .safetensors."
+        ) from error
+
+
+def _from_archive(path: Path) -> list[StoredTensor]:
+    with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+        members = {info.filename: info for info in archive.infolist()}
+        pickles = [name for name in members if name.rpartition("/")[2] == "data.pkl"]
+        if len(pickles) != 1:
+            raise ValueError("it has no data.pkl")
+        root = pickles[0].removesuffix("data.pkl")
+        order = members.get(f"{root}byteorder")
+        if order and _content(file, order) != b"little":
+            raise ValueError("it is not little-endian")
+        content = read_pickle(io.BytesIO(_content(file, members[pickles[0]])))
+
+        def storage(key: object) -> _Storage:
+            return _Storage(*where_stored(file, members[f"{root}data/{key}"]))
+
+        return _Listing(path, storage).of(content)
+
+
+def _content(file: IO[bytes], member: zipfile.ZipInfo) -> bytes:
+    start, size = where_stored(file, member)
+    file.seek(start)
+    return file.read(size)
+
+
+def _from_legacy(path: Path) -> list[StoredTensor]:
+    """Read the format before torch 1.6: pickles (magic number, version, system, content, keys), then storages."""
+    if path.stat().st_size == 0:
+        raise ValueError("it is empty")
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+        if read_pickle(whole) != LEGACY_MAGIC:
+            raise ValueError("it does not start as one")
+        read_pickle(whole)
+        if read_pickle(whole).get("little_endian") is not True:
+            raise ValueError("it is not little-endian")
+        persistent: list[Persistent] = []
+        content = read_pickle(whole, persistent)
+        sizes = {entry.key[2]: _SIZES[_class_name(entry.key[1])] for entry in persistent}
+        storages = {}
+        for key in read_pickle(whole):
+            (count,) = struct.unpack("<q", whole.read(8))
+            storages[key] = _Storage(whole.tell(), count * sizes[key])
+            if not 0 <= storages[key].size <= len(whole) - whole.tell():
+                raise ValueError("it is too short for its values")
+            whole.seek(storages[key].size, 1)
+        return _Listing(path, storages.__getitem__).of(content)
+
+
+class _Listing:
+    """The tensors of a checkpoint's content, which was read as data."""
+
+    def __init__(self, path: Path, storage: Callable[[object], _Storage]) -> None:
+        self.path, self.storage = path, storage
+        self.found: list[StoredTensor] = []
+        self.seen: set[int] = set()
+
+    def of(self, content: Any) -> list[StoredTensor]:
+        self._search(_unwrapped(content), ())
+        if not self.found:
+            raise ValueError("it holds no tensors")
+        return self.found
+
+    def _search(self, value: Any, names: tuple[str, ...]) -> None:
+        """Search dictionaries, lists and the states of objects; each once, for they may hold one another."""
+        if isinstance(value, Call) and (arguments := _tensor_arguments(value)):
+            self.found.append(self._describe(".".join(names), *arguments))
+            return
+        if id(value) in self.seen or len(names) > _DEEPEST:
+            return
+        if isinstance(value, dict | list | tuple | Call):
+            self.seen.add(id(value))
+        for key, inside in _inside(value):
+            self._search(inside, names if key in _INSIDE_MODULES else (*names, str(key)))
+
+    def _describe(
+        self, name: str, place: Any, start: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: str
+    ) -> StoredTensor:
+        kind = "optimiser state" if name.partition(".")[0].startswith(("optimizer", "lr_scheduler")) else ""
+        if dtype not in FLOATS:
+            obstacle = f"is of type {dtype}, {NO_REALS}"
+            return StoredTensor(name, shape, dtype, no_values, obstacle, type=kind)
+        storage, itemsize = self.storage(place.key[2]), FLOATS[dtype].itemsize
+        capacity = storage.size // itemsize
+        last = start + sum((side - 1) * stride for side, stride in zip(shape, strides, strict=True))
+        if 0 not in shape and not (0 <= start <= last < capacity and min(strides, default=0) >= 0):
+            raise ValueError(f"{name} is not within its storage")
+        obstacle = "repeats its entries (it is expanded)" if math.prod(shape) > capacity else ""
+        load = partial(
+            _load, self.path, storage.offset + start * itemsize, last + 1 - start, shape, strides, dtype
+        )
+        return StoredTensor(
+            name, shape, str(FLOATS[dtype]), load, obstacle, (storage.offset, start, shape, strides), kind
+        )
+
+
+def _unwrapped(content: Any) -> Any:
+    """Content without what a training framework wraps around the weights, if there is such a thing."""
+    for wrapper in _WRAPPERS:
+        inside = content.get(wrapper) if isinstance(content, dict) else None
+        if isinstance(inside, dict | Call) and not (isinstance(inside, Call) and _tensor_arguments(inside)):
+            return inside
+    return content
+
+
+def _inside(value: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(value, dict):
+        return value.items()
+    if isinstance(value, list | tuple):
+        return enumerate(value)
+    if isinstance(value, Call):
+        state = value.state if isinstance(value.state, dict) else {}
+        return [*state.items(), *value.items.items()]
+    return ()
+
+
+def _tensor_arguments(call: Call) -> tuple[Any, ...]:
+    """Storage, first entry, shape, strides and type of a tensor; nothing if the call makes none.
+
+    The functions are those of torch/_utils.py: what `torch.Tensor.__reduce_ex__` writes.
+    """
+    function = call.function.name if isinstance(call.function, Global) else ""
+    arguments = call.arguments
+    if function.startswith("torch._utils._rebuild_parameter"):
+        return _tensor_arguments(arguments[0]) if isinstance(arguments[0], Call) else ()
+    if function == "torch._tensor._rebuild_from_type_v2":
+        return _tensor_arguments(Call(arguments[0], arguments[2]))
+    if function not in _REBUILDS:
+        return _other_tensor(function, arguments)
+    place, start, shape, strides = arguments[:4]
+    dtype = _class_name(arguments[6] if function.endswith("_v3") else place.key[1])
+    _check_whole_numbers(start, *shape, *strides)
+    return place, start, tuple(shape), tuple(strides), dtype
+
+
+def _other_tensor(function: str, arguments: Any) -> tuple[Any, ...]:
+    """Shape of a tensor that is quantised or sparse, so that it can be said why it is not read."""
+    module, _, maker = function.rpartition(".")
+    if module != "torch._utils" or not maker.startswith("_rebuild"):
+        return ()
+    arguments = arguments[1] if "sparse" in maker else arguments
+    plain = [item.arguments[0] if isinstance(item, Call) and item.arguments else item for item in arguments]
+    shapes = [item for item in plain if isinstance(item, list | tuple) and item]
+    shape = next((tuple(item) for item in shapes if all(isinstance(side, int) for side in item)), ())
+    _check_whole_numbers(*shape)
+    return None, 0, shape, (), maker.removeprefix("_rebuild_")
+
+
+def _check_whole_numbers(*numbers: Any) -> None:
+    if not all(isinstance(number, int) and 0 <= number < 2**63 for number in numbers):
+        raise ValueError("a tensor has a shape that is none")
+
+
+def _class_name(value: Any) -> str:
+    return value.name.rpartition(".")[2]
+
+
+def _load(
+    path: Path, offset: int, count: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: str
+) -> np.ndarray:
+    bits = mapped(
+        path, offset, (count,), np.dtype(f"<u{FLOATS[dtype].itemsize}")
+    )  # NumPy knows no strided float8
+    steps = tuple(stride * bits.itemsize for stride in strides)
+    return np.lib.stride_tricks.as_strided(bits, shape, steps, subok=True, writeable=False).view(
+        FLOATS[dtype]
+    )
