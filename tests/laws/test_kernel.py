@@ -141,3 +141,16 @@ def test_deep_tails_stay_finite_and_smooth():
     assert np.all(np.isfinite(rows))
     slope = (rows[1::2, 0] - rows[::2, 0]) / 0.001
     np.testing.assert_allclose(slope, rows[::2, 1], rtol=0.01)
+
+
+@pytest.mark.parametrize("population", [kernel.INVERSE_GAMMA, kernel.LOG_NORMAL])
+@pytest.mark.parametrize("kappa", [0.05, 2.0, 50.0, 3000.0])
+def test_correlations_next_to_none(kappa, population):
+    """The law is even in rho: its slope falls with rho, which a sampler takes down to 1e-300."""
+    log_y = np.linspace(-3, 5, 30)
+    without = kernel.log_density(log_y, kappa, 0.25, 0.0, population)
+    curvature = np.abs(kernel.log_density(log_y, kappa, 0.25, 1e-3, population)[:, 4]).max() / 1e-3
+    for rho in (1.01e-4, 0.99e-4, 1.01e-6, 0.99e-6, 1e-30, 5e-324):
+        rows = kernel.log_density(log_y, kappa, 0.25, rho, population)
+        assert np.abs(rows - without)[:, 0].max() < 1e-8 + curvature * rho**2
+        assert np.abs(rows[:, 4]).max() < 2 * curvature * rho + 1e-12
