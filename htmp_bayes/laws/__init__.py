@@ -1,8 +1,18 @@
 """Eigenvalue laws as functions of NumPy arrays, with the face of `scipy.stats` distributions."""
 
 from htmp_bayes.laws.ensemble import sample_ensemble
+from htmp_bayes.laws.gamma_limit import GammaLimit
 from htmp_bayes.laws.htmp import HTMP, InverseHTMP
 from htmp_bayes.laws.joint import joint_logpdf
 from htmp_bayes.laws.marchenko_pastur import MarchenkoPastur
+from htmp_bayes.laws.populations import Atoms
 
-__all__ = ["HTMP", "InverseHTMP", "MarchenkoPastur", "joint_logpdf", "sample_ensemble"]
+__all__ = [
+    "HTMP",
+    "Atoms",
+    "GammaLimit",
+    "InverseHTMP",
+    "MarchenkoPastur",
+    "joint_logpdf",
+    "sample_ensemble",
+]

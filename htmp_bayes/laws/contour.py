@@ -138,9 +138,17 @@ def saddle(start: complex, y: float, s1: float, c1: float, rule: np.ndarray):
 
 
 @_jit
-def reach(t: complex, rho: float) -> float:
-    """Longest panel at ``t`` that stays well away from the singularity at t = 0, smoothed on the scale rho."""
-    return min(max(0.6 * abs(t), 0.8 * min(rho, 1.0)), MAX_STEP)
+def reach(t: complex, rho: float, rule: np.ndarray) -> float:
+    """Longest panel at ``t`` that stays well away from the singularities.
+
+    They are at t = 0 smoothed on the scale rho, or for rho = 0 at v h = 1 for each h of the rule.
+    """
+    if rho > 0.0:
+        return min(max(0.6 * abs(t), 0.8 * min(rho, 1.0)), MAX_STEP)
+    nearest = MAX_STEP / 0.6
+    for j in range(rule.shape[1]):
+        nearest = min(nearest, abs(t + rule[LOG_H, j]))
+    return 0.6 * nearest
 
 
 @_jit
@@ -182,7 +190,7 @@ def trace_descent(start, direction, length, side, drop, y, s1, c1, rho, rule, ve
             if fallen > DROP:
                 # Beyond its own needs the path serves smaller y, whose integrands change more slowly here.
                 length = EXTRA_STEP
-            length = min(length, reach(t, rho))
+            length = min(length, reach(t, rho, rule))
         middle = t + 0.5 * length * direction
         middle = complex(middle.real, min(middle.imag, 0.0))
         slope, _ = path_slope(middle, y, s1, c1, rule)

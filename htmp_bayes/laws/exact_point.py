@@ -173,7 +173,7 @@ def bulk_saddle(y, s, c, rho, rule):
     direction = np.exp(0.5j * (math.pi - np.angle(curvature)))
     if direction.real < 0.0:
         direction = -direction
-    return t0, direction, min(3.5 / math.sqrt(abs(curvature)), reach(t0, rho))
+    return t0, direction, min(3.5 / math.sqrt(abs(curvature)), reach(t0, rho, rule))
 
 
 @_jit
@@ -290,7 +290,7 @@ def _real_step(a, first, y, s, c, rho, rule):
     length = (
         3.5 / size if first else min(8.0 / (abs(slope) + 1e-300), 2.0 * abs(slope) / size**2 + 2.0 / size)
     )
-    return min(length, reach(complex(a, 0.0), rho))
+    return min(length, reach(complex(a, 0.0), rho, rule))
 
 
 @_jit
@@ -302,7 +302,9 @@ def _add_real_leg(moments, side, inward, reference, q0, lift, y, s, c, upper, po
     here_l = (l0, l0_rho)
     silent = False
     for count in range(MAX_PANELS):
-        length = reach(complex(a, 0.0), rho) if silent else _real_step(a, count == 0, y, s, c, rho, rule)
+        length = (
+            reach(complex(a, 0.0), rho, rule) if silent else _real_step(a, count == 0, y, s, c, rho, rule)
+        )
         b = a + side * length
         turn = inward and not _descends(b, side, y, s, c, upper, population, rule, constants)
         if turn:
@@ -339,7 +341,7 @@ def _turning_step(a, side, y, s, c, rho, rule):
     t = complex(a, 0.0)
     slope, curvature = path_slope(t, y, s + 1.0, c + 1.0, rule)
     direction = complex(side, -1.0) / math.sqrt(2.0)
-    length = min(9.0 / (abs(slope) + 1e-300), 3.0 / math.sqrt(abs(curvature)), reach(t, rho), MAX_STEP)
+    length = min(9.0 / (abs(slope) + 1e-300), 3.0 / math.sqrt(abs(curvature)), reach(t, rho, rule), MAX_STEP)
     return direction, length
 
 

@@ -1,17 +1,26 @@
 """The high-temperature Marchenko-Pastur law and its inverse, with the face of a `scipy.stats` distribution."""
 
-from collections.abc import Iterator
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from htmp_bayes.laws import kernel
-from htmp_bayes.laws.populations import InverseGamma, LogNormal, PointMass, Population, get_population
-from htmp_bayes.laws.spectral_law import Floats, SpectralLaw
+from htmp_bayes.laws.atoms_point import atoms_rows
+from htmp_bayes.laws.parameters import (
+    CORRELATION_RANGE,
+    GAMMA_RANGE,
+    KAPPA_RANGE,
+    SCALE_RANGE,
+    check_population,
+    in_range,
+    parameter_sets,
+    population_code,
+    quadrature_rule,
+)
+from htmp_bayes.laws.populations import Atoms, Population, get_population
+from htmp_bayes.laws.spectral_law import Complexes, Floats, SpectralLaw
+from htmp_bayes.laws.stieltjes import stieltjes_rows
 
-KAPPA_RANGE = (1e-3, 1e4)
-GAMMA_RANGE = (0.005, 1.0)
-CORRELATION_RANGE = (0.0, 3.0)
+_LIMITS = "; the limits of the law are GammaLimit (kappa to 0) and MarchenkoPastur (kappa to infinity)"
 
 
 class HTMP(SpectralLaw):
@@ -38,7 +47,7 @@ class HTMP(SpectralLaw):
     correlation : array_like, default 0
         Standard deviation of the log of the population spectrum, in [0, 3].
     population : {"inverse-gamma", "log-normal", "point"} or Population
-        Law of the population spectrum; without effect where `correlation` is 0.
+        Law of the population spectrum, e.g. ``Atoms([0.0, 1.0])``; without effect where `correlation` is 0.
 
     Attributes
     ----------
@@ -73,11 +82,11 @@ class HTMP(SpectralLaw):
         population: str | Population = "inverse-gamma",
     ) -> None:
         self.population = get_population(population)
-        self.kappa = _in_range("kappa", kappa, *KAPPA_RANGE)
-        self.gamma = _in_range("gamma", gamma, *GAMMA_RANGE)
-        self.temperature = _in_range("temperature", temperature, 5e-324, 1.7e308)
-        self.correlation = _in_range("correlation", correlation, *CORRELATION_RANGE)
-        self._code = _population_code(self.population, self.correlation)
+        self.kappa = in_range("kappa", kappa, *KAPPA_RANGE, hint=_LIMITS)
+        self.gamma = in_range("gamma", gamma, *GAMMA_RANGE)
+        self.temperature = in_range("temperature", temperature, *SCALE_RANGE)
+        self.correlation = in_range("correlation", correlation, *CORRELATION_RANGE)
+        check_population(self.population, self.correlation)
         arrays = np.broadcast_arrays(self.kappa, self.gamma, self.temperature, self.correlation)
         self.shape = arrays[0].shape
         self._parameters = np.stack(arrays, axis=-1).astype(np.float64)
@@ -124,17 +133,30 @@ class HTMP(SpectralLaw):
         out = np.full((*log_x.shape, 3), np.nan)
         parameters = np.broadcast_to(self._parameters, (*log_x.shape, 4))
         flat, rows, logs = parameters.reshape(-1, 4), out.reshape(-1, 3), log_x.reshape(-1)
-        for unique, index in _groups(flat, self._parameters):
+        for unique, index in parameter_sets(flat, self._parameters):
             index = index[np.isfinite(logs[index])]
             if index.size:
-                rows[index] = self._group(logs[index], unique)
+                rows[index] = self._rows(logs[index], *unique)
         return out[..., 0], out[..., 1], out[..., 2]
 
-    def _group(self, log_x: Floats, parameters: Floats) -> Floats:
-        kappa, gamma, temperature, rho = (float(p) for p in parameters)
+    def _rows(self, log_x: Floats, kappa: float, gamma: float, temperature: float, rho: float) -> Floats:
         log_t = np.log(temperature)
-        rows = kernel.fast_rows(log_x - log_t, kappa, gamma, rho, self._code)
+        if isinstance(self.population, Atoms) and rho > 0:
+            rows = atoms_rows(log_x - log_t, kappa, gamma, quadrature_rule(self.population, rho))
+        else:
+            rows = kernel.fast_rows(log_x - log_t, kappa, gamma, rho, population_code(self.population))
         return np.stack([rows[:, 0] - log_t, np.clip(rows[:, 5], 0, 1), np.clip(rows[:, 6], 0, 1)], axis=-1)
+
+    def _stieltjes(self, z: Complexes) -> Complexes:
+        out = np.empty(z.shape, np.complex128)
+        parameters = np.broadcast_to(self._parameters, (*z.shape, 4))
+        flat, values, points = parameters.reshape(-1, 4), out.reshape(-1), z.reshape(-1)
+        for (kappa, gamma, temperature, rho), index in parameter_sets(flat, self._parameters):
+            rule = quadrature_rule(self.population, rho)
+            smoothing = 0.0 if isinstance(self.population, Atoms) else rho
+            s, c = 0.5 * kappa / gamma, 0.5 * kappa
+            values[index] = stieltjes_rows(points[index] / temperature, s, c, smoothing, rule) / temperature
+        return out
 
     def _log_bracket(self) -> tuple[Floats, Floats]:
         s = self.kappa / (2 * self.gamma)
@@ -180,6 +202,44 @@ class InverseHTMP(SpectralLaw):
     def __repr__(self) -> str:
         return f"Inverse{self.reciprocal!r}"
 
+    def mean(self) -> Floats:
+        """Mean; inf where (kappa/2)(1/gamma - 1) is 1 or less."""
+        return self.moments(1)
+
+    def var(self) -> Floats:
+        """Variance; inf where (kappa/2)(1/gamma - 1) is 2 or less."""
+        second = self.moments(2)
+        with np.errstate(invalid="ignore"):
+            return np.where(np.isinf(second), np.inf, second - self.moments(1) ** 2)[()]
+
+    def moments(self, order: int) -> Floats:
+        r"""Raw moment of order 1 or 2, inf where it is infinite.
+
+        With :math:`p = (\kappa/2)(1/\gamma - 1)` and :math:`e_k = E[h^{-k}]`: :math:`e_1/(p - 1)` and
+        :math:`(e_2 + \frac\kappa2 e_1^2)/((p-1)(p-2)) - \frac\kappa2 e_1^2/(p-1)^2`, from the expansion of the
+        Stieltjes transform at 0, divided by the temperature to the order.
+
+        Raises
+        ------
+        ValueError
+            If `order` is not 1 or 2.
+        """
+        if order not in (1, 2):
+            raise ValueError(f"moments are available of order 1 and 2, not {order!r}")
+        law = self.reciprocal
+        c = law.kappa / 2
+        p = c * (1 / law.gamma - 1)
+        e1 = np.exp(law.population.log_moment(-1, law.correlation))
+        finite = p > order
+        a = np.where(finite, p, 10.0) - 1
+        if order == 1:
+            moment = e1 / a
+        else:
+            e2 = np.exp(law.population.log_moment(-2, law.correlation))
+            moment = (e2 + c * e1**2) / (a * (a - 1)) - c * e1**2 / a**2
+        with np.errstate(over="ignore"):
+            return np.where(finite, moment / law.temperature**order, np.inf)[()]
+
     def tail_index(self) -> Floats:
         """Exponent alpha of the density's upper tail x**-alpha."""
         kappa, gamma = self.reciprocal.kappa, self.reciprocal.gamma
@@ -189,39 +249,10 @@ class InverseHTMP(SpectralLaw):
         log_f, cdf, sf = self.reciprocal._evaluate(-log_x)
         return log_f - 2 * log_x, sf, cdf
 
+    def _stieltjes(self, z: Complexes) -> Complexes:
+        # 1/(1/x - z) = -(1/z) [1 + (1/z) / (x - 1/z)]; the reciprocal of z lies in the other half plane.
+        return -(1 + np.conj(self.reciprocal._stieltjes(np.conj(1 / z))) / z) / z
+
     def _log_bracket(self) -> tuple[Floats, Floats]:
         low, high = self.reciprocal._log_bracket()
         return -high, -low
-
-
-def _in_range(name: str, value: ArrayLike, low: float, high: float) -> Floats:
-    array = np.asarray(value, dtype=np.float64)
-    if not np.all((array >= low) & (array <= high)):
-        described = f"[{low:g}, {high:g}]" if low > 1e-300 or low == 0 else "(0, inf)"
-        raise ValueError(f"{name} must be in {described}, got {value!r}")
-    return array
-
-
-def _population_code(population: Population, correlation: Floats) -> int:
-    if isinstance(population, InverseGamma):
-        return kernel.INVERSE_GAMMA
-    if isinstance(population, LogNormal):
-        return kernel.LOG_NORMAL
-    if isinstance(population, PointMass) and not np.any(correlation):
-        return kernel.LOG_NORMAL
-    raise ValueError(
-        f"the density is available for the populations 'inverse-gamma' and 'log-normal', and for 'point' with "
-        f"correlation 0, not for {population!r}"
-    )
-
-
-def _groups(flat: Floats, parameters: Floats) -> Iterator[tuple[Floats, NDArray[np.int64]]]:
-    """Yield each distinct parameter set with the positions where it applies."""
-    if parameters.size == 4:
-        yield parameters.reshape(4), np.arange(flat.shape[0])
-        return
-    unique, inverse = np.unique(flat, axis=0, return_inverse=True)
-    order = np.argsort(inverse.ravel(), kind="stable")
-    starts = np.searchsorted(inverse.ravel()[order], np.arange(unique.shape[0] + 1))
-    for i, row in enumerate(unique):
-        yield row, order[starts[i] : starts[i + 1]]

@@ -94,9 +94,9 @@ class Population(ABC):
         return np.ones(size) if rho == 0 else self._sample(size, rho, rng)
 
     def log_moment(self, order: int, rho: ArrayLike) -> np.ndarray:
-        """Logarithm of ``E[h**order]``, `order` a positive integer; ``inf`` where the moment is infinite."""
-        if order != int(order) or order < 1:
-            raise ValueError(f"order must be a positive integer, not {order!r}.")
+        """Logarithm of ``E[h**order]``, `order` an integer; ``inf`` where the moment is infinite."""
+        if order != int(order) or order == 0:
+            raise ValueError(f"order must be an integer other than 0, not {order!r}.")
         rho = self._checked(rho)
         return np.where(rho == 0, 0.0, self._log_moment(int(order), _nonzero(rho)))
 
@@ -247,7 +247,10 @@ class InverseGamma(Population):
 
     def _log_moment(self, order: int, rho: np.ndarray) -> np.ndarray:
         nu, _ = inverse_gamma_shape(rho)
-        # E[G^-k] = 1 / ((nu - 1) ... (nu - k)), infinite when nu <= k (DLMF 5.5.1)
+        # E[G^-k] = 1 / ((nu - 1) ... (nu - k)), infinite when nu <= k, and E[G^k] = nu ... (nu + k - 1) (DLMF 5.5.1)
+        if order < 0:
+            above = [np.log(nu + i) for i in range(-order)]
+            return order * special.digamma(nu) + sum(above)
         below = [np.log(np.where(nu > order, nu - i, 1.0)) for i in range(1, order + 1)]
         return np.where(nu > order, order * special.digamma(nu) - sum(below), np.inf)
 

@@ -83,7 +83,7 @@ def _panel_length(t, y_low, s1, c1, rho, rule):
     """Length of a panel at ``t``: 3.2 widths of the integrand that peaks there, or of the lowest y beyond all peaks."""
     m, m_slope, _, _ = population_sums(t, rule)
     curvature = max(abs(-(s1 + c1 * m) + c1 * m_slope), y_low * math.exp(t.real))
-    return min(3.2 / math.sqrt(curvature + 1e-300), reach(t, rho))
+    return min(3.2 / math.sqrt(curvature + 1e-300), reach(t, rho, rule))
 
 
 @_jit

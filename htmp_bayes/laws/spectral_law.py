@@ -1,11 +1,13 @@
 """What all eigenvalue laws have in common: the methods of a frozen `scipy.stats` distribution on (0, inf)."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 type Floats = NDArray[np.float64]
+type Complexes = NDArray[np.complex128]
 type RandomState = int | np.random.Generator | None
 
 # A quantile starts from its cell of a table and takes a few Newton steps.
@@ -68,7 +70,47 @@ class SpectralLaw(ABC):
             size = self.shape
         return self.ppf(rng.uniform(size=size))
 
-    def support(self) -> tuple[float, float]:
+    def stieltjes(self, z: ArrayLike) -> Complexes:
+        r"""Stieltjes transform :math:`E[1/(x - z)]`, of which the spectral density is the boundary value.
+
+        Parameters
+        ----------
+        z : array_like of complex
+            Points of the complex plane. On the positive axis the limit from above is returned, whose imaginary
+            part is pi times the density; 0 has no value.
+
+        Returns
+        -------
+        ndarray of complex
+            Of the shape of `z` broadcast against the law's.
+
+        Raises
+        ------
+        ValueError
+            If a `z` is 0 or not finite.
+
+        Examples
+        --------
+        >>> from htmp_bayes.laws import HTMP
+        >>> law = HTMP(kappa=5.0, gamma=0.25)
+        >>> print(law.stieltjes([1j, -10.0]).round(6))
+        [0.142266+0.033095j 0.054231+0.j      ]
+        >>> print(f"{law.stieltjes(9.0).imag / np.pi:.10f} {law.pdf(9.0):.10f}")
+        0.0599081492 0.0599081492
+        """
+        z = np.asarray(z, dtype=np.complex128)
+        if not np.all(np.isfinite(z) & (z != 0)):
+            raise ValueError("z must be finite and not 0; E[1/x] is the mean of the inverse law")
+        z = np.broadcast_to(z, np.broadcast_shapes(z.shape, self.shape))
+        above = z.imag >= 0
+        value = self._stieltjes(np.where(above, z, np.conj(z)))
+        return np.where(above, value, np.conj(value))[()]
+
+    @abstractmethod
+    def _stieltjes(self, z: Complexes) -> Complexes:
+        """Stieltjes transform in the closed upper half plane; ``z`` has the law's shape at its end."""
+
+    def support(self) -> tuple[Any, Any]:
         """End points of the support."""
         return 0.0, np.inf
 

@@ -39,6 +39,30 @@ def test_moments_agree_with_the_density(kappa, gamma, rho, population):
     assert law.var() == pytest.approx(law.moments(2) - law.mean() ** 2)
 
 
+@pytest.mark.parametrize("population", ["log-normal", "inverse-gamma"])
+@pytest.mark.parametrize(("kappa", "gamma", "rho"), [(4.0, 0.2, 0.0), (9.0, 0.4, 0.4)])
+def test_moments_of_the_inverse_agree_with_its_density(kappa, gamma, rho, population):
+    law = InverseHTMP(kappa, gamma, 3.0, rho, population)
+    log_x = np.linspace(np.log(law.ppf(1e-11)), np.log(law.isf(1e-11)) + 10 / (law.tail_index() - 2), 401)
+    density = np.exp(law.logpdf(np.exp(log_x)) + log_x)
+    for order in (1, 2):
+        integral = np.trapezoid(density * np.exp(order * log_x), log_x)
+        assert law.moments(order) == pytest.approx(integral, rel=1e-9)
+    assert law.mean() == law.moments(1)
+    assert law.var() == pytest.approx(law.moments(2) - law.mean() ** 2)
+    # E[1/x] is the Stieltjes transform of the law of x at 0.
+    near_zero = -1e-7 * law.reciprocal.ppf(0.5)
+    assert law.mean() == pytest.approx(law.reciprocal.stieltjes(near_zero).real, rel=1e-5)
+
+
+def test_infinite_moments_of_the_inverse():
+    """The tail index 1 + (kappa/2)(1/gamma - 1) is 2 and 3 where they become infinite."""
+    assert np.isinf(InverseHTMP(2.0, 0.5).mean())
+    assert np.isfinite(InverseHTMP(2.01, 0.5).mean())
+    assert np.isinf(InverseHTMP(4.0, 0.5).var())
+    assert np.isfinite(InverseHTMP(4.01, 0.5).var())
+
+
 def test_infinite_moments_are_infinite():
     heavy = HTMP(5.0, 0.25, correlation=1.5)
     assert np.isinf(heavy.mean())
@@ -106,7 +130,8 @@ def test_draws_follow_the_law_and_the_seed():
     [
         ("kappa", 0.0, "[0.001, 10000]"),
         ("kappa", np.nan, "[0.001, 10000]"),
-        ("kappa", np.inf, "[0.001, 10000]"),
+        ("kappa", np.inf, "MarchenkoPastur"),
+        ("kappa", 0.0, "GammaLimit"),
         ("gamma", 0.001, "[0.005, 1]"),
         ("gamma", 1.5, "[0.005, 1]"),
         ("correlation", -0.1, "[0, 3]"),

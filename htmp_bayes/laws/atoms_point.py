@@ -1,0 +1,147 @@
+"""One point of the HTMP density for a population of finitely many atoms.
+
+The integrals are those of `exact_point`. An atom puts a branch point at v = 1/h on the positive axis, so that no
+population density smooths the axis; where the spectrum has a band, the way through the complex saddle point is the
+same. In a gap (below, between or above the bands) the saddle point is on the real axis between two branch points, the
+phase there is constant, -pi c P(h > 1/v), and the imaginary parts come without cancellation from where the path
+leaves the axis on either side.
+"""
+
+import math
+
+import numba
+import numpy as np
+
+from htmp_bayes.laws.contour import DROP, path_slope, population_sums, potential, reach, trace_descent
+from htmp_bayes.laws.exact_point import (
+    MAX_VERTICES,
+    MOMENTS,
+    _add_path,
+    _add_real_leg,
+    _level,
+    _turning_step,
+    write_row,
+)
+from htmp_bayes.laws.population_rule import H_INVERSE, LOG_H, WEIGHT, WEIGHT_CHANGE, WEIGHT_SLOPE, H
+from htmp_bayes.laws.silverstein import followed_root
+
+# A saddle point closer to the axis than this is a real one.
+_REAL = 1e-7
+# Where log f is below this, imaginary parts are near the smallest double and are lifted.
+_LIFT_BELOW = -500.0
+_NO_TAIL = np.zeros(6)
+
+_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+def atoms_rule(rho: float, positions: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the rule of `population_rule` for h = exp(rho * position), shape ``(6, atoms)``."""
+    rule = np.empty((6, len(positions)), np.complex128)
+    rule[LOG_H] = rho * positions
+    rule[H] = np.exp(rule[LOG_H])
+    rule[H_INVERSE] = np.exp(-rule[LOG_H])
+    rule[WEIGHT] = weights
+    rule[WEIGHT_SLOPE] = weights * positions
+    rule[WEIGHT_CHANGE] = 0.0
+    return rule
+
+
+@_jit
+def _band(log_y, t0, s, c, rule, row):
+    y = math.exp(log_y)
+    l0, l0_rho = potential(t0, rule)
+    _, curvature = path_slope(t0, y, s + 1.0, c + 1.0, rule)
+    direction = np.exp(0.5j * (math.pi - np.angle(curvature)))
+    if direction.real < 0.0:
+        direction = -direction
+    length = min(3.5 / math.sqrt(abs(curvature)), reach(t0, 0.0, rule))
+    moments = np.zeros(MOMENTS, np.complex128)
+    vertices = np.empty(MAX_VERTICES, np.complex128)
+    for side in (1.0, -1.0):
+        start = side * direction
+        count = trace_descent(t0, start, length, side, DROP, y, s + 1.0, c + 1.0, 0.0, rule, vertices)
+        _add_path(moments, vertices, count, side, (t0, l0, l0_rho), (l0, l0_rho), 0j, 0.0, y, s, c, rule)
+    base_phase = ((s + 1.0) * t0 - y * np.exp(t0) - c * l0).imag
+    write_row(moments, 0j, base_phase, s, c, log_y, False, 0.0, row)
+
+
+@_jit
+def _surroundings(tau, rule):
+    """Whether there are branch points to the left and to the right of ``tau``, and P(h > exp(-tau))."""
+    left = False
+    right = False
+    share = 0.0
+    for j in range(rule.shape[1]):
+        if rule[LOG_H, j].real + tau > 0.0:
+            left = True
+            share += rule[WEIGHT, j].real
+        else:
+            right = True
+    return left, right, share
+
+
+@_jit
+def _gap_row(log_y, reference, share, q0, lift, left, right, s, c, rule, row):
+    """Integrate along the axis and down from its turns, write the row; return the higher level of the turns."""
+    y = math.exp(log_y)
+    tau0, l0, l0_rho = reference
+    moments = np.zeros(MOMENTS, np.complex128)
+    vertices = np.empty(MAX_VERTICES, np.complex128)
+    complex_reference = (complex(tau0, 0.0), complex(l0, math.pi * share), complex(l0_rho, 0.0))
+    highest = -1e308
+    for side in (1.0, -1.0):
+        bounded = right if side > 0.0 else left
+        end, turn = _add_real_leg(
+            moments, side, bounded, reference, q0, lift, y, s, c, True, 0, rule, _NO_TAIL
+        )
+        if turn:
+            direction, length = _turning_step(end, side, y, s, c, 0.0, rule)
+            count = trace_descent(
+                complex(end, 0.0), direction, length, side, DROP, y, s + 1.0, c + 1.0, 0.0, rule, vertices
+            )
+            start_l = potential(complex(end, 0.0), rule)
+            _add_path(
+                moments, vertices, count, side, complex_reference, start_l, complex(q0, 0.0), lift, y, s, c,
+                rule,
+            )  # fmt: skip
+            highest = max(highest, _level(end, reference, y, s, c, rule))
+    below_all = not right
+    write_row(moments, complex(q0, 0.0), 0.0, s, c, log_y, below_all, lift, row)
+    if right and left:
+        # The phase so far is the one beyond that of the gap, -pi c times the mass above it.
+        row[6] += share
+        row[5] = 1.0 - row[6]
+    return highest
+
+
+@_jit
+def _gap(log_y, tau, s, c, rule, row):
+    y = math.exp(log_y)
+    left, right, share = _surroundings(tau, rule)
+    l0, l0_rho = potential(complex(tau, 0.0), rule)
+    m, _, _, _ = population_sums(complex(tau, 0.0), rule)
+    reference = (tau, l0.real, l0_rho.real)
+    q0 = m.real / (y * math.exp(tau))
+    highest = _gap_row(log_y, reference, share, q0, 0.0, left, right, s, c, rule, row)
+    if not row[0] > _LIFT_BELOW:
+        lift = max(-highest - 70.0, 0.0)
+        _gap_row(log_y, reference, share, q0, lift, left, right, s, c, rule, row)
+
+
+@_jit
+def atoms_point(log_y, s, c, rule, row):
+    """Fill ``row`` (length 7): log f, its derivatives by log y, s, c and rho, F, 1 - F."""
+    t0 = followed_root(complex(math.exp(log_y), 0.0), s + 1.0, c + 1.0, rule)
+    if t0.imag < -_REAL:
+        _band(log_y, t0, s, c, rule, row)
+    else:
+        _gap(log_y, t0.real, s, c, rule, row)
+
+
+@_jit
+def atoms_rows(log_y, kappa, gamma, rule):
+    """Evaluate all points, each on its own path; the columns of `htmp_bayes.laws.kernel.exact_rows`."""
+    rows = np.empty((log_y.size, 7))
+    for i in range(log_y.size):
+        atoms_point(log_y[i], 0.5 * kappa / gamma, 0.5 * kappa, rule, rows[i])
+    return rows
