@@ -12,6 +12,7 @@ from htmp_bayes._errors import HTMPError
 from htmp_bayes.spectra import Spectrum
 
 if TYPE_CHECKING:
+    from htmp_bayes.models.posterior import LayerPosterior
     from htmp_bayes.models.sampling import LayerDraws
 
 LAWS = ("htmp",)
@@ -29,6 +30,7 @@ _STATISTICS = {
     "n_steps": "n_steps",
     "step_size": "step_size",
 }
+_COORDINATES = ("log_kappa", "correlation", "expected_log_eigenvalue")
 _PACKAGES = ("htmp-bayes", "pymc", "pytensor", "nutpie", "arviz", "numpy", "scipy", "numba")
 
 
@@ -47,6 +49,7 @@ def fit(
     random_seed: int | None = None,
     *,
     n: int | None = None,
+    adjust: bool = True,
     nuts_sampler: Literal["nutpie", "pymc"] = "nutpie",
     cores: int | None = None,
     predictive_draws: int = 100,
@@ -70,13 +73,16 @@ def fit(
     likelihood : {"density"}
         Product of marginal densities over the eigenvalues (compressed: see
         :func:`htmp_bayes.models.compression.compress`). The eigenvalues of a matrix repel each other, so this
-        is a composite likelihood.
+        is a composite likelihood, and `adjust` corrects its width.
     draws, tune, chains : int
         Draws kept and tuning steps of each chain, and the number of chains.
     random_seed : int, optional
         The same seed gives the same bits on any number of cores. Without one, a seed is drawn and recorded.
     n : int, optional
         Longer side of the matrix, where `spectrum` is an array.
+    adjust : bool
+        Correct the curvature of the composite likelihood for the repulsion of the eigenvalues
+        (:mod:`htmp_bayes.models.adjustment`); without it intervals are too wide.
     nuts_sampler : {"nutpie", "pymc"}
         Implementation of NUTS.
     cores : int, optional
@@ -108,13 +114,14 @@ def fit(
             ``eigenvalues``, dimension ``eigenvalue``, ascending.
         ``constant_data``
             Scalars ``n``, ``gamma`` and ``zeros``; ``log_nodes`` and ``weights`` of the compressed
-            likelihood, dimension ``node``.
+            likelihood, dimension ``node``; ``adjustment_centre``, ``adjustment_origin`` and
+            ``adjustment_stretch`` of its correction (:class:`htmp_bayes.models.adjustment.Adjustment`).
         ``prior``, ``log_prior``
             1,000 draws from the prior, with the variables of the posterior, and the prior's log-density at
             the posterior's draws for ``kappa``, ``correlation`` and ``location`` (ArviZ's power-scaling).
 
         Attributes of the root: ``name`` and ``kind`` of the spectrum, ``law``, ``population``,
-        ``likelihood``, ``draws``, ``tune``, ``chains``, ``random_seed``, ``nuts_sampler`` and
+        ``likelihood``, ``adjusted``, ``draws``, ``tune``, ``chains``, ``random_seed``, ``nuts_sampler`` and
         ``<package>_version`` of each package involved; with nutpie also ``surrogate_error`` and
         ``surrogate_acceptance`` (:func:`htmp_bayes.models.surrogate.sample_surrogate`).
 
@@ -137,6 +144,7 @@ def fit(
     40
     """
     from htmp_bayes.models.layer import layer_data
+    from htmp_bayes.models.posterior import LayerPosterior, adjusted_posterior
     from htmp_bayes.models.sampling import sample_layer
 
     spectrum = _as_spectrum(spectrum, n)
@@ -147,8 +155,10 @@ def fit(
     _check_counts(0, predictive_draws=predictive_draws)
     seed = _as_seed(random_seed)
     data = layer_data(spectrum.eigenvalues, spectrum.gamma, population)
+    seeds = np.random.SeedSequence(seed).generate_state(3)
+    posterior = adjusted_posterior(data, int(seeds[2])) if adjust else LayerPosterior(data)
     sampled = sample_layer(
-        data,
+        posterior,
         draws=draws,
         tune=tune,
         chains=chains,
@@ -161,26 +171,28 @@ def fit(
         "law": law,
         "population": population,
         "likelihood": likelihood,
+        "adjusted": int(adjust),
         "draws": draws,
         "tune": tune,
         "chains": chains,
         "random_seed": seed,
         "nuts_sampler": nuts_sampler,
     }
-    return _result(spectrum, data, sampled, settings, predictive_draws)
+    return _result(spectrum, posterior, sampled, settings, predictive_draws)
 
 
 def _result(
     spectrum: Spectrum,
-    data: dict[str, Any],
+    fitted: "LayerPosterior",
     sampled: "LayerDraws",
     settings: dict[str, Any],
     predictive_draws: int,
 ) -> xr.DataTree:
     from htmp_bayes.models import results
 
+    data = fitted.data
     posterior = results.with_derived(sampled.parameters, data["gamma"], settings["population"])
-    prior_seed, predictive_seed = np.random.SeedSequence(settings["random_seed"]).generate_state(2)
+    prior_seed, predictive_seed, _ = np.random.SeedSequence(settings["random_seed"]).generate_state(3)
     groups = {
         "posterior": posterior,
         "sample_stats": _sample_stats(sampled.sample_stats),
@@ -191,7 +203,7 @@ def _result(
             {"eigenvalues": ("eigenvalue", spectrum.eigenvalues)},
             coords={"eigenvalue": np.arange(len(spectrum))},
         ),
-        "constant_data": _constant_data(spectrum, data),
+        "constant_data": _constant_data(spectrum, fitted),
         **results.prior_groups(sampled.parameters, data, settings["population"], int(prior_seed)),
     }
     if predictive_draws:
@@ -221,7 +233,8 @@ def _sample_stats(sampled: xr.Dataset) -> xr.Dataset:
     return renamed[sorted(set(_STATISTICS.values()))].drop_attrs()
 
 
-def _constant_data(spectrum: Spectrum, data: dict[str, Any]) -> xr.Dataset:
+def _constant_data(spectrum: Spectrum, fitted: "LayerPosterior") -> xr.Dataset:
+    data, adjustment = fitted.data, fitted.adjustment
     return xr.Dataset(
         {
             "n": spectrum.n,
@@ -229,8 +242,15 @@ def _constant_data(spectrum: Spectrum, data: dict[str, Any]) -> xr.Dataset:
             "zeros": spectrum.zeros,
             "log_nodes": ("node", data["log_nodes"]),
             "weights": ("node", data["weights"]),
+            "adjustment_centre": ("coordinate", adjustment.centre),
+            "adjustment_origin": ("coordinate", adjustment.origin),
+            "adjustment_stretch": (("evaluated", "coordinate"), adjustment.stretch),
         },
-        coords={"node": np.arange(len(data["log_nodes"]))},
+        coords={
+            "node": np.arange(len(data["log_nodes"])),
+            "coordinate": list(_COORDINATES),
+            "evaluated": list(_COORDINATES),
+        },
     )
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaln
+from scipy.special import digamma, gammaln
 from scipy.stats import norm, truncnorm
 
 from htmp_bayes.laws.kernel import INVERSE_GAMMA, LOG_NORMAL
@@ -12,6 +12,8 @@ from htmp_bayes.models.compression import DEFAULT_SIZE, compress
 
 if TYPE_CHECKING:
     import pymc as pm
+
+    from htmp_bayes.models.adjustment import Adjustment
 
 POPULATIONS = {"log-normal": LOG_NORMAL, "inverse-gamma": INVERSE_GAMMA}
 KAPPA_RANGE = (0.05, 1e4)
@@ -69,7 +71,7 @@ def layer_data(
     }
 
 
-def layer_model(data: dict[str, Any]) -> "pm.Model":
+def layer_model(data: dict[str, Any], adjustment: "Adjustment | None" = None) -> "pm.Model":
     r"""PyMC model of one layer's spectrum, with the aspect ratio known.
 
     The prior is proper, weakly informative and moves along when all eigenvalues are multiplied by a factor:
@@ -117,10 +119,12 @@ def layer_model(data: dict[str, Any]) -> "pm.Model":
     import pymc as pm
     import pytensor.tensor as pt
 
+    from htmp_bayes.models.adjustment import IDENTITY
     from htmp_bayes.models.ops import log_density
 
     with pm.Model() as model:
         given = {name: pm.Data(name, value) for name, value in data.items()}
+        chosen = {name: pm.Data(name, value) for name, value in (adjustment or IDENTITY)._asdict().items()}
         kappa = pm.Truncated(
             "kappa", pm.LogNormal.dist(**KAPPA_PRIOR), lower=KAPPA_RANGE[0], upper=KAPPA_RANGE[1]
         )
@@ -128,10 +132,12 @@ def layer_model(data: dict[str, Any]) -> "pm.Model":
             "correlation", pm.HalfNormal.dist(**CORRELATION_PRIOR), lower=0.0, upper=CORRELATION_MAX
         )
         location = pm.Normal("location", 0.0, 1.0)
-        log_temperature = (
-            given["log_mean"] + given["log_sd"] * location - expected_log(kappa, given["gamma"], pt.gammaln)
-        )
-        pm.Deterministic("temperature", pt.exp(log_temperature))
+        expected = given["log_mean"] + given["log_sd"] * location
+        pm.Deterministic("temperature", pt.exp(expected - expected_log(kappa, given["gamma"], pt.gammaln)))
+        point = pt.stack([pt.log(kappa), correlation, expected])
+        log_kappa, correlation, expected = _adjusted(point, **chosen)
+        kappa = pt.exp(log_kappa)
+        log_temperature = expected - expected_log(kappa, given["gamma"], pt.gammaln)
         log_f = log_density(
             given["log_nodes"] - log_temperature, kappa, given["gamma"], correlation, given["population"]
         )[0]
@@ -139,6 +145,17 @@ def layer_model(data: dict[str, Any]) -> "pm.Model":
             "likelihood", pt.sum(given["weights"] * log_f) - given["n_eigenvalues"] * log_temperature
         )
     return model
+
+
+def _adjusted(point: Any, centre: Any, origin: Any, stretch: Any) -> tuple[Any, Any, Any]:
+    """`Adjustment.at`, symbolically."""
+    import pytensor.tensor as pt
+
+    from htmp_bayes.laws.htmp import CORRELATION_RANGE
+    from htmp_bayes.models.adjustment import softly_between
+
+    moved = centre + pt.sum(stretch * (point - origin)[None, :], axis=1)
+    return softly_between(moved[0], pt), pt.minimum(pt.abs(moved[1]), CORRELATION_RANGE[1]), moved[2]
 
 
 def prior_draws(data: dict[str, Any], size: int, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
@@ -228,9 +245,31 @@ def log_prior_slope(point: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def expected_log(kappa: Any, gamma: Any, log_gamma: Any = gammaln) -> Any:
-    """Regularised expected log-eigenvalue at temperature 1; see :func:`layer_model`."""
+    """Regularised expected log-eigenvalue at temperature 1; see :func:`layer_model`.
+
+    Examples
+    --------
+    >>> print(round(float(expected_log(5.0, 0.25)), 4))
+    2.137
+    """
     largest = kappa / (2 * gamma) + HELD_UP
     return (log_gamma(largest) - log_gamma(largest - kappa / 2)) / (kappa / 2)
+
+
+def slope_of_expected_log(kappa: float, gamma: float) -> float:
+    """Differentiate :func:`expected_log` by kappa.
+
+    Examples
+    --------
+    >>> step = 1e-5
+    >>> difference = expected_log(3.0 + step, 0.25) - expected_log(3.0 - step, 0.25)
+    >>> bool(abs(difference / (2 * step) - slope_of_expected_log(3.0, 0.25)) < 1e-9)
+    True
+    """
+    largest = kappa / (2 * gamma) + HELD_UP
+    smallest = largest - kappa / 2
+    slope = digamma(largest) / (2 * gamma) - digamma(smallest) * (1 / gamma - 1) / 2
+    return float((slope - expected_log(kappa, gamma) / 2) / (kappa / 2))
 
 
 def _truncated_normal(lower: float, upper: float, mu: float = 0.0, sigma: float = 1.0) -> Any:

@@ -1,15 +1,15 @@
 """The posterior of one layer as a plain function: what is sampled, without a compiled graph."""
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import digamma
 
 from htmp_bayes.laws.kernel import log_density
 from htmp_bayes.models import layer
+from htmp_bayes.models.adjustment import IDENTITY, Adjustment, estimate_adjustment
 
 type Array = NDArray[np.float64]
 
@@ -22,21 +22,6 @@ _DIFFERENCE = 1e-3
 _LARGEST_VARIANCE = 9.0
 
 
-class Table(NamedTuple):
-    """Functions of the parameters at one point, and their derivatives.
-
-    Attributes
-    ----------
-    values : ndarray
-        Shape ``(1 + K,)``: the log-posterior, then the log-density of an eigenvalue at each node.
-    gradients : ndarray
-        Shape ``(1 + K, 3)``: their derivatives by the coordinates.
-    """
-
-    values: Array
-    gradients: Array
-
-
 class LayerPosterior:
     """Log-posterior of one layer in the coordinates log kappa, correlation and location.
 
@@ -47,6 +32,8 @@ class LayerPosterior:
     ----------
     data : dict
         What :func:`~htmp_bayes.models.layer.layer_data` returns.
+    adjustment : Adjustment
+        Correction of the likelihood's curvature; none by default.
 
     Examples
     --------
@@ -60,33 +47,44 @@ class LayerPosterior:
 
     bounds = np.array([np.log(layer.KAPPA_RANGE), (0.0, layer.CORRELATION_MAX), (-np.inf, np.inf)])
 
-    def __init__(self, data: dict[str, Any]) -> None:
+    def __init__(self, data: dict[str, Any], adjustment: Adjustment = IDENTITY) -> None:
         self.data = data
+        self.adjustment = adjustment
+        # a location of 1 is so much of the expected log-eigenvalue
+        self._units = np.array([1.0, 1.0, data["log_sd"]])
 
-    def table(self, point: Array) -> Table:
-        """Log-posterior and log-density at each node, with gradients, at a point of shape ``(3,)``."""
-        kappa, correlation, location = np.exp(point[0]), point[1], point[2]
-        data = self.data
-        log_temperature = layer.log_temperature(kappa, location, data)
+    def expected(self, point: Array) -> Array:
+        """Replace the location by the expected log-eigenvalue it stands for, shape ``(3,)``."""
+        return self._units * point + [0.0, 0.0, self.data["log_mean"]]
+
+    def node_log_density(self, point: Array) -> Array:
+        """Log-density of an eigenvalue at each node, shape ``(K,)``, without adjustment."""
+        return self._nodes(self.expected(point))[0]
+
+    def _nodes(self, expected: Array) -> tuple[Array, Array]:
+        """Log-density at each node and its derivatives by log kappa, correlation and expected log-eigenvalue."""
+        kappa, correlation, gamma = np.exp(expected[0]), expected[1], self.data["gamma"]
+        log_temperature = expected[2] - layer.expected_log(kappa, gamma)
         columns = log_density(
-            data["log_nodes"] - log_temperature, kappa, data["gamma"], correlation, data["population"]
+            self.data["log_nodes"] - log_temperature, kappa, gamma, correlation, self.data["population"]
         )
-        log_f = columns[:, 0] - log_temperature
-        by_log_temperature = -columns[:, 1] - 1
-        by_kappa = columns[:, 2] - by_log_temperature * _slope_of_expected_log(kappa, data["gamma"])
-        gradients = np.stack([kappa * by_kappa, columns[:, 4], data["log_sd"] * by_log_temperature], axis=1)
-        weights = data["weights"]
-        # NumPy's own sums: the rounding of BLAS depends on the number of threads.
-        total = np.sum(weights * log_f) + layer.log_prior_at(point)
-        slope = np.sum(weights[:, None] * gradients, axis=0) + layer.log_prior_slope(point)
-        return Table(np.append(total, log_f), np.vstack([slope, gradients]))
+        by_scale = -columns[:, 1] - 1
+        by_log_kappa = kappa * (columns[:, 2] - by_scale * layer.slope_of_expected_log(kappa, gamma))
+        return columns[:, 0] - log_temperature, np.stack([by_log_kappa, columns[:, 4], by_scale], axis=1)
 
     def log_density(self, point: Array) -> tuple[float, Array]:
         """Log-posterior and its gradient at a point of shape ``(3,)``; ``-inf`` and 0 where it vanishes."""
-        table = self.table(np.asarray(point, dtype=np.float64))
-        value, gradient = float(table.values[0]), table.gradients[0]
+        point = np.asarray(point, dtype=np.float64)
+        adjusted, slopes = self.adjustment.at(self.expected(point))
+        log_f, gradients = self._nodes(adjusted)
+        weights = self.data["weights"]
+        with np.errstate(invalid="ignore"):  # a node of weight 0 where the density vanishes
+            # NumPy's own sums: the rounding of BLAS depends on the number of threads.
+            value = np.sum(weights * log_f) + layer.log_prior_at(point)
+            by_adjusted = np.sum(weights[:, None] * gradients, axis=0)
+        gradient = by_adjusted @ slopes * self._units + layer.log_prior_slope(point)
         if np.isfinite(value) and np.all(np.isfinite(gradient)):
-            return value, gradient
+            return float(value), gradient
         return -np.inf, np.zeros(3)
 
     @functools.cached_property
@@ -138,10 +136,23 @@ class LayerPosterior:
         return self.inside(found.x)
 
 
-def _slope_of_expected_log(kappa: float, gamma: float) -> float:
-    """Return minus the derivative of log T by kappa at fixed location."""
-    largest = kappa / (2 * gamma) + layer.HELD_UP
-    smallest = largest - kappa / 2
-    expected = layer.expected_log(kappa, gamma)
-    slope = digamma(largest) / (2 * gamma) - digamma(smallest) * (1 / gamma - 1) / 2
-    return float((slope - expected / 2) / (kappa / 2))
+def adjusted_posterior(data: dict[str, Any], random_seed: int) -> LayerPosterior:
+    """Posterior of one layer with the likelihood's curvature adjusted at the mode.
+
+    Parameters
+    ----------
+    data : dict
+        What :func:`~htmp_bayes.models.layer.layer_data` returns.
+    random_seed : int
+        Seed of the finite matrices from which the adjustment is estimated.
+
+    Examples
+    --------
+    >>> from htmp_bayes.models.layer import layer_data
+    >>> data = layer_data(np.linspace(0.5, 2.0, 50), gamma=0.25)
+    >>> adjusted_posterior(data, random_seed=1).adjustment.stretch.shape
+    (3, 3)
+    """
+    composite = LayerPosterior(data)
+    estimate = composite.expected(composite.mode)
+    return LayerPosterior(data, estimate_adjustment(estimate, data, random_seed))

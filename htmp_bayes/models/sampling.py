@@ -1,6 +1,7 @@
 """Sampling of one layer's posterior."""
 
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,7 +37,7 @@ class LayerDraws(NamedTuple):
 
 
 def sample_layer(
-    data: dict[str, Any],
+    posterior: LayerPosterior,
     *,
     draws: int,
     tune: int,
@@ -50,8 +51,8 @@ def sample_layer(
 
     Parameters
     ----------
-    data : dict
-        What :func:`~htmp_bayes.models.layer.layer_data` returns.
+    posterior : LayerPosterior
+        See :func:`~htmp_bayes.models.posterior.adjusted_posterior`.
     draws, tune, chains : int
         Draws kept and tuning steps of each chain, and the number of chains.
     random_seed : int
@@ -64,7 +65,6 @@ def sample_layer(
     progressbar : bool
         Show the sampler's progress.
     """
-    posterior = LayerPosterior(data)
     settings = (draws, tune, chains, random_seed, cores, progressbar)
     if nuts_sampler == "pymc":
         return _sample_model(posterior, _sample_pymc(posterior, *settings))
@@ -78,7 +78,7 @@ def sample_layer(
     return LayerDraws(
         xr.Dataset({name: (dims, values) for name, values in parameters.items()}, coords),
         found.tree["sample_stats"].to_dataset(),
-        found.tables[..., 1:],
+        _node_log_density(posterior, found.points),
         found.attributes,
     )
 
@@ -92,9 +92,14 @@ def _sample_model(posterior: LayerPosterior, tree: xr.DataTree) -> LayerDraws:
         parameters[name].to_numpy() for name in ("kappa", "correlation", "location")
     )
     points = np.stack([np.log(kappa), correlation, location], axis=-1)
-    tables = np.array([posterior.table(point).values for point in points.reshape(-1, 3)])
-    nodes = tables[:, 1:].reshape(*points.shape[:2], -1)
+    nodes = _node_log_density(posterior, points)
     return LayerDraws(parameters, tree["sample_stats"].to_dataset(), nodes, {})
+
+
+def _node_log_density(posterior: LayerPosterior, points: Array) -> Array:
+    with ThreadPoolExecutor() as pool:
+        rows = list(pool.map(posterior.node_log_density, points.reshape(-1, 3)))
+    return np.reshape(rows, (*points.shape[:2], -1))
 
 
 def _sample_nutpie(
@@ -111,7 +116,9 @@ def _sample_nutpie(
     import nutpie
 
     compiled = dataclasses.replace(
-        _compiled_model(len(posterior.data["log_nodes"])).with_data(**posterior.data),
+        _compiled_model(len(posterior.data["log_nodes"])).with_data(
+            **posterior.data, **posterior.adjustment._asdict()
+        ),
         initial_point_func=functools.partial(_unconstrained_start, posterior),
     )
     tree = nutpie.sample(
@@ -143,7 +150,7 @@ def _sample_pymc(
         chains=chains,
         cores=cores,
         random_seed=random_seed,
-        model=layer_model(posterior.data),
+        model=layer_model(posterior.data, posterior.adjustment),
         initvals=[dict(zip(names, start, strict=True)) for start in starts],
         nuts_sampler="pymc",
         progressbar=progressbar,

@@ -22,8 +22,6 @@ from threadpoolctl import threadpool_limits
 if TYPE_CHECKING:
     import xarray as xr
 
-    from htmp_bayes.models.posterior import Table
-
 type Array = NDArray[np.float64]
 
 DEGREES = (10, 12, 14)
@@ -64,9 +62,6 @@ class ExactPosterior(Protocol):
 
     def log_density(self, point: Array) -> tuple[float, Array]:
         """Value and gradient at a point."""
-
-    def table(self, point: Array) -> "Table":
-        """Value and whatever else is wanted at each draw."""
 
 
 class SurrogateError(RuntimeError):
@@ -281,8 +276,6 @@ class ExactDraws(NamedTuple):
     ----------
     points : ndarray
         Shape ``(chain, draw, 3)``.
-    tables : ndarray
-        ``values`` of the posterior's table at each draw, shape ``(chain, draw, R)``.
     tree : xarray.DataTree
         What the sampler returned, for its statistics.
     attributes : dict
@@ -291,7 +284,6 @@ class ExactDraws(NamedTuple):
     """
 
     points: Array
-    tables: Array
     tree: "xr.DataTree"
     attributes: dict[str, float]
 
@@ -378,9 +370,8 @@ def _corrected(
 ) -> ExactDraws:
     """Accept each draw of a chain, or repeat the one before it, so that the exact posterior is kept."""
     with ThreadPoolExecutor() as pool:
-        tables = np.array(list(pool.map(lambda point: posterior.table(point).values, points.reshape(-1, 3))))
-    tables = tables.reshape(*points.shape[:2], -1)
-    log_weights = np.nan_to_num(tables[..., 0] - surrogate.value(z), nan=-np.inf)
+        values = np.array([value for value, _ in pool.map(posterior.log_density, points.reshape(-1, 3))])
+    log_weights = values.reshape(points.shape[:2]) - surrogate.value(z)
     uniforms = np.random.default_rng([random_seed, 1]).uniform(size=log_weights.shape)
     kept = np.array([_accepted(*chain) for chain in zip(log_weights, np.log(uniforms), strict=True)])
     acceptance = float(np.mean(kept == np.arange(kept.shape[1])))
@@ -388,7 +379,7 @@ def _corrected(
         raise SurrogateError(f"only {acceptance:.0%} of the draws fit the exact posterior")
     rows = np.arange(len(kept))[:, None]
     attributes = {"surrogate_error": surrogate.error, "surrogate_acceptance": acceptance}
-    return ExactDraws(points[rows, kept], tables[rows, kept], tree, attributes)
+    return ExactDraws(points[rows, kept], tree, attributes)
 
 
 def _accepted(log_weights: Array, log_uniforms: Array) -> NDArray[np.int64]:

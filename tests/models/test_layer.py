@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from htmp_bayes import laws
 from htmp_bayes.laws.ensemble import sample_ensemble
 from htmp_bayes.models import layer_data, layer_model
+from htmp_bayes.models.adjustment import Adjustment
 from htmp_bayes.models.layer import CORRELATION_MAX, KAPPA_RANGE, log_prior, prior_draws
 from htmp_bayes.models.posterior import LayerPosterior
 
@@ -42,6 +43,15 @@ def test_model_and_posterior_against_the_density_summed_by_hand(population, size
     assert_allclose(posterior - np.log(kappa), by_hand, rtol=0, atol=1e-3)
     model = layer_model(layer)
     assert_allclose(model_log_density(model, values), by_hand, rtol=0, atol=1e-3)
+
+
+def test_the_adjusted_model_is_the_adjusted_posterior(data):
+    adjustment = Adjustment(np.array([1.2, 0.4, -0.2]), np.array([1.1, 0.5, -0.3]), np.eye(3) + 0.3)
+    posterior, model = LayerPosterior(data, adjustment), layer_model(data, adjustment)
+    for kappa, correlation, location in ((4.0, 0.6, 0.1), (5000.0, 0.02, -0.4), (0.06, 1.8, 0.3)):
+        by_hand = posterior.log_density(np.array([np.log(kappa), correlation, location]))[0] - np.log(kappa)
+        values = {"kappa": kappa, "correlation": correlation, "location": location}
+        assert_allclose(model_log_density(model, values), by_hand, rtol=1e-9)
 
 
 def model_log_density(model, values):

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from htmp_bayes.laws.ensemble import sample_ensemble
+from htmp_bayes.models.adjustment import IDENTITY, Adjustment
 from htmp_bayes.models.layer import layer_data
 from htmp_bayes.models.posterior import LayerPosterior
 
@@ -21,24 +22,30 @@ def posterior(data):
     return LayerPosterior(data)
 
 
+ADJUSTMENT = Adjustment(
+    np.array([1.2, 0.4, -0.2]),
+    np.array([1.1, 0.45, -0.25]),
+    np.array([[1.4, -0.3, 0.1], [0.05, 1.2, -0.2], [0.0, 0.1, 1.5]]),
+)
+
+
+@pytest.mark.parametrize("adjustment", [IDENTITY, ADJUSTMENT], ids=["as it is", "adjusted"])
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("gamma", [0.3, 1.0])
-def test_gradients_agree_with_differences(data, point, gamma):
-    posterior, point = LayerPosterior({**data, "gamma": gamma}), np.array(point)
-    gradients = posterior.table(point).gradients
-    step = 1e-4
+def test_gradients_agree_with_differences(data, adjustment, point, gamma):
+    posterior, point = LayerPosterior({**data, "gamma": gamma}, adjustment), np.array(point)
+    gradient, step = posterior.log_density(point)[1], 1e-4
     for number, unit in enumerate(step * np.eye(3)):
-        values = [posterior.table(point + k * unit).values for k in (-2, -1, 1, 2)]
-        differences = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * step)
-        assert_allclose(gradients[:, number], differences, rtol=1e-6, atol=1e-6 * np.abs(differences).max())
+        values = [posterior.log_density(point + k * unit)[0] for k in (-2, -1, 1, 2)]
+        difference = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * step)
+        assert_allclose(gradient[number], difference, rtol=1e-6, atol=1e-6)
 
 
-def test_the_table_adds_up(posterior, data):
+def test_the_parts_add_up(posterior, data):
     point = np.array(POINTS[0])
-    table = posterior.table(point)
-    prior = table.values[0] - data["weights"] @ table.values[1:]
-    other = {**data, "weights": 0 * data["weights"]}
-    assert_allclose(prior, LayerPosterior(other).log_density(point)[0], rtol=1e-10)
+    prior = LayerPosterior({**data, "weights": 0 * data["weights"]}).log_density(point)[0]
+    expected = prior + data["weights"] @ posterior.node_log_density(point)
+    assert_allclose(posterior.log_density(point)[0], expected, rtol=1e-10)
 
 
 def test_the_mode_is_a_mode(posterior):

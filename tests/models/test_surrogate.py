@@ -6,7 +6,6 @@ from scipy import stats
 from scipy.optimize import minimize
 
 from htmp_bayes.models import surrogate
-from htmp_bayes.models.posterior import Table
 from htmp_bayes.models.surrogate import SurrogateError, build_surrogate, find_box, sample_surrogate
 
 
@@ -24,10 +23,6 @@ class Bent:
         t = np.linalg.solve(self.axes, point)
         gradient = np.linalg.solve(self.axes.T, 4 - np.exp(t))
         return float(np.sum(4 * t - np.exp(t))), gradient
-
-    def table(self, point):
-        value, gradient = self.log_density(point)
-        return Table(np.append(value, point), np.vstack([gradient, np.eye(3)]))
 
 
 class Cut(Bent):
@@ -90,7 +85,6 @@ def test_draws_have_the_moments_of_what_they_stand_for():
     assert found.points.shape == (2, 500, 3)
     assert int(found.tree["sample_stats"]["diverging"].sum()) == 0
     assert 0.95 < found.attributes["surrogate_acceptance"] <= 1
-    np.testing.assert_array_equal(found.tables[..., 1:], found.points)
     marginal = np.linalg.solve(posterior.axes, found.points.reshape(-1, 3).T)
     exact = stats.loggamma(4.0)
     assert np.abs(marginal.mean(axis=1) - exact.mean()).max() < 5 * exact.std() / np.sqrt(400)

@@ -1,0 +1,155 @@
+r"""Correction of the product of marginal densities for the repulsion of eigenvalues.
+
+The eigenvalues of a matrix are not independent, so the product of their marginal densities is a composite likelihood:
+its score has the expectation zero (in the limit of many eigenvalues) but not the variance that its curvature
+promises. With H the expected curvature and J the variance of the score, the maximum has the covariance
+:math:`H^{-1} J H^{-1}`, and repulsion makes J smaller than H. The curvature adjustment (Ribatet, Cooley & Davison
+2012, *Bayesian inference from composite likelihoods, with an application to spatial extremes*, Statistica Sinica 22,
+813, section 3.3) evaluates the composite likelihood at
+
+.. math:: \theta^* = \hat\theta + C (\theta - \tilde\theta), \qquad C = (J^{-1} H)^{1/2},
+
+which gives the adjusted one the curvature :math:`H J^{-1} H`. Here :math:`\tilde\theta = \hat\theta - H^{-1} b / N`
+also takes out the bias b of the score in a finite matrix. H, J and b come from draws of the finite ensemble.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import sqrtm
+
+from htmp_bayes.laws.ensemble import sample_ensemble
+from htmp_bayes.laws.htmp import CORRELATION_RANGE, KAPPA_RANGE
+from htmp_bayes.laws.kernel import log_density
+from htmp_bayes.models.layer import POPULATIONS, slope_of_expected_log
+
+type Array = NDArray[np.float64]
+
+DRAWS = 200
+# The score's variance for each eigenvalue hardly depends on their number, and small matrices are cheap.
+LARGEST_SIZE = 96
+# At zero the law depends on the square of the correlation only, and the score says nothing of it.
+_LEAST_CORRELATION = 0.1
+_LOG_TINY = -600.0
+# Bounds on the squared stretch along any direction, and on the shift in standard deviations.
+_STRETCH_RANGE = (0.5, 16.0)
+_LARGEST_SHIFT = 2.0
+
+
+class Adjustment(NamedTuple):
+    """Map from the parameters to those at which the composite likelihood is evaluated.
+
+    The coordinates are log kappa, correlation and the expected log-eigenvalue, regularised as in
+    :func:`htmp_bayes.models.layer.expected_log`: a change of kappa at the same temperature moves the whole law.
+
+    Attributes
+    ----------
+    centre, origin : ndarray
+        Estimate, and what it is an estimate of once its bias is taken out, shape ``(3,)``.
+    stretch : ndarray
+        Shape ``(3, 3)``: a point ``p`` is evaluated at ``centre + stretch @ (p - origin)``.
+    """
+
+    centre: Array
+    origin: Array
+    stretch: Array
+
+    def at(self, point: Array) -> tuple[Array, Array]:
+        """Point of evaluation and its derivatives by `point`, shapes ``(3,)`` and ``(3, 3)``.
+
+        Where the stretch leaves the law's range, kappa approaches its end smoothly (towards infinity the law no
+        longer depends on it), a negative correlation stands for its absolute value, as the law depends on its
+        square, and one above the range for the end of the range.
+        """
+        log_kappa, correlation, expected = self.centre + self.stretch @ (point - self.origin)
+        within = abs(correlation) < CORRELATION_RANGE[1]
+        slopes = np.array([_slope_of_softly_between(log_kappa), np.sign(correlation) * within, 1.0])
+        evaluated = [softly_between(log_kappa), min(abs(correlation), CORRELATION_RANGE[1]), expected]
+        return np.array(evaluated), slopes[:, None] * self.stretch
+
+
+IDENTITY = Adjustment(np.zeros(3), np.zeros(3), np.eye(3))
+"""The composite likelihood as it is."""
+
+
+def estimate_adjustment(estimate: Array, data: dict[str, Any], random_seed: int) -> Adjustment:
+    """Estimate the adjustment at a point, from draws of the finite ensemble there.
+
+    Parameters
+    ----------
+    estimate : ndarray
+        Maximum of the composite likelihood (or of its posterior): log kappa, correlation, expected log-eigenvalue.
+    data : dict
+        What :func:`~htmp_bayes.models.layer.layer_data` returns.
+    random_seed : int
+        Seed of the draws.
+
+    Examples
+    --------
+    >>> from htmp_bayes.models.layer import layer_data
+    >>> eigenvalues = sample_ensemble(60, kappa=20.0, gamma=1.0, random_state=1)
+    >>> adjustment = estimate_adjustment(np.array([3.0, 0.2, 1.7]), layer_data(eigenvalues, 1.0), random_seed=1)
+    >>> bool(adjustment.stretch[0, 0] > 1.3)  # repulsion narrows the posterior of log kappa
+    True
+    """
+    kappa, correlation = float(np.exp(estimate[0])), max(float(estimate[1]), _LEAST_CORRELATION)
+    n_eigenvalues, gamma, code = int(data["n_eigenvalues"]), data["gamma"], data["population"]
+    population = next(name for name, number in POPULATIONS.items() if number == code)
+    size = min(n_eigenvalues, LARGEST_SIZE)
+    slope = slope_of_expected_log(kappa, gamma)
+    rng = np.random.default_rng(random_seed)
+    scores = np.empty((DRAWS, size, 3))
+    for i in range(DRAWS):
+        spectrum = sample_ensemble(size, kappa, gamma, 1.0, correlation, population, rng)
+        log_y = np.log(np.maximum(spectrum, np.exp(_LOG_TINY)))
+        columns = log_density(log_y, kappa, gamma, correlation, code)
+        by_scale = -columns[:, 1] - 1
+        by_log_kappa = kappa * (columns[:, 2] - slope * by_scale)
+        scores[i] = np.stack([by_log_kappa, columns[:, 4], by_scale], axis=1)
+    curvature = np.einsum("mni,mnj->ij", scores, scores) / (DRAWS * size)
+    totals = scores.sum(axis=1)
+    # an inverse of an estimated covariance is too large by this factor (Hartlap, Simon & Schneider 2007)
+    precision = np.linalg.inv(np.cov(totals.T) / size) * (DRAWS - 5) / (DRAWS - 1)
+    bias = np.linalg.solve(curvature, totals.mean(axis=0)) / n_eigenvalues
+    return Adjustment(
+        centre=np.asarray(estimate, dtype=np.float64),
+        origin=estimate - _bounded_shift(bias, curvature * n_eigenvalues),
+        stretch=_square_root(precision @ curvature, curvature),
+    )
+
+
+def softly_between(log_kappa: Any, backend: Any = np) -> Any:
+    """Identity within the range of log kappa that bends in its outermost unit, and stays at the end beyond it.
+
+    Examples
+    --------
+    >>> print(softly_between(np.array([-20.0, 3.0, 9.0, 20.0])).round(3))
+    [-6.908  3.     8.844  9.21 ]
+    """
+    low, high = np.log(KAPPA_RANGE)
+    over = backend.clip(log_kappa - (high - 1), 0.0, 2.0)
+    under = backend.clip((low + 1) - log_kappa, 0.0, 2.0)
+    return backend.clip(log_kappa, low + 1, high - 1) + over - over**2 / 4 - under + under**2 / 4
+
+
+def _slope_of_softly_between(log_kappa: float) -> float:
+    low, high = np.log(KAPPA_RANGE)
+    over = np.clip(log_kappa - (high - 1), 0.0, 2.0)
+    under = np.clip((low + 1) - log_kappa, 0.0, 2.0)
+    return float(1 - over / 2 - under / 2)
+
+
+def _square_root(ratio: Array, curvature: Array) -> Array:
+    """Principal square root of ``J^-1 H`` with its eigenvalues kept within bounds."""
+    half = np.real(sqrtm(curvature))
+    inverse_half = np.linalg.inv(half)
+    symmetric = half @ ratio @ inverse_half
+    values, vectors = np.linalg.eigh((symmetric + symmetric.T) / 2)
+    root = (vectors * np.sqrt(np.clip(values, *_STRETCH_RANGE))) @ vectors.T
+    return inverse_half @ root @ half
+
+
+def _bounded_shift(bias: Array, information: Array) -> Array:
+    length = float(np.sqrt(bias @ information @ bias))
+    return bias * min(1.0, _LARGEST_SHIFT / length) if length > 0 else bias
