@@ -1,16 +1,21 @@
 """The commands, their options and their exit codes."""
 
+import json
+import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from htmp_bayes import __version__
 from htmp_bayes._errors import HTMPError
 from htmp_bayes.cli.terminal import printable, progress, show
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 FAILED_CHECK, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 # Usage errors are click's, of which typer carries a copy under a private name.
@@ -28,7 +33,8 @@ Files = Annotated[
     list[Path],
     typer.Argument(
         metavar="FILE",
-        help="Checkpoints (.safetensors, .npz, .npy), saved collections (.nc), or folders of them.",
+        help="Checkpoints (.safetensors, .pt, .bin, .onnx, .keras, .h5, .gguf, .npz, .npy, .index.json), saved "
+        "collections (.nc), lists of eigenvalues (.csv, .json, .parquet), or folders of them.",
         show_default=False,
     ),
 ]
@@ -44,7 +50,49 @@ MinSize = Annotated[
     int | None,
     typer.Option(help="Least shorter side of a matrix; for checkpoints 50 if not given.", show_default=False),
 ]
+MaxSize = Annotated[
+    int | None,
+    typer.Option(
+        help="Largest shorter side of a matrix; beyond 20,000 only if given here.", show_default=False
+    ),
+]
+Types = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--type",
+        help="Only attention, linear, convolution, embedding or experts; may be repeated.",
+        show_default=False,
+    ),
+]
+Heads = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|auto",
+        help="Take that many attention heads apart; auto: see config.json.",
+        show_default=False,
+    ),
+]
+Positions = Annotated[
+    bool, typer.Option("--positions", help="A matrix of each position of a convolution's kernel.")
+]
+Fused = Annotated[bool, typer.Option("--fused", help="Leave fused query-key-value matrices whole.")]
+LongerSide = Annotated[
+    int | None,
+    typer.Option(
+        "--n", min=1, help="Longer side, for lists of eigenvalues that do not say it.", show_default=False
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no table.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, in place of the table.")]
+
+
+class LogLevel(StrEnum):
+    """Levels of the log."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 class Population(StrEnum):
@@ -65,28 +113,51 @@ def _common(
     version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,
+    log: Annotated[
+        LogLevel | None,
+        typer.Option(help="Show log messages from this level up, on standard error.", show_default=False),
+    ] = None,
 ) -> None:
-    pass
+    if log:
+        logging.basicConfig(level=log.upper(), format="%(levelname)s %(name)s: %(message)s")
 
 
 @app.command()
 def spectra(
     files: Files,
-    out: Annotated[Path, typer.Option(help="The collection to write, with suffix .nc.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(help="The collection to write, with suffix .nc.", show_default=False)
+    ] = None,
+    list_only: Annotated[
+        bool, typer.Option("--list", help="Say what would be read, and why the rest is not; write nothing.")
+    ] = False,
     include: Include = None,
     exclude: Exclude = None,
     min_size: MinSize = None,
+    max_size: MaxSize = None,
+    types: Types = None,
+    heads: Heads = None,
+    positions: Positions = False,
+    fused: Fused = False,
+    n: LongerSide = None,
     quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compute the spectra of weight matrices and save them in one file."""
-    from htmp_bayes.cli.summary import spectra_table
-    from htmp_bayes.spectra import read_spectra, save_spectra
+    from htmp_bayes.cli import listing
+    from htmp_bayes.spectra import list_matrices, read_spectra, save_spectra
 
+    choice = _choice(include, exclude, min_size, max_size, types, heads, positions, fused, n)
+    if list_only:
+        found = list_matrices(files, **choice)
+        _report(quiet, as_json, lambda: listing.listed_json(found), lambda _: listing.listed_table(found))
+        return
+    if out is None:
+        raise HTMPError("Missing option '--out'; give the collection to write, or --list to write none.")
     with progress("reading", quiet) as advance:
-        read = read_spectra(files, include, exclude, min_size, progress=advance)
+        read = read_spectra(files, progress=advance, **choice)
     save_spectra(read, out)
-    if not quiet:
-        show(lambda one_line: spectra_table(read))
+    _report(quiet, as_json, lambda: listing.spectra_json(read), lambda _: listing.spectra_table(read))
 
 
 @app.command()
@@ -95,6 +166,13 @@ def fit(
     out: Annotated[Path, typer.Option(help="The folder for the results.", show_default=False)],
     include: Include = None,
     exclude: Exclude = None,
+    min_size: MinSize = None,
+    max_size: MaxSize = None,
+    types: Types = None,
+    heads: Heads = None,
+    positions: Positions = False,
+    fused: Fused = False,
+    n: LongerSide = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Same seed, same results; else it is drawn.", show_default=False),
@@ -103,13 +181,23 @@ def fit(
     draws: Annotated[int, typer.Option(min=1, help="Draws of each chain.")] = 1000,
     tune: Annotated[int, typer.Option(min=1, help="Tuning steps of each chain.")] = 1000,
     chains: Annotated[int, typer.Option(min=1, help="Chains.")] = 4,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Layers that are fitted at a time, each in a process of its own.")
+    ] = 1,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Fit on the Dask cluster of this scheduler instead.", show_default=False
+        ),
+    ] = None,
     quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fit the law to each layer: posterior, picture and a summary of all.
 
     Writes OUT/<layer>/posterior.nc (a DataTree that ArviZ works on), OUT/<layer>/spectrum.png,
-    OUT/summary.csv and OUT/run.json. If a run is interrupted, the same command
-    goes on with the layers that are missing.
+    OUT/summary.csv and OUT/run.json. If a run is interrupted or killed, the same command
+    goes on with the layers that are missing, to the same results.
 
     Exit codes: 0 every posterior of the run passes the check; 1 all is written, but one of them fails it, for
     reasons given on standard error; 2 wrong input or usage, or a place that cannot be written, in one
@@ -119,22 +207,59 @@ def fit(
     from htmp_bayes.cli.run_folder import RunFolder
     from htmp_bayes.cli.summary import as_table
 
+    choice = _choice(include, exclude, min_size, max_size, types, heads, positions, fused, n)
     settings = {"population": str(population), "draws": draws, "tune": tune, "chains": chains, "seed": seed}
     run = RunFolder(out, settings, sys.argv)
     try:
-        fit_files(files, include, exclude, run, quiet)
+        fit_files(files, choice, run, quiet, jobs, dask)
     except KeyboardInterrupt:
         _say(
             f"Interrupted; layers finished in {out}: {len(run.layers)}; the same command goes on from there."
         )
         raise typer.Exit(INTERRUPTED) from None
-    if not quiet:
-        show(lambda one_line: as_table(run.rows, one_line))
+    _report(quiet, as_json, run.as_json, lambda one_line: as_table(run.rows, one_line))
     unusable = [row for row in run.rows if not row["usable"]]
     for row in unusable:
         _say(f"{row['layer']}: {row['reasons']}")
     if unusable:
         raise typer.Exit(FAILED_CHECK)
+
+
+def _choice(
+    include: str | None,
+    exclude: str | None,
+    min_size: int | None,
+    max_size: int | None,
+    types: list[str] | None,
+    heads: str | None,
+    positions: bool,
+    fused: bool,
+    n: int | None,
+) -> dict[str, Any]:
+    """Turn the options that say what to read into arguments of `htmp_bayes.read_spectra`."""
+    return {
+        "include": include,
+        "exclude": exclude,
+        "min_size": min_size,
+        "max_size": max_size,
+        "types": types or None,
+        "heads": int(heads) if heads is not None and heads.isdecimal() else heads,
+        "convolutions": "positions" if positions else "flattened",
+        "split_fused": not fused,
+        "n": n,
+    }
+
+
+def _report(
+    quiet: bool,
+    as_json: bool,
+    make_json: Callable[[], object],
+    make_table: Callable[[bool], "Table"],
+) -> None:
+    if as_json:
+        typer.echo(json.dumps(make_json(), indent=1))
+    elif not quiet:
+        show(make_table)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -1,23 +1,25 @@
-"""`htmp-bayes fit`: one layer after the other, each written as soon as it is finished."""
+"""`htmp-bayes fit`: the layers of the files, each written as soon as it is finished."""
 
-import signal
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from htmp_bayes._errors import HTMPError
+from htmp_bayes.cli.layer_jobs import FittedLayer, Job, fit_all
 from htmp_bayes.cli.run_folder import SUMMARY, RunFolder
 from htmp_bayes.cli.terminal import progress
 from htmp_bayes.spectra import Spectrum, read_spectra
 
-if TYPE_CHECKING:
-    import xarray as xr
-
 
 def fit_files(
-    files: Sequence[Path], include: str | None, exclude: str | None, run: RunFolder, quiet: bool
+    files: Sequence[Path],
+    choice: Mapping[str, Any],
+    run: RunFolder,
+    quiet: bool,
+    jobs: int = 1,
+    dask: str | None = None,
 ) -> None:
     """Fit every layer of the files that the run does not hold yet.
 
@@ -25,12 +27,16 @@ def fit_files(
     ----------
     files : sequence of pathlib.Path
         Checkpoints, collections, folders.
-    include, exclude : str or None
-        Patterns for the names of the layers.
+    choice : mapping
+        What of them to read: the further arguments of `htmp_bayes.read_spectra`.
     run : RunFolder
         Where the results go.
     quiet : bool
         Show no progress.
+    jobs : int
+        Layers that are fitted at a time, each in a process of its own.
+    dask : str, optional
+        Address of a Dask cluster that fits them instead.
 
     Raises
     ------
@@ -38,14 +44,17 @@ def fit_files(
         A ValueError, if a file, a layer or the folder for the results cannot be used.
     """
     with progress("reading", quiet) as advance:
-        spectra = read_spectra(list(files), include, exclude, progress=advance)
+        spectra = read_spectra(list(files), progress=advance, **choice)
     _check_layers(spectra)
-    missing = [s for s in spectra if not run.holds(s.name, s.eigenvalues.tobytes())]
-    run.begin()
-    with progress("fitting", quiet) as advance:
-        for done, spectrum in enumerate(missing):
-            advance(done, len(missing), spectrum.name)
-            _fit_layer(spectrum, run)
+    with run.writing({spectrum.name: spectrum.digest for spectrum in spectra}):
+        settings = {name: value for name, value in run.settings.items() if name != "seed"}
+        missing = [Job(s, run.seed_of(s.name), settings) for s in spectra if s.name not in run.layers]
+        with progress("fitting", quiet) as advance:
+            advance(0, len(missing), "")
+            with closing(fit_all(missing, jobs, dask)) as fits:
+                for done, fitted in enumerate(fits, start=1):
+                    _save(fitted, run)
+                    advance(done, len(missing), fitted.name)
 
 
 def _check_layers(spectra: Sequence[Spectrum]) -> None:
@@ -65,40 +74,11 @@ def _check_layers(spectra: Sequence[Spectrum]) -> None:
             )
 
 
-def _fit_layer(spectrum: Spectrum, run: RunFolder) -> None:
-    from htmp_bayes.checks import check
-    from htmp_bayes.cli.summary import as_csv, summary_row
-    from htmp_bayes.fitting import fit
+def _save(fitted: FittedLayer, run: RunFolder) -> None:
+    from htmp_bayes.cli.summary import as_csv
 
-    settings = {name: value for name, value in run.settings.items() if name != "seed"}
-    with _heeding_interrupts():
-        result = fit(spectrum, random_seed=run.seed_of(spectrum.name), **settings)
-    row = summary_row(result, check(result))
-    _save(result, run.folder_of(spectrum.name), run)
-    run.add(spectrum.name, spectrum.eigenvalues.tobytes(), row)
+    folder = run.folder_of(fitted.name).name
+    run.write(f"{folder}/posterior.nc", lambda path: path.write_bytes(fitted.posterior))
+    run.write(f"{folder}/spectrum.png", lambda path: path.write_bytes(fitted.picture))
+    run.add(fitted.name, fitted.row)
     run.write(SUMMARY, lambda path: path.write_text(as_csv(run.rows), encoding="utf-8"))
-
-
-def _save(result: "xr.DataTree", folder: Path, run: RunFolder) -> None:
-    from htmp_bayes.plots import plot_spectrum
-
-    run.write(f"{folder.name}/posterior.nc", result.to_netcdf)
-    run.write(f"{folder.name}/spectrum.png", plot_spectrum(result).savefig)
-
-
-@contextmanager
-def _heeding_interrupts() -> Iterator[None]:
-    """Let Ctrl-C end the block for certain: nutpie takes it as a wish for the draws that it has so far."""
-    seen: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        seen.append(number)
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if seen:
-            raise KeyboardInterrupt

@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from htmp_bayes.checks import Verdict
-    from htmp_bayes.spectra import Spectrum
 
 PARAMETERS = ("kappa", "temperature", "correlation", "tail_index", "mean")
 _STATISTICS = ("mean", "median", "q5", "q95", "r_hat", "ess_bulk")
 _OF_PARAMETERS = tuple(f"{name}_{statistic}" for name in PARAMETERS for statistic in _STATISTICS)
-_OF_LAYER = ("probability_infinite_mean", "divergences", "usable", "reasons")
+_OF_LAYER = ("probability_infinite_mean", "divergences", "usable", "reasons", "seed", "htmp_bayes")
 COLUMNS = ("layer", "n_eigenvalues", "n", "gamma", *_OF_PARAMETERS, *_OF_LAYER)
 
 Row = Mapping[str, Any]
@@ -75,24 +74,14 @@ def as_csv(rows: Iterable[Row]) -> str:
 
 def as_table(rows: Iterable[Row], one_line: bool) -> "Table":
     """Table of the layers with the median and the 90 % interval of each parameter, on one line or on two."""
-    table = _empty_table("N", "gamma", *PARAMETERS, "R-hat", "bulk ESS", "diverging", "verdict")
+    table = empty_table("N", "gamma", *PARAMETERS, "R-hat", "bulk ESS", "diverging", "verdict")
     for row in rows:
         table.add_row(*_cells(row, " " if one_line else "\n"))
     return table
 
 
-def spectra_table(spectra: Iterable["Spectrum"]) -> "Table":
-    """Table of spectra with their sizes and ranges."""
-    from rich.text import Text
-
-    table = _empty_table("N", "n", "gamma", "zeros", "smallest", "largest")
-    for s in spectra:
-        numbers = f"{len(s)} {s.n} {s.gamma:.3g} {s.zeros} {s.eigenvalues[0]:.3g} {s.eigenvalues[-1]:.3g}"
-        table.add_row(Text(printable(s.name)), *numbers.split())
-    return table
-
-
-def _empty_table(*headings: str) -> "Table":
+def empty_table(*headings: str) -> "Table":
+    """Make a table with a column for the layer and one for each of the headings."""
     from rich import box
     from rich.table import Table
 

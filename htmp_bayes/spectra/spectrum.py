@@ -1,5 +1,6 @@
 """The eigenvalues of one layer, with what a law of them needs to know about the matrix."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -208,6 +209,12 @@ class Spectrum:
     def gamma(self) -> float:
         """Aspect ratio: positive eigenvalues over ``n``, in (0, 1]."""
         return self.eigenvalues.size / self.n
+
+    @property
+    def digest(self) -> str:
+        """Digest of all that a law of the eigenvalues depends on: them, ``n``, ``zeros`` and ``kind``."""
+        rest = f"{self.n} {self.zeros} {self.kind} ".encode()
+        return hashlib.sha256(rest + self.eigenvalues.tobytes()).hexdigest()
 
     def __len__(self) -> int:
         return self.eigenvalues.size

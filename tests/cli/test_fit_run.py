@@ -110,10 +110,15 @@ def test_other_settings_are_refused(run, collection, tmp_path, fits, changed, wo
 def test_a_layer_of_the_same_name_with_other_eigenvalues_is_refused(run, collection, tmp_path, fits):
     out, other = tmp_path / "run", tmp_path / "other.nc"
     run("fit", collection, "--seed", "1", "--out", out, "--quiet")
-    hb.save_spectra([hb.Spectrum(np.linspace(0.5, 2, 40), n=120, name="layer.1")], other)
-    code, _, err = run("fit", other, "--seed", "1", "--out", out)
-    assert code == 2
-    assert "holds a layer 'layer.1' with other eigenvalues" in err
+    was = hb.read_spectra(collection, include="layer.1")[0]
+    for changed in (
+        hb.Spectrum(np.linspace(0.5, 2, 40), n=120, name="layer.1"),
+        hb.Spectrum(was.eigenvalues, n=was.n + 1, name="layer.1"),
+    ):
+        hb.save_spectra([changed], other)
+        code, _, err = run("fit", other, "--seed", "1", "--out", out)
+        assert code == 2
+        assert "was begun with another spectrum of the layer 'layer.1'; choose another --out" in err
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"layers": {}}'])

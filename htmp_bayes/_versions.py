@@ -1,0 +1,16 @@
+"""Versions of what a result depends on, for the outputs."""
+
+from importlib.metadata import version
+
+_PACKAGES = ("htmp-bayes", "pymc", "pytensor", "nutpie", "arviz", "numpy", "scipy", "numba")
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package and of those that take part in a fit, by their names.
+
+    Examples
+    --------
+    >>> sorted(versions())[:3]
+    ['arviz', 'htmp-bayes', 'numba']
+    """
+    return {package: version(package) for package in _PACKAGES}

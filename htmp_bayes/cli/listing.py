@@ -1,0 +1,69 @@
+"""What `htmp-bayes spectra` says: the spectra that were read, or the matrices that would be."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from htmp_bayes import __version__
+from htmp_bayes.cli.summary import empty_table
+from htmp_bayes.cli.terminal import printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from htmp_bayes.spectra import ListedMatrix, Spectrum
+
+
+def spectra_table(spectra: Iterable["Spectrum"]) -> "Table":
+    """Table of spectra with their sizes and ranges."""
+    from rich.text import Text
+
+    table = empty_table("N", "n", "gamma", "zeros", "smallest", "largest")
+    for s in spectra:
+        numbers = f"{len(s)} {s.n} {s.gamma:.3g} {s.zeros} {s.eigenvalues[0]:.3g} {s.eigenvalues[-1]:.3g}"
+        table.add_row(Text(printable(s.name)), *numbers.split())
+    return table
+
+
+def spectra_json(spectra: Iterable["Spectrum"]) -> dict[str, Any]:
+    """Spectra with their sizes and ranges, as JSON can hold them."""
+    layers = [
+        {
+            "layer": s.name,
+            "kind": s.kind,
+            "n_eigenvalues": len(s),
+            "n": s.n,
+            "gamma": s.gamma,
+            "zeros": s.zeros,
+            "smallest": float(s.eigenvalues[0]),
+            "largest": float(s.eigenvalues[-1]),
+            "meta": dict(s.meta),
+        }
+        for s in spectra
+    ]
+    return {"htmp_bayes": __version__, "layers": layers}
+
+
+def listed_table(found: Sequence["ListedMatrix"]) -> "Table":
+    """Table of matrices, with what would become of each."""
+    from rich.text import Text
+
+    table = empty_table("type", "shape", "N", "n")
+    table.add_column("what becomes of it", overflow="fold")
+    for matrix in found:
+        sizes = [str(matrix.n_eigenvalues), str(matrix.n)] if matrix.n else ["-", "-"]
+        shape = "×".join(map(str, matrix.shape)) or "-"
+        row = [printable(matrix.name), matrix.type, shape, *sizes, printable(_fate(matrix))]
+        table.add_row(*map(Text, row))
+    return table
+
+
+def listed_json(found: Sequence["ListedMatrix"]) -> dict[str, Any]:
+    """Matrices, with what would become of each, as JSON can hold them."""
+    return {"htmp_bayes": __version__, "matrices": [asdict(matrix) for matrix in found]}
+
+
+def _fate(matrix: "ListedMatrix") -> str:
+    if matrix.left_out:
+        return f"left out: {matrix.left_out}"
+    return f"cannot be read: {matrix.obstacle}" if matrix.obstacle else "read"
