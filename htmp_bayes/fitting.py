@@ -1,37 +1,19 @@
 """`fit`: the posterior of one layer's spectral law."""
 
 import sys
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from htmp_bayes._errors import HTMPError
 from htmp_bayes.spectra import Spectrum
 
-if TYPE_CHECKING:
-    from htmp_bayes.models.posterior import LayerPosterior
-    from htmp_bayes.models.sampling import LayerDraws
-
-LAWS = ("htmp",)
-LIKELIHOODS = ("density",)
+LAWS = ("htmp", "inverse-htmp")
+LIKELIHOODS = ("density", "joint")
 POPULATIONS = ("inverse-gamma", "log-normal")
 SAMPLERS = ("nutpie", "pymc")
-# nutpie's names of the sampler's statistics and ArviZ's, which PyMC uses.
-_STATISTICS = {
-    "depth": "tree_depth",
-    "diverging": "diverging",
-    "energy": "energy",
-    "logp": "lp",
-    "maxdepth_reached": "reached_max_treedepth",
-    "mean_tree_accept": "acceptance_rate",
-    "n_steps": "n_steps",
-    "step_size": "step_size",
-}
-_COORDINATES = ("log_kappa", "correlation", "expected_log_eigenvalue")
-_PACKAGES = ("htmp-bayes", "pymc", "pytensor", "nutpie", "arviz", "numpy", "scipy", "numba")
 
 
 class FitError(HTMPError):
@@ -66,14 +48,16 @@ def fit(
     ----------
     spectrum : Spectrum or array_like
         A spectrum, or its eigenvalues of shape ``(N,)`` together with `n`.
-    law : {"htmp"}
-        The law of the eigenvalues.
+    law : {"htmp", "inverse-htmp"}
+        The law of the eigenvalues, or of their reciprocals. A spectrum of kind ``"kernel"`` follows the inverse
+        law.
     population : {"inverse-gamma", "log-normal"}
         Law of the population spectrum.
-    likelihood : {"density"}
-        Product of marginal densities over the eigenvalues (compressed: see
+    likelihood : {"density", "joint"}
+        ``"density"``: product of marginal densities over the eigenvalues (compressed: see
         :func:`htmp_bayes.models.compression.compress`). The eigenvalues of a matrix repel each other, so this
-        is a composite likelihood, and `adjust` corrects its width.
+        is a composite likelihood, and `adjust` corrects its width. ``"joint"``: the exact density of all
+        eigenvalues of a finite matrix (:func:`htmp_bayes.joint_logpdf`), for a correlation of 0.
     draws, tune, chains : int
         Draws kept and tuning steps of each chain, and the number of chains.
     random_seed : int, optional
@@ -99,14 +83,16 @@ def fit(
 
         ``posterior``
             ``kappa``, ``temperature``, ``correlation``, ``tail_index`` and ``mean``, dimensions
-            ``(chain, draw)``. ``tail_index`` is left out for the log-normal population, whose tail is not a
-            power law, and ``mean`` if it is infinite in any draw; the group's attributes ``infinite`` (names
-            of what was left out, separated by blanks) and ``probability_infinite_mean`` say so.
+            ``(chain, draw)``. Left out are ``tail_index`` for the log-normal population, whose tail is not a
+            power law, ``correlation`` and ``tail_index`` for the joint likelihood, and ``mean`` if it is infinite
+            in any draw; the group's attributes ``infinite`` (names of what is infinite, separated by blanks)
+            and ``probability_infinite_mean`` say so.
         ``sample_stats``
             ``acceptance_rate``, ``diverging``, ``energy``, ``lp``, ``n_steps``, ``reached_max_treedepth``,
             ``step_size`` and ``tree_depth``, dimensions ``(chain, draw)``.
         ``log_likelihood``
-            ``eigenvalues``, dimensions ``(chain, draw, eigenvalue)``.
+            ``eigenvalues``, dimensions ``(chain, draw, eigenvalue)``; for the joint likelihood ``spectrum``,
+            dimensions ``(chain, draw)``.
         ``posterior_predictive``
             ``eigenvalues``, dimensions ``(chain, draw, eigenvalue)``, for `predictive_draws` evenly thinned
             draws: spectra of finite random matrices, ascending.
@@ -115,7 +101,8 @@ def fit(
         ``constant_data``
             Scalars ``n``, ``gamma`` and ``zeros``; ``log_nodes`` and ``weights`` of the compressed
             likelihood, dimension ``node``; ``adjustment_centre``, ``adjustment_origin`` and
-            ``adjustment_stretch`` of its correction (:class:`htmp_bayes.models.adjustment.Adjustment`).
+            ``adjustment_stretch`` of its correction (:class:`htmp_bayes.models.adjustment.Adjustment`). For the
+            joint likelihood instead of all these ``statistics``, dimension ``statistic``.
         ``prior``, ``log_prior``
             1,000 draws from the prior, with the variables of the posterior, and the prior's log-density at
             the posterior's draws for ``kappa``, ``correlation`` and ``location`` (ArviZ's power-scaling).
@@ -143,115 +130,85 @@ def fit(
     >>> result["posterior_predictive"]["eigenvalues"].sizes["eigenvalue"]
     40
     """
-    from htmp_bayes.models.layer import layer_data
-    from htmp_bayes.models.posterior import LayerPosterior, adjusted_posterior
-    from htmp_bayes.models.sampling import sample_layer
-
     spectrum = _as_spectrum(spectrum, n)
     _check_gamma(spectrum)
-    _check_kind(spectrum)
     _check_choices(law=law, population=population, likelihood=likelihood, nuts_sampler=nuts_sampler)
     _check_counts(1, draws=draws, tune=tune, chains=chains)
     _check_counts(0, predictive_draws=predictive_draws)
     seed = _as_seed(random_seed)
-    data = layer_data(spectrum.eigenvalues, spectrum.gamma, population)
-    seeds = np.random.SeedSequence(seed).generate_state(3)
-    posterior = adjusted_posterior(data, int(seeds[2])) if adjust else LayerPosterior(data)
-    sampled = sample_layer(
-        posterior,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        random_seed=seed,
-        nuts_sampler=nuts_sampler,
-        cores=cores,
-        progressbar=progressbar and sys.stdout.isatty(),
-    )
     settings = {
-        "law": law,
+        "law": "inverse-htmp" if spectrum.kind == "kernel" else law,
         "population": population,
         "likelihood": likelihood,
-        "adjusted": int(adjust),
+        "adjusted": int(adjust and likelihood == "density"),
         "draws": draws,
         "tune": tune,
         "chains": chains,
         "random_seed": seed,
         "nuts_sampler": nuts_sampler,
     }
-    return _result(spectrum, posterior, sampled, settings, predictive_draws)
+    sampling = {
+        "draws": draws,
+        "tune": tune,
+        "chains": chains,
+        "random_seed": seed,
+        "nuts_sampler": nuts_sampler,
+        "cores": cores,
+        "progressbar": progressbar and sys.stdout.isatty(),
+    }
+    result_of = _density_result if likelihood == "density" else _joint_result
+    return result_of(spectrum, settings, sampling, predictive_draws)
 
 
-def _result(
-    spectrum: Spectrum,
-    fitted: "LayerPosterior",
-    sampled: "LayerDraws",
-    settings: dict[str, Any],
-    predictive_draws: int,
+def _density_result(
+    spectrum: Spectrum, settings: dict[str, Any], sampling: dict[str, Any], predictive_draws: int
 ) -> xr.DataTree:
+    from htmp_bayes._fit_result import compressed_data, fit_result
     from htmp_bayes.models import results
+    from htmp_bayes.models.layer import layer_data
+    from htmp_bayes.models.posterior import LayerPosterior, adjusted_posterior
+    from htmp_bayes.models.sampling import sample_layer
 
-    data = fitted.data
-    posterior = results.with_derived(sampled.parameters, data["gamma"], settings["population"])
-    prior_seed, predictive_seed, _ = np.random.SeedSequence(settings["random_seed"]).generate_state(3)
-    groups = {
-        "posterior": posterior,
-        "sample_stats": _sample_stats(sampled.sample_stats),
-        "log_likelihood": results.pointwise_log_likelihood(
-            sampled.node_log_density, spectrum.eigenvalues, len(data["log_nodes"]), posterior.coords
-        ),
-        "observed_data": xr.Dataset(
-            {"eigenvalues": ("eigenvalue", spectrum.eigenvalues)},
-            coords={"eigenvalue": np.arange(len(spectrum))},
-        ),
-        "constant_data": _constant_data(spectrum, fitted),
-        **results.prior_groups(sampled.parameters, data, settings["population"], int(prior_seed)),
-    }
-    if predictive_draws:
-        groups["posterior_predictive"] = results.predictive_spectra(
-            posterior,
-            len(spectrum),
-            spectrum.gamma,
-            settings["population"],
-            predictive_draws,
-            int(predictive_seed),
-        )
-    result = xr.DataTree.from_dict(groups)
-    versions = {f"{package.replace('-', '_')}_version": version(package) for package in _PACKAGES}
-    result.attrs = {
-        "name": spectrum.name,
-        "kind": spectrum.kind,
-        **settings,
-        **sampled.attributes,
-        **versions,
-    }
-    return result
-
-
-def _sample_stats(sampled: xr.Dataset) -> xr.Dataset:
-    """Keep what the samplers have in common, under ArviZ's names, without clock times."""
-    renamed = sampled.rename({old: new for old, new in _STATISTICS.items() if old in sampled})
-    return renamed[sorted(set(_STATISTICS.values()))].drop_attrs()
-
-
-def _constant_data(spectrum: Spectrum, fitted: "LayerPosterior") -> xr.Dataset:
-    data, adjustment = fitted.data, fitted.adjustment
-    return xr.Dataset(
-        {
-            "n": spectrum.n,
-            "gamma": spectrum.gamma,
-            "zeros": spectrum.zeros,
-            "log_nodes": ("node", data["log_nodes"]),
-            "weights": ("node", data["weights"]),
-            "adjustment_centre": ("coordinate", adjustment.centre),
-            "adjustment_origin": ("coordinate", adjustment.origin),
-            "adjustment_stretch": (("evaluated", "coordinate"), adjustment.stretch),
-        },
-        coords={
-            "node": np.arange(len(data["log_nodes"])),
-            "coordinate": list(_COORDINATES),
-            "evaluated": list(_COORDINATES),
-        },
+    followed, log_jacobian = _as_followed(spectrum, settings["law"])
+    data = layer_data(followed, spectrum.gamma, settings["population"])
+    seed = int(np.random.SeedSequence(settings["random_seed"]).generate_state(3)[2])
+    posterior = adjusted_posterior(data, seed) if settings["adjusted"] else LayerPosterior(data)
+    sampled = sample_layer(posterior, **sampling)
+    pointwise = results.pointwise_log_likelihood(
+        sampled.node_log_density, followed, len(data["log_nodes"]), sampled.parameters.coords
     )
+    constant = compressed_data(data, posterior.adjustment)
+    return fit_result(spectrum, data, sampled, pointwise + log_jacobian, constant, settings, predictive_draws)
+
+
+def _joint_result(
+    spectrum: Spectrum, settings: dict[str, Any], sampling: dict[str, Any], predictive_draws: int
+) -> xr.DataTree:
+    from htmp_bayes._fit_result import fit_result
+    from htmp_bayes.models.joint import joint_data, joint_log_likelihood
+    from htmp_bayes.models.sampling import sample_joint
+
+    followed, log_jacobian = _as_followed(spectrum, settings["law"])
+    data = joint_data(followed, spectrum.gamma)
+    sampled = sample_joint(data, **sampling)
+    kappa, temperature = (sampled.parameters[name].to_numpy() for name in ("kappa", "temperature"))
+    values = joint_log_likelihood(data, kappa, temperature) + log_jacobian.sum()
+    dims = sampled.parameters["kappa"].dims
+    whole = xr.Dataset({"spectrum": (dims, values)}, coords=sampled.parameters.coords)
+    constant = xr.Dataset({"statistics": ("statistic", data["statistics"])})
+    constant = constant.assign_coords(statistic=["size", "sum_log", "sum", "sum_log_gaps"])
+    return fit_result(spectrum, data, sampled, whole, constant, settings, predictive_draws)
+
+
+def _as_followed(spectrum: Spectrum, law: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ascending numbers that follow the HTMP law, and what the map to them adds to each log-density.
+
+    Under the inverse law they are reciprocals; the log-Jacobian stays in the order of the eigenvalues.
+    """
+    eigenvalues = spectrum.eigenvalues
+    if law == "inverse-htmp":
+        return 1 / eigenvalues, -2 * np.log(eigenvalues)
+    return eigenvalues, np.zeros(len(spectrum))
 
 
 def _as_spectrum(spectrum: Spectrum | ArrayLike, n: int | None) -> Spectrum:
@@ -272,14 +229,6 @@ def _check_gamma(spectrum: Spectrum) -> None:
         raise FitError(
             f"{spectrum.name or 'the spectrum'}: the aspect ratio {spectrum.gamma:.2g} is below {lowest}, "
             "where the law is not available; leave this matrix out."
-        )
-
-
-def _check_kind(spectrum: Spectrum) -> None:
-    if spectrum.kind == "kernel":
-        raise FitError(
-            f"{spectrum.name or 'the spectrum'}: kernel spectra follow the inverse law, which fit does not take yet; "
-            "fit the spectrum of 1/eigenvalue as kind='weight'."
         )
 
 

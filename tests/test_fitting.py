@@ -10,6 +10,7 @@ from htmp_bayes import Spectrum, laws
 from htmp_bayes.fitting import FitError, fit
 from htmp_bayes.laws.ensemble import sample_ensemble
 from htmp_bayes.models import surrogate
+from htmp_bayes.plots import plot_spectrum
 from htmp_bayes.spectra import SpectrumError
 
 GROUPS = {
@@ -124,6 +125,55 @@ def test_an_infinite_mean_is_left_out_and_said_so():
     assert np.all(np.isfinite(az.summary(fitted)["mean"].astype(float)))
 
 
+def test_the_joint_likelihood():
+    """The exact density of all eigenvalues, whose posterior of kappa is narrower than the density's."""
+    eigenvalues = sample_ensemble(100, 5.0, 0.5, 0.2, random_state=3)
+    settings = {**QUICK, "draws": 500, "predictive_draws": 4}
+    joint = fit(eigenvalues, n=200, likelihood="joint", **settings)
+    assert set(joint["posterior"].data_vars) == {"kappa", "temperature", "mean"}
+    assert joint["log_likelihood"]["spectrum"].shape == (2, 500)
+    draw = joint["posterior"].isel(chain=1, draw=7)
+    exact = laws.joint_logpdf(eigenvalues, float(draw["kappa"]), 0.5, float(draw["temperature"]))
+    assert_allclose(joint["log_likelihood"]["spectrum"].isel(chain=1, draw=7), exact, rtol=1e-10)
+    assert joint["posterior_predictive"]["eigenvalues"].shape == (2, 2, 100)
+    low, high = np.quantile(joint["posterior"]["kappa"], [0.02, 0.98])
+    assert low < 5.0 < high
+    plot_spectrum(joint)
+    again = fit(eigenvalues, n=200, likelihood="joint", **settings)
+    assert again.identical(joint)
+
+
+def test_a_joint_likelihood_needs_different_eigenvalues():
+    with pytest.raises(ValueError, match="two eigenvalues are equal"):
+        fit(np.repeat(np.linspace(1, 2, 20), 2), n=80, likelihood="joint", **QUICK)
+
+
+@pytest.mark.parametrize("likelihood", ["density", "joint"])
+def test_kernel_spectra_follow_the_inverse_law(likelihood):
+    """The posterior is that of the reciprocals; only the density of the eigenvalues has another scale."""
+    weights = sample_ensemble(60, 4.0, 0.25, 0.2, 0.5 * (likelihood == "density"), random_state=2)
+    settings = {**QUICK, "draws": 50, "likelihood": likelihood}
+    eigenvalues = 1 / weights
+    kernel = fit(Spectrum(eigenvalues, n=240, kind="kernel", name="ntk"), **settings)
+    weight = fit(Spectrum(1 / eigenvalues, n=240, kind="weight"), **settings)
+    assert kernel.attrs["law"] == "inverse-htmp"
+    assert_allclose(kernel["posterior"]["kappa"], weight["posterior"]["kappa"], rtol=1e-12)
+    parameters = [float(kernel["posterior"][name][0, 9]) for name in ("kappa", "temperature")]
+    rho = float(kernel["posterior"]["correlation"][0, 9]) if likelihood == "density" else 0.0
+    law = laws.InverseHTMP(parameters[0], 0.25, parameters[1], rho)
+    assert_allclose(kernel["posterior"]["tail_index"][0, 9], law.tail_index())
+    if likelihood == "density":
+        ours = kernel["log_likelihood"]["eigenvalues"][0, 9]
+        assert_allclose(ours, law.logpdf(np.sort(1 / weights)), atol=1e-6)
+    else:
+        exact = laws.joint_logpdf(1 / weights, parameters[0], 0.25, parameters[1], inverse=True)
+        assert_allclose(kernel["log_likelihood"]["spectrum"][0, 9], exact, rtol=1e-10)
+    predicted = kernel["posterior_predictive"]["eigenvalues"]
+    assert np.all(np.diff(predicted.values) >= 0)
+    assert 0.2 < np.median(predicted) / np.median(1 / weights) < 5
+    plot_spectrum(kernel)
+
+
 def test_pymcs_own_sampler(spectrum):
     fitted = fit(
         spectrum,
@@ -138,8 +188,8 @@ def test_pymcs_own_sampler(spectrum):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"law": "gaussian"}, "law is one of htmp"),
-        ({"likelihood": "joint"}, "likelihood is one of density"),
+        ({"law": "gaussian"}, "law is one of htmp, inverse-htmp"),
+        ({"likelihood": "marginal"}, "likelihood is one of density, joint"),
         ({"population": "cauchy"}, "population is one of inverse-gamma, log-normal"),
         ({"nuts_sampler": "stan"}, "nuts_sampler is one of nutpie, pymc"),
         ({"draws": 0}, "draws must be a whole number of at least 1"),

@@ -32,8 +32,8 @@ _COLUMNS = exact_point.COLUMNS
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 # Narrower populations are the same: the skewness of their logarithms changes the law by less than 1e-9, while the
-# inverse-gamma's shape, about 1/rho^2, leaves the range in which its rule can be made. Below `_NONE` the correlation itself
-# changes it by less than 1e-7, and its slope is rounding noise.
+# inverse-gamma's shape, about 1/rho^2, leaves the range in which its rule can be made. Below `_NONE` the correlation
+# itself changes it by less than 1e-7, and its slope is rounding noise.
 _NARROW = 1e-4
 _NONE = 1e-6
 

@@ -59,7 +59,8 @@ def layer_data(
     if population not in POPULATIONS:
         raise ValueError(f"population must be one of {sorted(POPULATIONS)}, got {population!r}")
     rule = compress(eigenvalues, size)
-    logarithms = np.log(np.asarray(eigenvalues, dtype=np.float64))
+    # sorted, so that not even the rounding depends on their order
+    logarithms = np.log(np.sort(np.asarray(eigenvalues, dtype=np.float64)))
     return {
         "log_nodes": rule.log_nodes,
         "weights": rule.weights,

@@ -8,32 +8,35 @@ import xarray as xr
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from htmp_bayes.laws import HTMP
+from htmp_bayes.laws import HTMP, InverseHTMP
 from htmp_bayes.models.compression import interpolation
 from htmp_bayes.models.layer import log_prior, prior_draws
 
 
-def with_derived(parameters: xr.Dataset, gamma: float, population: str) -> xr.Dataset:
+def with_derived(parameters: xr.Dataset, gamma: float, population: str, inverse: bool = False) -> xr.Dataset:
     r"""Add ``tail_index`` and ``mean`` to draws of ``kappa``, ``temperature`` and ``correlation``.
 
     The upper tail of the density falls as :math:`\lambda^{-\alpha}` with :math:`\alpha = \nu + 1` for the
     inverse-gamma population of shape :math:`\nu`, :math:`\psi'(\nu) = \rho^2`. A log-normal population has no
-    power law, so there ``tail_index`` is left out. The mean is :math:`T\kappa\,\mathrm E[h]/(2\gamma)`,
-    infinite for :math:`\nu \le 1` (correlation of 1.2825 and more): it is left out if any draw is infinite.
+    power law, nor has the law without correlation, so there ``tail_index`` is left out. The mean is
+    :math:`T\kappa\,\mathrm E[h]/(2\gamma)`, infinite for :math:`\nu \le 1` (correlation of 1.2825 and more): it
+    is left out if any draw is infinite. For the inverse law see :class:`htmp_bayes.InverseHTMP`.
 
     Parameters
     ----------
     parameters : xarray.Dataset
-        Draws of ``kappa``, ``temperature`` and ``correlation``.
+        Draws of ``kappa``, ``temperature`` and, unless it is zero by assumption, ``correlation``.
     gamma : float
         Aspect ratio.
     population : str
         Name of the population.
+    inverse : bool
+        Whether the reciprocals of the eigenvalues follow the law.
 
     Returns
     -------
     xarray.Dataset
-        The three and what is finite of ``tail_index`` and ``mean``; the attribute
+        The parameters and what is finite of ``tail_index`` and ``mean``; the attribute
         ``probability_infinite_mean`` is the share of draws with an infinite mean, and
         ``infinite`` names the variables that were left out.
 
@@ -44,17 +47,23 @@ def with_derived(parameters: xr.Dataset, gamma: float, population: str) -> xr.Da
     >>> print(f"{derived.tail_index.item():.4f} {derived['mean'].item():.4f}")
     2.4263 2.2658
     """
-    columns = [parameters[name] for name in ("kappa", "temperature", "correlation")]
-    kappa, temperature, correlation = (column.values for column in columns)
-    law = HTMP(kappa, gamma, temperature, correlation, population)
+    names = [name for name in ("kappa", "temperature", "correlation") if name in parameters]
+    kappa, temperature, correlation = _law_parameters(parameters)
+    law = (InverseHTMP if inverse else HTMP)(kappa, gamma, temperature, correlation, population)
     reported = {"tail_index": law.tail_index(), "mean": law.mean()}
-    derived = {
-        name: (columns[0].dims, values) for name, values in reported.items() if np.all(np.isfinite(values))
-    }
+    dims = parameters["kappa"].dims
+    derived = {name: (dims, values) for name, values in reported.items() if np.all(np.isfinite(values))}
     infinite = float(np.mean(np.isinf(reported["mean"])))
     left_out = [name for name in ("tail_index", "mean") if name not in derived]
-    result = parameters[["kappa", "temperature", "correlation"]].assign(derived)
+    result = parameters[names].assign(derived)
     return result.assign_attrs(probability_infinite_mean=infinite, infinite=" ".join(left_out))
+
+
+def _law_parameters(parameters: xr.Dataset) -> tuple[NDArray, NDArray, NDArray]:
+    """Arrays of kappa, temperature and correlation, the last of them zeros where the model has none."""
+    kappa, temperature = (parameters[name].to_numpy() for name in ("kappa", "temperature"))
+    known = "correlation" in parameters
+    return kappa, temperature, parameters["correlation"].to_numpy() if known else np.zeros_like(kappa)
 
 
 def pointwise_log_likelihood(
@@ -86,7 +95,13 @@ def pointwise_log_likelihood(
 
 
 def predictive_spectra(
-    posterior: xr.Dataset, n_eigenvalues: int, gamma: float, population: str, draws: int, random_seed: int
+    posterior: xr.Dataset,
+    n_eigenvalues: int,
+    gamma: float,
+    population: str,
+    draws: int,
+    random_seed: int,
+    inverse: bool = False,
 ) -> xr.Dataset:
     """Spectra of finite random matrices, with the repulsion of their eigenvalues, at evenly thinned draws.
 
@@ -104,6 +119,8 @@ def predictive_spectra(
         Number of spectra, rounded up to a multiple of the number of chains.
     random_seed : int
         Seed.
+    inverse : bool
+        Whether the spectra are the reciprocals of a draw's.
 
     Returns
     -------
@@ -115,24 +132,17 @@ def predictive_spectra(
     chains, length = posterior["kappa"].shape
     per_chain = min(length, -(-draws // chains))
     kept = posterior.isel(draw=np.linspace(0, length - 1, per_chain).round().astype(int))
-    columns = [kept[name].values.ravel() for name in ("kappa", "temperature", "correlation")]
+    columns = [column.ravel() for column in _law_parameters(kept)]
     seeds = np.random.SeedSequence(random_seed).spawn(chains * per_chain)
 
     def at_draw(
         kappa: float, temperature: float, correlation: float, seed: np.random.SeedSequence
     ) -> NDArray[np.float64]:
         rng = np.random.default_rng(seed)
-        return np.sort(
-            sample_ensemble(
-                n_eigenvalues,
-                kappa,
-                gamma,
-                temperature,
-                correlation,
-                population=population,
-                random_state=rng,
-            )
+        spectrum = sample_ensemble(
+            n_eigenvalues, kappa, gamma, temperature, correlation, population=population, random_state=rng
         )
+        return np.sort(1 / spectrum if inverse else spectrum)
 
     with ThreadPoolExecutor() as pool:
         rows = list(pool.map(at_draw, *columns, seeds))
@@ -141,20 +151,27 @@ def predictive_spectra(
 
 
 def prior_groups(
-    draws: xr.Dataset, data: dict[str, Any], population: str, random_seed: int, size: int = 1000
+    draws: xr.Dataset,
+    data: dict[str, Any],
+    population: str,
+    random_seed: int,
+    inverse: bool = False,
+    size: int = 1000,
 ) -> dict[str, xr.Dataset]:
     """Build the groups ``prior`` (draws) and ``log_prior`` (at the posterior's draws).
 
     Parameters
     ----------
     draws : xarray.Dataset
-        Posterior draws of ``kappa``, ``correlation`` and ``location``.
+        Posterior draws of ``kappa``, ``location`` and, unless it is zero by assumption, ``correlation``.
     data : dict
         What :func:`~htmp_bayes.models.layer.layer_data` returns.
     population : str
         Name of the population.
     random_seed : int
         Seed.
+    inverse : bool
+        Whether the reciprocals of the eigenvalues follow the law.
     size : int
         Number of prior draws.
 
@@ -166,11 +183,12 @@ def prior_groups(
     sampled = prior_draws(data, size, np.random.default_rng(random_seed))
     prior = xr.Dataset({name: (("chain", "draw"), values[None]) for name, values in sampled.items()})
     prior = prior.assign_coords(chain=[0], draw=np.arange(size))
+    if "correlation" not in draws:
+        prior = prior.drop_vars("correlation")
+    names = [name for name in ("kappa", "correlation", "location") if name in draws]
     return {
-        "prior": with_derived(prior, data["gamma"], population),
-        "log_prior": xr.Dataset(
-            {name: log_prior(name, draws[name]) for name in ("kappa", "correlation", "location")}
-        ),
+        "prior": with_derived(prior, data["gamma"], population, inverse),
+        "log_prior": xr.Dataset({name: log_prior(name, draws[name]) for name in names}),
     }
 
 

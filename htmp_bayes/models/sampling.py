@@ -1,6 +1,8 @@
 """Sampling of one layer's posterior."""
 
+import dataclasses
 import functools
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -102,8 +104,47 @@ def _node_log_density(posterior: LayerPosterior, points: Array) -> Array:
     return np.reshape(rows, (*points.shape[:2], -1))
 
 
-def _sample_nutpie(
-    posterior: LayerPosterior,
+def sample_joint(data: dict[str, Any], *, nuts_sampler: str = "nutpie", **settings: Any) -> LayerDraws:
+    """Draw from the posterior under the exact joint density.
+
+    Parameters
+    ----------
+    data : dict
+        What :func:`~htmp_bayes.models.joint.joint_data` returns.
+    nuts_sampler, **settings
+        As for :func:`sample_layer`. There are no nodes: ``node_log_density`` has length 0.
+    """
+    from htmp_bayes.models.joint import joint_model
+
+    ordered = tuple(
+        settings[name] for name in ("draws", "tune", "chains", "random_seed", "cores", "progressbar")
+    )
+    if nuts_sampler == "pymc":
+        tree = _pymc_draws(joint_model(data), None, *ordered)
+    else:
+        tree = _nutpie_draws(_compiled_joint_model().with_data(**data), None, *ordered)
+    parameters = tree["posterior"].to_dataset().drop_attrs()[["kappa", "location", "temperature"]]
+    nodes = np.empty((*parameters["kappa"].shape, 0))
+    return LayerDraws(parameters, tree["sample_stats"].to_dataset(), nodes, {})
+
+
+def _sample_nutpie(posterior: LayerPosterior, *settings: Any) -> xr.DataTree:
+    compiled = _compiled_model(len(posterior.data["log_nodes"]))
+    given = compiled.with_data(**posterior.data, **posterior.adjustment._asdict())
+    return _nutpie_draws(given, functools.partial(_unconstrained_start, posterior), *settings)
+
+
+def _sample_pymc(posterior: LayerPosterior, *settings: Any) -> xr.DataTree:
+    _, _, chains, random_seed, *_ = settings
+    seeds = np.random.SeedSequence(random_seed).generate_state(chains)
+    names = ("kappa", "correlation", "location")
+    starts = [dict(zip(names, _start(posterior, int(seed)), strict=True)) for seed in seeds]
+    return _pymc_draws(layer_model(posterior.data, posterior.adjustment), starts, *settings)
+
+
+def _nutpie_draws(
+    compiled: Any,
+    start: Callable[[int], Array] | None,
     draws: int,
     tune: int,
     chains: int,
@@ -111,27 +152,23 @@ def _sample_nutpie(
     cores: int | None,
     progressbar: bool,
 ) -> xr.DataTree:
-    import dataclasses
-
     import nutpie
 
-    compiled = dataclasses.replace(
-        _compiled_model(len(posterior.data["log_nodes"])).with_data(
-            **posterior.data, **posterior.adjustment._asdict()
-        ),
-        initial_point_func=functools.partial(_unconstrained_start, posterior),
-    )
+    if start is not None:
+        compiled = dataclasses.replace(compiled, initial_point_func=start)
     tree = nutpie.sample(
         compiled, draws=draws, tune=tune, chains=chains, cores=cores, seed=random_seed,
         save_warmup=False, progress_bar=progressbar,
     )  # fmt: skip
     if tree["posterior"].sizes["draw"] < draws:
-        raise KeyboardInterrupt  # nutpie turns Ctrl-C into a shorter trace
+        # nutpie turns Ctrl-C into a shorter trace; a posterior must not be shorter than was asked for.
+        raise KeyboardInterrupt
     return tree
 
 
-def _sample_pymc(
-    posterior: LayerPosterior,
+def _pymc_draws(
+    model: Any,
+    starts: list[dict[str, Any]] | None,
     draws: int,
     tune: int,
     chains: int,
@@ -141,21 +178,29 @@ def _sample_pymc(
 ) -> xr.DataTree:
     import pymc as pm
 
-    seeds = np.random.SeedSequence(random_seed).generate_state(chains)
-    names = ("kappa", "correlation", "location")
-    starts = [_start(posterior, int(seed)) for seed in seeds]
     return pm.sample(
         draws=draws,
         tune=tune,
         chains=chains,
         cores=cores,
         random_seed=random_seed,
-        model=layer_model(posterior.data, posterior.adjustment),
-        initvals=[dict(zip(names, start, strict=True)) for start in starts],
+        model=model,
+        initvals=starts,
         nuts_sampler="pymc",
         progressbar=progressbar,
         compute_convergence_checks=False,
     )
+
+
+@functools.cache
+def _compiled_joint_model() -> Any:
+    """Compile the joint density's model for nutpie; any spectrum's data can follow."""
+    import nutpie
+
+    from htmp_bayes.models.joint import joint_data, joint_model
+
+    model = joint_model(joint_data(np.geomspace(0.1, 10.0, 50), gamma=0.25))
+    return nutpie.compile_pymc_model(model, var_names=["kappa", "location", "temperature"])
 
 
 @functools.cache

@@ -35,11 +35,14 @@ def gamma(result: xr.DataTree) -> float:
 
 def posterior_mean(result: xr.DataTree, function: str, lambdas: NDArray[np.float64]) -> NDArray[np.float64]:
     """Average a function of the law ("pdf", "sf") over evenly thinned posterior draws."""
-    from htmp_bayes.laws import HTMP
+    from htmp_bayes.laws import HTMP, InverseHTMP
 
     posterior = group(result, "posterior")
+    if "correlation" not in posterior:  # zero by assumption
+        posterior = posterior.assign(correlation=0 * posterior["kappa"])
     columns = [posterior[name].values.ravel() for name in ("kappa", "temperature", "correlation")]
     thinned = np.linspace(0, columns[0].size - 1, min(columns[0].size, _CURVE_DRAWS)).round().astype(int)
     kappa, temperature, correlation = (column[thinned, None] for column in columns)
-    law = HTMP(kappa, gamma(result), temperature, correlation, result.attrs["population"])
+    family = InverseHTMP if result.attrs.get("law") == "inverse-htmp" else HTMP
+    law = family(kappa, gamma(result), temperature, correlation, result.attrs["population"])
     return getattr(law, function)(lambdas).mean(axis=0)

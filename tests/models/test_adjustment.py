@@ -48,21 +48,23 @@ def test_same_seed_same_adjustment():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kappa", "gamma", "correlation"), [(10.0, 1.0, 0.5), (3.0, 0.25, 0.7)])
-def test_estimates_scatter_as_the_adjusted_curvature_says(kappa, gamma, correlation):
-    """Modes over 60 matrices: the ratio of standard deviations has an error of 1/sqrt(120), and 0.2 of bias."""
+@pytest.mark.parametrize(
+    ("kappa", "gamma", "correlation", "least"), [(10.0, 1.0, 0.5, 1.4), (3.0, 0.25, 0.7, 0.8)]
+)
+def test_estimates_scatter_as_the_adjusted_curvature_says(kappa, gamma, correlation, least):
+    """Modes over 60 matrices, whose standard deviation is known to 9 %; `least` is the composite's own ratio to it."""
     modes, claimed, composite = [], [], []
     for seed in range(60):
         eigenvalues = sample_ensemble(192, kappa, gamma, 1.0, correlation, random_state=seed)
         posterior = LayerPosterior(layer_data(eigenvalues, gamma))
         modes.append(posterior.expected(posterior.mode))
         composite.append(np.sqrt(np.diag(posterior.covariance)[:2]))
-        if seed < 5:
+        if seed < 8:
             adjustment = estimate_adjustment(modes[-1], posterior.data, seed)
             inverse = np.linalg.inv(adjustment.stretch)
             units = np.diag([1.0, 1.0, posterior.data["log_sd"]])
             covariance = inverse @ units @ posterior.covariance @ units @ inverse.T
             claimed.append(np.sqrt(np.diag(covariance)[:2]))
     scatter = np.std(modes, axis=0)[:2]
-    assert_allclose(np.mean(claimed, axis=0), scatter, rtol=0.35)
-    assert np.mean(composite, axis=0)[0] > 1.1 * scatter[0]
+    assert_allclose(np.mean(claimed, axis=0), scatter, rtol=0.3)
+    assert np.mean(composite, axis=0)[0] > least * scatter[0]
