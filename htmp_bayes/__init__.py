@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from htmp_bayes.checks import check
+    from htmp_bayes.contest import LawComparison, compare_laws, save_comparison
     from htmp_bayes.fitting import fit
     from htmp_bayes.laws import HTMP, InverseHTMP, MarchenkoPastur, joint_logpdf, sample_ensemble
     from htmp_bayes.plots import (
@@ -29,7 +30,10 @@ _HOMES = {
     "MarchenkoPastur": "htmp_bayes.laws",
     "Spectrum": "htmp_bayes.spectra",
     "SpectrumError": "htmp_bayes.spectra",
+    "LawComparison": "htmp_bayes.contest",
     "check": "htmp_bayes.checks",
+    "compare_laws": "htmp_bayes.contest",
+    "save_comparison": "htmp_bayes.contest",
     "fit": "htmp_bayes.fitting",
     "joint_logpdf": "htmp_bayes.laws",
     "plot_ecdf": "htmp_bayes.plots",
@@ -46,11 +50,13 @@ _HOMES = {
 __all__ = [
     "HTMP",
     "InverseHTMP",
+    "LawComparison",
     "MarchenkoPastur",
     "Spectrum",
     "SpectrumError",
     "__version__",
     "check",
+    "compare_laws",
     "fit",
     "joint_logpdf",
     "plot_ecdf",
@@ -61,6 +67,7 @@ __all__ = [
     "plot_tail",
     "read_spectra",
     "sample_ensemble",
+    "save_comparison",
     "save_spectra",
 ]
 

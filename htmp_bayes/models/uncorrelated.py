@@ -1,0 +1,144 @@
+"""The model of one layer with the correlation fixed at 0: HTMP as it was before populations."""
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from htmp_bayes.models import layer
+from htmp_bayes.models.posterior import LayerPosterior, Table
+from htmp_bayes.models.sampling import LayerDraws
+from htmp_bayes.models.surrogate import SurrogateError, sample_surrogate
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+type Array = NDArray[np.float64]
+
+_DIMS = ("chain", "draw")
+
+
+class UncorrelatedPosterior(LayerPosterior):
+    """Log-posterior of :class:`LayerPosterior` with a likelihood that takes the correlation for 0.
+
+    The correlation stays as a coordinate, so that the same sampler serves both; it has its prior, independently
+    of the others, and is to be dropped from the draws. What is left is the posterior of
+    :func:`uncorrelated_model`.
+
+    Parameters
+    ----------
+    data : dict
+        What :func:`~htmp_bayes.models.layer.layer_data` returns.
+
+    Examples
+    --------
+    >>> from htmp_bayes.models.layer import layer_data
+    >>> posterior = UncorrelatedPosterior(layer_data(np.linspace(0.5, 2.0, 50), gamma=0.25))
+    >>> table = posterior.table(np.array([1.0, 0.5, 0.0]))
+    >>> print(table.gradients[1:, 1].any())
+    False
+    """
+
+    def table(self, point: Array) -> Table:
+        """Log-posterior and log-density at each node, with gradients, at a point of shape ``(3,)``."""
+        at_zero = np.array([point[0], 0.0, point[2]])
+        values, gradients = super().table(at_zero)
+        values[0] += layer.log_prior_at(point) - layer.log_prior_at(at_zero)
+        gradients[:, 1] = 0.0
+        gradients[0, 1] = layer.log_prior_slope(point)[1]
+        return Table(values, gradients)
+
+
+def sample_uncorrelated(
+    data: dict[str, Any],
+    *,
+    draws: int,
+    tune: int,
+    chains: int,
+    random_seed: int,
+    cores: int | None = None,
+) -> LayerDraws:
+    """Draw from the posterior at correlation 0.
+
+    Parameters
+    ----------
+    data : dict
+        What :func:`~htmp_bayes.models.layer.layer_data` returns.
+    draws, tune, chains, random_seed, cores
+        As for `htmp_bayes.fit`.
+
+    Returns
+    -------
+    LayerDraws
+        With ``kappa`` and ``temperature``.
+    """
+    posterior = UncorrelatedPosterior(data)
+    settings = (draws, tune, chains, random_seed, cores)
+    try:
+        found = sample_surrogate(posterior, *settings)
+    except SurrogateError:
+        return _sample_model(posterior, *settings)
+    parameters = posterior.parameters(found.points)
+    return LayerDraws(
+        xr.Dataset(
+            {name: (_DIMS, parameters[name]) for name in ("kappa", "temperature")},
+            {name: found.tree["posterior"].coords[name] for name in _DIMS},
+        ),
+        found.tree["sample_stats"].to_dataset(),
+        found.tables[..., 1:],
+        found.attributes,
+    )
+
+
+def _sample_model(
+    posterior: UncorrelatedPosterior, draws: int, tune: int, chains: int, random_seed: int, cores: int | None
+) -> LayerDraws:
+    """Sample the model itself, where no polynomial comes close to its posterior."""
+    import nutpie
+
+    compiled = _compiled_model(len(posterior.data["log_nodes"])).with_data(**posterior.data)
+    tree = nutpie.sample(
+        compiled, draws=draws, tune=tune, chains=chains, cores=cores, seed=random_seed,
+        save_warmup=False, progress_bar=False,
+    )  # fmt: skip
+    if tree["posterior"].sizes["draw"] < draws:
+        raise KeyboardInterrupt  # nutpie turns Ctrl-C into a shorter trace
+    sampled = tree["posterior"].to_dataset().drop_attrs()
+    location = sampled["location"].to_numpy()
+    points = np.stack([np.log(sampled["kappa"].to_numpy()), np.zeros_like(location), location], axis=-1)
+    nodes = [posterior.table(point).values[1:] for point in points.reshape(-1, 3)]
+    return LayerDraws(
+        sampled[["kappa", "temperature"]],
+        tree["sample_stats"].to_dataset(),
+        np.reshape(nodes, (*location.shape, -1)),
+        {},
+    )
+
+
+@functools.cache
+def _compiled_model(size: int) -> Any:
+    import nutpie
+
+    model = uncorrelated_model(layer.layer_data(np.geomspace(0.1, 10.0, 2 * size), gamma=0.25, size=size))
+    return nutpie.compile_pymc_model(model, var_names=["kappa", "location", "temperature"])
+
+
+def uncorrelated_model(data: dict[str, Any]) -> "pm.Model":
+    """PyMC model of one layer's spectrum at correlation 0.
+
+    Parameters
+    ----------
+    data : dict
+        What :func:`~htmp_bayes.models.layer.layer_data` returns.
+
+    Examples
+    --------
+    >>> from htmp_bayes.models.layer import layer_data
+    >>> [rv.name for rv in uncorrelated_model(layer_data(np.linspace(0.5, 2.0, 50), gamma=0.25)).free_RVs]
+    ['kappa', 'location']
+    """
+    import pymc as pm
+
+    return pm.do(layer.layer_model(data), {"correlation": 0.0})
