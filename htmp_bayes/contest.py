@@ -5,8 +5,8 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import xarray as xr
@@ -205,8 +205,8 @@ def compare_laws(
     >>> comparison = compare_laws(
     ...     Spectrum.from_matrix(noise, name="noise"), ["marchenko-pastur", "log-normal"], random_seed=1
     ... )
-    >>> comparison.best
-    ('marchenko-pastur',)
+    >>> comparison.best[0]
+    'marchenko-pastur'
     """
     spectrum = _as_spectrum(spectrum, n)
     names = _checked(laws)
@@ -238,67 +238,70 @@ def save_comparison(comparison: LawComparison, path: str | os.PathLike[str]) -> 
 
 def _fit_law(name: str, spectrum: Spectrum, settings: dict[str, Any]) -> xr.DataTree:
     law = _LAWS[name]
-    values = np.sort(1 / spectrum.eigenvalues) if law.reciprocal else spectrum.eigenvalues
     if law.population:
-        result = _fit_htmp(Spectrum(values, spectrum.n), law.population, settings)
+        result = _fit_htmp(spectrum, law, settings)
     elif law.rival:
-        result = _fit_rival(law.rival, values, spectrum.gamma, settings)
+        result = _fit_rival(law, spectrum, settings)
     else:
-        result = _fit_uncorrelated(values, spectrum.gamma, settings)
-    if law.reciprocal:
-        result = _of_reciprocals(result, spectrum.eigenvalues)
+        result = _fit_uncorrelated(spectrum, settings)
     result.attrs |= {"name": spectrum.name, "law": name, "parameters_of": "1/λ" if law.reciprocal else "λ"}
     return result
 
 
-def _fit_htmp(spectrum: Spectrum, population: Any, settings: dict[str, Any]) -> xr.DataTree:
-    result = fit(spectrum, population=population, predictive_draws=0, **settings)
+def _fit_htmp(spectrum: Spectrum, law: _Law, settings: dict[str, Any]) -> xr.DataTree:
+    """Fit without adjusting the likelihood, as all other laws: otherwise leaving one out is no longer a ratio."""
+    result = fit(
+        replace(spectrum, kind="weight"),
+        law="inverse-htmp" if law.reciprocal else "htmp",
+        population=cast(Any, law.population),
+        adjust=False,
+        predictive_draws=0,
+        **settings,
+    )
     kept = ("posterior", "sample_stats", "log_likelihood", "observed_data")
     return xr.DataTree.from_dict({group: result[group].to_dataset() for group in kept})
 
 
-def _fit_uncorrelated(
-    eigenvalues: NDArray[np.float64], gamma: float, settings: dict[str, Any]
-) -> xr.DataTree:
+def _fit_uncorrelated(spectrum: Spectrum, settings: dict[str, Any]) -> xr.DataTree:
     from htmp_bayes.models.layer import layer_data
     from htmp_bayes.models.results import pointwise_log_likelihood
     from htmp_bayes.models.uncorrelated import sample_uncorrelated
 
-    data = layer_data(eigenvalues, gamma)
+    data = layer_data(spectrum.eigenvalues, spectrum.gamma)
     found = sample_uncorrelated(data, **settings)
     density = pointwise_log_likelihood(
-        found.node_log_density, eigenvalues, len(data["log_nodes"]), found.parameters.coords
+        found.node_log_density, spectrum.eigenvalues, len(data["log_nodes"]), found.parameters.coords
     )
-    return _as_result(found.parameters, found.sample_stats, density["eigenvalues"].to_numpy(), eigenvalues)
+    return _as_result(found.parameters, found.sample_stats, density["eigenvalues"].to_numpy(), spectrum)
 
 
-def _fit_rival(
-    rival: str, eigenvalues: NDArray[np.float64], gamma: float, settings: dict[str, Any]
-) -> xr.DataTree:
+def _fit_rival(law: _Law, spectrum: Spectrum, settings: dict[str, Any]) -> xr.DataTree:
     from htmp_bayes.models.rival_laws import rival_data, rival_log_density, sample_rival
 
-    data = rival_data(rival, eigenvalues, gamma)
-    tree = sample_rival(rival, data, **settings)
+    followed = 1 / spectrum.eigenvalues if law.reciprocal else spectrum.eigenvalues
+    data = rival_data(law.rival, followed, spectrum.gamma)
+    tree = sample_rival(law.rival, data, **settings)
     posterior = tree["posterior"].to_dataset()
     draws = {str(key): values.values.ravel() for key, values in posterior.items()}
-    density = rival_log_density(rival, data, draws)
-    shape = (posterior.sizes["chain"], posterior.sizes["draw"], len(eigenvalues))
-    return _as_result(posterior, tree["sample_stats"].to_dataset(), density.reshape(shape), eigenvalues)
+    density = rival_log_density(law.rival, data, draws)
+    if law.reciprocal:
+        density = density - 2 * np.log(spectrum.eigenvalues)  # the Jacobian of 1/λ
+    shape = (posterior.sizes["chain"], posterior.sizes["draw"], len(spectrum))
+    return _as_result(posterior, tree["sample_stats"].to_dataset(), density.reshape(shape), spectrum)
 
 
 def _as_result(
     posterior: xr.Dataset,
     sample_stats: xr.Dataset,
     log_likelihood: NDArray[np.float64],
-    eigenvalues: NDArray[np.float64],
+    spectrum: Spectrum,
 ) -> xr.DataTree:
+    numbers = {"eigenvalue": np.arange(len(spectrum))}
     likelihood = xr.Dataset(
         {"eigenvalues": (("chain", "draw", "eigenvalue"), log_likelihood)},
-        coords={**posterior.coords, "eigenvalue": np.arange(len(eigenvalues))},
+        coords={**posterior.coords, **numbers},
     )
-    observed = xr.Dataset(
-        {"eigenvalues": ("eigenvalue", eigenvalues)}, coords={"eigenvalue": np.arange(len(eigenvalues))}
-    )
+    observed = xr.Dataset({"eigenvalues": ("eigenvalue", spectrum.eigenvalues)}, coords=numbers)
     return xr.DataTree.from_dict(
         {
             "posterior": posterior.drop_attrs(),
@@ -307,19 +310,6 @@ def _as_result(
             "observed_data": observed,
         }
     )
-
-
-def _of_reciprocals(result: xr.DataTree, eigenvalues: NDArray[np.float64]) -> xr.DataTree:
-    """Turn a fit of 1/λ (ascending) into one of λ: in descending order, with the Jacobian of the change."""
-    likelihood = result["log_likelihood"].to_dataset()
-    of_reciprocals = likelihood["eigenvalues"].values[..., ::-1]
-    values = of_reciprocals - 2 * np.log(eigenvalues)
-    result["log_likelihood"] = xr.DataTree(
-        likelihood.assign(eigenvalues=(likelihood["eigenvalues"].dims, values))
-    )
-    observed = result["observed_data"].to_dataset()
-    result["observed_data"] = xr.DataTree(observed.assign(eigenvalues=("eigenvalue", eigenvalues)))
-    return result
 
 
 def _compared(name: str, results: dict[str, xr.DataTree]) -> LawComparison:

@@ -54,7 +54,7 @@ def test_the_likelihood_of_a_reciprocal_law(comparisons):
 
 def test_the_table_is_arvizs(comparisons):
     comparison = comparisons["log-normal"]
-    theirs = az.compare({law: tree for law, tree in comparison.results.items()}, round_to="none")
+    theirs = az.compare(dict(comparison.results), round_to="none")
     assert list(comparison.table.index) == list(theirs.index)
     assert_allclose(comparison.table["elpd_diff"], theirs["elpd_diff"])
     assert_allclose(comparison.table["weight"].sum(), 1)

@@ -8,8 +8,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from htmp_bayes.models import layer
-from htmp_bayes.models.posterior import LayerPosterior, Table
-from htmp_bayes.models.sampling import LayerDraws
+from htmp_bayes.models.posterior import LayerPosterior
+from htmp_bayes.models.sampling import LayerDraws, _node_log_density
 from htmp_bayes.models.surrogate import SurrogateError, sample_surrogate
 
 if TYPE_CHECKING:
@@ -36,19 +36,23 @@ class UncorrelatedPosterior(LayerPosterior):
     --------
     >>> from htmp_bayes.models.layer import layer_data
     >>> posterior = UncorrelatedPosterior(layer_data(np.linspace(0.5, 2.0, 50), gamma=0.25))
-    >>> table = posterior.table(np.array([1.0, 0.5, 0.0]))
-    >>> print(table.gradients[1:, 1].any())
-    False
+    >>> print(posterior.log_density(np.array([1.0, 0.5, 0.0]))[1][1])  # the prior's
+    -0.5
     """
 
-    def table(self, point: Array) -> Table:
-        """Log-posterior and log-density at each node, with gradients, at a point of shape ``(3,)``."""
-        at_zero = np.array([point[0], 0.0, point[2]])
-        values, gradients = super().table(at_zero)
-        values[0] += layer.log_prior_at(point) - layer.log_prior_at(at_zero)
-        gradients[:, 1] = 0.0
-        gradients[0, 1] = layer.log_prior_slope(point)[1]
-        return Table(values, gradients)
+    def node_log_density(self, point: Array) -> Array:
+        """Log-density of an eigenvalue at each node, shape ``(K,)``."""
+        return super().node_log_density(_at_zero(point))
+
+    def log_density(self, point: Array) -> tuple[float, Array]:
+        """Log-posterior and its gradient at a point of shape ``(3,)``; ``-inf`` and 0 where it vanishes."""
+        value, gradient = super().log_density(_at_zero(point))
+        gradient[1] = layer.log_prior_slope(point)[1]
+        return value + layer.log_prior_at(point) - layer.log_prior_at(_at_zero(point)), gradient
+
+
+def _at_zero(point: Array) -> Array:
+    return np.array([point[0], 0.0, point[2]])
 
 
 def sample_uncorrelated(
@@ -87,7 +91,7 @@ def sample_uncorrelated(
             {name: found.tree["posterior"].coords[name] for name in _DIMS},
         ),
         found.tree["sample_stats"].to_dataset(),
-        found.tables[..., 1:],
+        _node_log_density(posterior, found.points),
         found.attributes,
     )
 
@@ -108,11 +112,10 @@ def _sample_model(
     sampled = tree["posterior"].to_dataset().drop_attrs()
     location = sampled["location"].to_numpy()
     points = np.stack([np.log(sampled["kappa"].to_numpy()), np.zeros_like(location), location], axis=-1)
-    nodes = [posterior.table(point).values[1:] for point in points.reshape(-1, 3)]
     return LayerDraws(
         sampled[["kappa", "temperature"]],
         tree["sample_stats"].to_dataset(),
-        np.reshape(nodes, (*location.shape, -1)),
+        _node_log_density(posterior, points),
         {},
     )
 
