@@ -174,9 +174,7 @@ def _density_result(
     seed = int(np.random.SeedSequence(settings["random_seed"]).generate_state(3)[2])
     posterior = adjusted_posterior(data, seed) if settings["adjusted"] else LayerPosterior(data)
     sampled = sample_layer(posterior, **sampling)
-    pointwise = results.pointwise_log_likelihood(
-        sampled.node_log_density, followed, len(data["log_nodes"]), sampled.parameters.coords
-    )
+    pointwise = results.pointwise_log_likelihood(posterior, sampled.parameters, followed)
     constant = compressed_data(data, posterior.adjustment)
     return fit_result(spectrum, data, sampled, pointwise + log_jacobian, constant, settings, predictive_draws)
 

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from htmp_bayes.laws import HTMP, InverseHTMP
 from htmp_bayes.models.compression import interpolation
 from htmp_bayes.models.layer import log_prior, prior_draws
+from htmp_bayes.models.posterior import LayerPosterior
 
 
 def with_derived(parameters: xr.Dataset, gamma: float, population: str, inverse: bool = False) -> xr.Dataset:
@@ -67,31 +68,36 @@ def _law_parameters(parameters: xr.Dataset) -> tuple[NDArray, NDArray, NDArray]:
 
 
 def pointwise_log_likelihood(
-    node_log_density: NDArray[np.float64], eigenvalues: NDArray, size: int, coords: Any
+    posterior: LayerPosterior, parameters: xr.Dataset, eigenvalues: NDArray
 ) -> xr.Dataset:
     """Log-density of each eigenvalue at each draw, for PSIS-LOO.
 
     Parameters
     ----------
-    node_log_density : ndarray
-        Log-density at the nodes of the compressed likelihood, shape ``(chain, draw, size)``.
+    posterior : LayerPosterior
+        What was sampled.
+    parameters : xarray.Dataset
+        Draws of ``kappa``, ``correlation`` and ``location`` with dimensions ``(chain, draw)``.
     eigenvalues : ndarray
         Eigenvalues, shape ``(N,)``.
-    size : int
-        Number of nodes.
-    coords : mapping
-        Coordinates ``chain`` and ``draw``.
 
     Returns
     -------
     xarray.Dataset
         ``eigenvalues`` with dimensions ``(chain, draw, eigenvalue)``.
     """
-    nodes, to_eigenvalues = interpolation(eigenvalues, size)
+    kappa, correlation, location = (
+        parameters[name].to_numpy() for name in ("kappa", "correlation", "location")
+    )
+    points = np.stack([np.log(kappa), correlation, location], axis=-1)
+    nodes, to_eigenvalues = interpolation(eigenvalues, len(posterior.data["log_nodes"]))
+    with ThreadPoolExecutor() as pool:
+        rows = list(pool.map(posterior.node_log_density, points.reshape(-1, 3)))
     # one thread, so that the rounding is the same on any machine's number of cores
     with threadpool_limits(1, user_api="blas"):
-        values = node_log_density[..., : len(nodes)] @ to_eigenvalues.T
-    return _spectra_dataset(values, coords["chain"], coords["draw"])
+        values = np.array(rows)[:, : len(nodes)] @ to_eigenvalues.T
+    values = values.reshape(*kappa.shape, len(eigenvalues))
+    return _spectra_dataset(values, parameters.coords["chain"], parameters.coords["draw"])
 
 
 def predictive_spectra(

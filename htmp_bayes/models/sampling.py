@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +15,8 @@ from htmp_bayes.models.surrogate import SurrogateError, sample_surrogate
 
 type Array = NDArray[np.float64]
 
+_PARAMETERS = ("kappa", "correlation", "location", "temperature")
+
 
 class LayerDraws(NamedTuple):
     """Draws of one layer's posterior.
@@ -26,15 +27,12 @@ class LayerDraws(NamedTuple):
         ``kappa``, ``correlation``, ``location`` and ``temperature``, dimensions ``(chain, draw)``.
     sample_stats : xarray.Dataset
         What the sampler says of itself.
-    node_log_density : ndarray
-        Log-density of an eigenvalue at each node of the compressed likelihood, shape ``(chain, draw, K)``.
     attributes : dict
         How the draws came about.
     """
 
     parameters: xr.Dataset
     sample_stats: xr.Dataset
-    node_log_density: Array
     attributes: dict[str, float]
 
 
@@ -69,39 +67,25 @@ def sample_layer(
     """
     settings = (draws, tune, chains, random_seed, cores, progressbar)
     if nuts_sampler == "pymc":
-        return _sample_model(posterior, _sample_pymc(posterior, *settings))
+        return _layer_draws(_sample_pymc(posterior, *settings), _PARAMETERS)
     try:
         found = sample_surrogate(posterior, *settings)
     except SurrogateError:
-        return _sample_model(posterior, _sample_nutpie(posterior, *settings))
+        return _layer_draws(_sample_nutpie(posterior, *settings), _PARAMETERS)
     dims = ("chain", "draw")
     parameters = posterior.parameters(found.points)
     coords = {name: found.tree["posterior"].coords[name] for name in dims}
     return LayerDraws(
         xr.Dataset({name: (dims, values) for name, values in parameters.items()}, coords),
         found.tree["sample_stats"].to_dataset(),
-        _node_log_density(posterior, found.points),
         found.attributes,
     )
 
 
-def _sample_model(posterior: LayerPosterior, tree: xr.DataTree) -> LayerDraws:
-    """Add the log-density at the nodes to draws from the model itself."""
-    parameters = (
-        tree["posterior"].to_dataset().drop_attrs()[["kappa", "correlation", "location", "temperature"]]
-    )
-    kappa, correlation, location = (
-        parameters[name].to_numpy() for name in ("kappa", "correlation", "location")
-    )
-    points = np.stack([np.log(kappa), correlation, location], axis=-1)
-    nodes = _node_log_density(posterior, points)
-    return LayerDraws(parameters, tree["sample_stats"].to_dataset(), nodes, {})
-
-
-def _node_log_density(posterior: LayerPosterior, points: Array) -> Array:
-    with ThreadPoolExecutor() as pool:
-        rows = list(pool.map(posterior.node_log_density, points.reshape(-1, 3)))
-    return np.reshape(rows, (*points.shape[:2], -1))
+def _layer_draws(tree: xr.DataTree, names: tuple[str, ...]) -> LayerDraws:
+    """Take what is wanted from a sampler's DataTree."""
+    parameters = tree["posterior"].to_dataset().drop_attrs()[list(names)]
+    return LayerDraws(parameters, tree["sample_stats"].to_dataset(), {})
 
 
 def sample_joint(data: dict[str, Any], *, nuts_sampler: str = "nutpie", **settings: Any) -> LayerDraws:
@@ -112,7 +96,7 @@ def sample_joint(data: dict[str, Any], *, nuts_sampler: str = "nutpie", **settin
     data : dict
         What :func:`~htmp_bayes.models.joint.joint_data` returns.
     nuts_sampler, **settings
-        As for :func:`sample_layer`. There are no nodes: ``node_log_density`` has length 0.
+        As for :func:`sample_layer`.
     """
     from htmp_bayes.models.joint import joint_model
 
@@ -123,9 +107,7 @@ def sample_joint(data: dict[str, Any], *, nuts_sampler: str = "nutpie", **settin
         tree = _pymc_draws(joint_model(data), None, *ordered)
     else:
         tree = _nutpie_draws(_compiled_joint_model().with_data(**data), None, *ordered)
-    parameters = tree["posterior"].to_dataset().drop_attrs()[["kappa", "location", "temperature"]]
-    nodes = np.empty((*parameters["kappa"].shape, 0))
-    return LayerDraws(parameters, tree["sample_stats"].to_dataset(), nodes, {})
+    return _layer_draws(tree, ("kappa", "location", "temperature"))
 
 
 def _sample_nutpie(posterior: LayerPosterior, *settings: Any) -> xr.DataTree:
@@ -209,9 +191,7 @@ def _compiled_model(size: int) -> Any:
     import nutpie
 
     example = layer_data(np.geomspace(0.1, 10.0, 2 * size), gamma=0.25, size=size)
-    return nutpie.compile_pymc_model(
-        layer_model(example), var_names=["kappa", "correlation", "location", "temperature"]
-    )
+    return nutpie.compile_pymc_model(layer_model(example), var_names=list(_PARAMETERS))
 
 
 def _start(posterior: LayerPosterior, seed: int) -> Array:
