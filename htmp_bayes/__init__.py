@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         plot_spectrum,
         plot_tail,
     )
+    from htmp_bayes.reporting import report
     from htmp_bayes.spectra import Spectrum, SpectrumError, read_spectra, save_spectra
 
 __version__ = "0.1.0"
@@ -43,6 +44,7 @@ _HOMES = {
     "plot_spectrum": "htmp_bayes.plots",
     "plot_tail": "htmp_bayes.plots",
     "read_spectra": "htmp_bayes.spectra",
+    "report": "htmp_bayes.reporting",
     "sample_ensemble": "htmp_bayes.laws",
     "save_spectra": "htmp_bayes.spectra",
 }
@@ -66,6 +68,7 @@ __all__ = [
     "plot_spectrum",
     "plot_tail",
     "read_spectra",
+    "report",
     "sample_ensemble",
     "save_comparison",
     "save_spectra",

@@ -262,6 +262,32 @@ def _report(
         show(make_table)
 
 
+@app.command()
+def report(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The folder of a run of fit.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; RUN/report.html if not given.", show_default=False)
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write what a run found as one HTML file that needs nothing else.
+
+    The verdict comes first, then a table of the layers that sorts by any column, then each layer's pictures and
+    diagnostics, and last the command, the seed and the versions.
+
+    Exit codes: 0 it is written, whatever it says; 2 wrong input or usage, or a place that cannot be written, in
+    one sentence on standard error; 130 interrupted.
+    """
+    from htmp_bayes.cli.report_run import report_run
+
+    with progress("drawing", quiet) as advance:
+        written = report_run(run, out, advance)
+    if not quiet:
+        typer.echo(written)
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run a command.
 

@@ -71,8 +71,9 @@ def _mixed(colour: str, weight: float) -> str:
 
 
 def unit(result: xr.DataTree) -> str:
-    """Say in what units the eigenvalues of a result are: the square of those of the matrix."""
-    return f"{result.attrs.get('kind', 'weight')}²"
+    """Say in what units the eigenvalues of a result are: those of a kernel, or the square of the matrix's."""
+    kind = result.attrs.get("kind", "weight")
+    return "kernel" if kind == "kernel" else f"{kind}²"
 
 
 def label_of(parameter: str, result: xr.DataTree) -> str:
@@ -83,7 +84,11 @@ def label_of(parameter: str, result: xr.DataTree) -> str:
 def symbol_of(parameter: str, result: xr.DataTree) -> str:
     """Symbol and unit of a parameter, where there is no room for its name."""
     symbol = SYMBOLS.get(parameter, parameter)
-    return f"{symbol} ({unit(result)})" if parameter in _WITH_UNIT else symbol
+    if parameter not in _WITH_UNIT:
+        return symbol
+    # The inverse law's temperature is that of the reciprocals.
+    of_reciprocal = parameter == "temperature" and result.attrs.get("law") == "inverse-htmp"
+    return f"{symbol} ({'1/' if of_reciprocal else ''}{unit(result)})"
 
 
 def label_eigenvalues(ax: "Axes", result: xr.DataTree) -> None:
@@ -107,7 +112,7 @@ def log_ticks(axis: "Axis", most: int = 6) -> None:
     most : int
         How many labels there is room for.
     """
-    from matplotlib.ticker import FixedLocator, LogFormatterSciNotation, NullFormatter, NullLocator
+    from matplotlib.ticker import FixedLocator, LogFormatterSciNotation, NullLocator
 
     lower, upper = axis.get_view_interval()
     decades = np.arange(np.floor(np.log10(lower)), np.ceil(np.log10(upper)) + 1)
@@ -121,10 +126,7 @@ def log_ticks(axis: "Axis", most: int = 6) -> None:
     # 0.01 to 1000 as they are, and powers of ten beyond.
     plain = places.size and places.min() >= 1e-2 and places.max() <= 1e3
     axis.set_major_formatter("{x:g}" if plain else LogFormatterSciNotation(minor_thresholds=(99, 99)))
-    if decades.size > 3 or places.size < 2:
-        axis.set_minor_formatter(NullFormatter())
-    else:
-        axis.set_minor_locator(NullLocator())
+    axis.set_minor_locator(NullLocator())
 
 
 def legend_below(figure: "FigureBase", ax: "Axes") -> None:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from htmp_bayes._results import group
 
-_CURVE_DRAWS = 40
+_CURVE_DRAWS = 20
 
 
 def observed_and_predicted(result: xr.DataTree) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -43,6 +43,11 @@ def posterior_mean(result: xr.DataTree, function: str, lambdas: NDArray[np.float
     columns = [posterior[name].values.ravel() for name in ("kappa", "temperature", "correlation")]
     thinned = np.linspace(0, columns[0].size - 1, min(columns[0].size, _CURVE_DRAWS)).round().astype(int)
     kappa, temperature, correlation = (column[thinned, None] for column in columns)
-    family = InverseHTMP if result.attrs.get("law") == "inverse-htmp" else HTMP
+    family = InverseHTMP if is_inverse(result) else HTMP
     law = family(kappa, gamma(result), temperature, correlation, result.attrs["population"])
     return getattr(law, function)(lambdas).mean(axis=0)
+
+
+def is_inverse(result: xr.DataTree) -> bool:
+    """Say whether the law is that of the reciprocals of the eigenvalues, as of kernel matrices."""
+    return bool(result.attrs.get("law") == "inverse-htmp")

@@ -91,11 +91,22 @@ def plot_ecdf(
     return filled
 
 
-def _draw(ax: "Axes", result: xr.DataTree, observed: NDArray, predicted: NDArray) -> None:
+def leaves_the_band(result: xr.DataTree) -> bool:
+    """Say whether the distribution function of a layer leaves the simultaneous 90 % band of `plot_ecdf`."""
+    _, difference, (lower, upper) = _compared(*observed_and_predicted(result))
+    return bool(((difference < lower) | (difference > upper)).any())
+
+
+def _compared(observed: NDArray, predicted: NDArray) -> tuple[NDArray, NDArray, tuple[NDArray, NDArray]]:
+    """Eigenvalues, the difference of the distribution functions there, and the ends of the band."""
     lambdas = _places(observed, predicted)
     ecdfs = _ecdf(np.vstack([observed, predicted]), lambdas)
     difference, curves = ecdfs[0] - ecdfs[1:].mean(axis=0), ecdfs[1:] - ecdfs[1:].mean(axis=0)
-    lower, upper = global_envelope(difference, curves, 0.9)
+    return lambdas, difference, global_envelope(difference, curves, 0.9)
+
+
+def _draw(ax: "Axes", result: xr.DataTree, observed: NDArray, predicted: NDArray) -> None:
+    lambdas, difference, (lower, upper) = _compared(observed, predicted)
     label = "90 % of predictive spectra, as whole curves"
     ax.fill_between(lambdas, lower, upper, color=band_colour(0.9), lw=0, label=label)
     ax.axhline(0, color=MODEL, lw=0.8)

@@ -19,22 +19,23 @@ if TYPE_CHECKING:
 
 Results = xr.DataTree | Sequence[xr.DataTree] | Mapping[str, xr.DataTree]
 
+_DEFAULT = ("kappa", "correlation")
 _LOGARITHMIC = ("kappa", "temperature", "mean")
 _ROW, _FRAME = 0.145, 0.95  # inches: of a layer, and of all around
 _NAME_LENGTH = 30
 
 
 @overload
-def plot_layers(results: Results, parameters: Sequence[str] = ...) -> "Figure": ...
+def plot_layers(results: Results, parameters: Sequence[str] | None = ...) -> "Figure": ...
 @overload
 def plot_layers(
-    results: Results, parameters: Sequence[str] = ..., *, figure: "FigureBase"
+    results: Results, parameters: Sequence[str] | None = ..., *, figure: "FigureBase"
 ) -> "FigureBase": ...
 @overload
-def plot_layers(results: Results, parameters: Sequence[str] = ..., *, ax: "Axes") -> "Axes": ...
+def plot_layers(results: Results, parameters: Sequence[str] | None = ..., *, ax: "Axes") -> "Axes": ...
 def plot_layers(
     results: Results,
-    parameters: Sequence[str] = ("kappa", "correlation"),
+    parameters: Sequence[str] | None = None,
     *,
     ax: "Axes | None" = None,
     figure: "FigureBase | None" = None,
@@ -46,8 +47,9 @@ def plot_layers(
     results : sequence or mapping of xarray.DataTree, or xarray.DataTree
         What `htmp_bayes.fit` returned for each layer, in the order of the rows; a mapping gives them names. Or
         one result whose posterior has a dimension ``layer``.
-    parameters : sequence of str
-        Variables of the posterior, a panel for each. A layer without one of them has an empty row there.
+    parameters : sequence of str, optional
+        Variables of the posterior, a panel for each; by default repulsion and, where there is one,
+        correlation. A layer without one of them has an empty row there.
     ax : matplotlib.axes.Axes, optional
         Where to draw, if there is one parameter.
     figure : matplotlib.figure.Figure or SubFigure, optional
@@ -82,7 +84,9 @@ def plot_layers(
     >>> [label.get_text() for label in plot_layers(results).axes[0].get_yticklabels()]
     ['layer.80', 'layer.160']
     """
-    names, rows = list(parameters), _rows(results)
+    rows = _rows(results)
+    available = [name for name in _DEFAULT if any(name in row.draws for row in rows)]
+    names = available if parameters is None else [*parameters]
     for name in names:
         if not any(name in row.draws for row in rows):
             raise HTMPError(f"no layer has a parameter {name!r} in its posterior.")

@@ -28,22 +28,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase
 
+_DEFAULT = ("kappa", "temperature", "correlation")
 _DOTS = 800
 _BINS = 40
 _LOGARITHMIC = ("kappa", "temperature", "mean", "tail_index")
 
 
 @overload
-def plot_parameters(result: xr.DataTree, parameters: Sequence[str] = ...) -> "Figure": ...
+def plot_parameters(result: xr.DataTree, parameters: Sequence[str] | None = ...) -> "Figure": ...
 @overload
 def plot_parameters(
-    result: xr.DataTree, parameters: Sequence[str] = ..., *, figure: "FigureBase"
+    result: xr.DataTree, parameters: Sequence[str] | None = ..., *, figure: "FigureBase"
 ) -> "FigureBase": ...
 @overload
-def plot_parameters(result: xr.DataTree, parameters: Sequence[str] = ..., *, ax: "Axes") -> "Axes": ...
+def plot_parameters(result: xr.DataTree, parameters: Sequence[str] | None = ..., *, ax: "Axes") -> "Axes": ...
 def plot_parameters(
     result: xr.DataTree,
-    parameters: Sequence[str] = ("kappa", "temperature", "correlation"),
+    parameters: Sequence[str] | None = None,
     *,
     ax: "Axes | None" = None,
     figure: "FigureBase | None" = None,
@@ -54,8 +55,9 @@ def plot_parameters(
     ----------
     result : xarray.DataTree
         What `htmp_bayes.fit` returns.
-    parameters : sequence of str
-        Names of variables of the posterior, at least one.
+    parameters : sequence of str, optional
+        Names of variables of the posterior; by default repulsion, temperature and, where there is one,
+        correlation.
     ax : matplotlib.axes.Axes, optional
         Where to draw, if there are one parameter (its density) or two (their joint draws).
     figure : matplotlib.figure.Figure or SubFigure, optional
@@ -89,7 +91,8 @@ def plot_parameters(
     >>> len(plot_parameters(result).axes)
     6
     """
-    names = list(parameters)
+    available = [name for name in _DEFAULT if name in group(result, "posterior")]
+    names = available if parameters is None else [*parameters]
     _check(result, names, ax is not None)
     if ax is not None:
         columns = [_Draws(result, name) for name in names]

@@ -26,7 +26,7 @@ from htmp_bayes.plots._canvas import (
     more_than_chance,
     tidy,
 )
-from htmp_bayes.plots._spectra import gamma, observed_and_predicted, posterior_mean, spikes
+from htmp_bayes.plots._spectra import gamma, is_inverse, observed_and_predicted, posterior_mean, spikes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,8 +91,8 @@ def plot_spectrum(
     hold the middle 50 % and 90 % of the histograms, in the same bins, of spectra of finite random matrices
     drawn from the posterior predictive distribution, and the blue line is the law's density, averaged over
     the posterior. The dashed line is the Marchenko-Pastur density of the same aspect ratio and mean: what
-    noise of the same scale would show. The ticks below are the eigenvalues. Triangles mark spikes,
-    eigenvalues that the fit set apart from the law's, where it did.
+    noise of the same scale would show (left out for kernel matrices). The ticks below are the eigenvalues.
+    Triangles mark spikes, eigenvalues that the fit set apart from the law's, where it did.
 
     The lower panel is a hanging rootogram (Tukey 1972; Kleiber & Zeileis 2016, Am. Stat. 70, 296): the
     square root of the number of eigenvalues in a bin minus that of its predictive mean, with the same bands.
@@ -192,8 +192,9 @@ def _draw_density(ax: "Axes", result: xr.DataTree, binned: _Binned, show: Shown,
         ax.stairs(upper, edges, baseline=lower, fill=True, color=band_colour(share), label=label)
     density = lambdas * posterior_mean(result, "pdf", lambdas)
     ax.plot(lambdas, density, color=MODEL, lw=1.2, label="law, posterior mean")
-    noise = _marchenko_pastur(eigenvalues, gamma(result))
-    ax.plot(*noise, "--", color=faint(), lw=1.0, label="Marchenko–Pastur")
+    if not is_inverse(result):  # kernel matrices of noise have no such spectrum
+        noise = _marchenko_pastur(eigenvalues, gamma(result))
+        ax.plot(*noise, "--", color=faint(), lw=1.0, label="Marchenko–Pastur")
     if show != "rug":
         ax.stairs(binned.density(binned.observed), edges, color=ink(), lw=0.9, label="eigenvalues")
     if show != "histogram":
@@ -202,6 +203,7 @@ def _draw_density(ax: "Axes", result: xr.DataTree, binned: _Binned, show: Shown,
     highest = binned.density(np.maximum(binned.observed, binned.band(0.9)[1])).max()
     ax.set(xscale="log", yscale="log", ylim=(0.4 * one_eigenvalue, 2 * highest))
     ax.set_xlim(_with_margin(edges[0], max(edges[-1], *spikes(result), 0.0)))
+    log_ticks(ax.yaxis)
     ax.set_ylabel("density of log λ", fontsize=TEXT)
     _mark_spikes(ax, result)
     if label_x:

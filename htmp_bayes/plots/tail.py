@@ -127,6 +127,7 @@ def _draw(ax: "Axes", result: xr.DataTree, observed: NDArray, predicted: NDArray
     told = f"{outside[in_view].sum()} of {in_view.sum()} eigenvalues outside the 90 % band"
     verdict(ax, told, more_than_chance(outside[in_view], predicted_outside[:, in_view]))
     log_ticks(ax.xaxis)
+    log_ticks(ax.yaxis)
     if "tail_index" in group(result, "posterior"):
         _draw_inset(ax, group(result, "posterior")["tail_index"].values.ravel(), point_estimate)
 

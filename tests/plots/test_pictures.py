@@ -3,7 +3,9 @@
 import functools
 
 import matplotlib as mpl
+import numpy as np
 import pytest
+import xarray as xr
 from matplotlib import style
 from matplotlib.figure import Figure
 
@@ -88,6 +90,35 @@ def test_a_result_without_predictive_spectra_says_how_to_get_them(noise, picture
     del without["posterior_predictive"]
     with pytest.raises(HTMPError, match="no group 'posterior_predictive'; fit with predictive_draws = 100"):
         PICTURES[picture](without)
+
+
+def of_another_likelihood(noise):
+    """As the exact joint likelihood and a kernel matrix leave it: no correlation, the law of reciprocals."""
+    changed = noise.copy()
+    for name in ("posterior", "prior"):
+        changed[name] = xr.DataTree(noise[name].to_dataset().drop_vars("correlation"))
+    changed.attrs = {**noise.attrs, "kind": "kernel", "law": "inverse-htmp"}
+    return changed
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_a_kernel_without_correlation_has_its_pictures_too(noise, picture):
+    figure = PICTURES[picture](of_another_likelihood(noise))
+    assert_legible(figure)
+    words = {text.get_text() for text in figure.findobj(mpl.text.Text)}
+    assert "Marchenko–Pastur" not in words
+    assert not any("weight" in word or "ρ" in word for word in words)
+
+
+def test_the_law_of_a_kernel_is_that_of_reciprocals(noise):
+    upper = hb.plot_spectrum(of_another_likelihood(noise)).axes[0]
+    line = next(line for line in upper.lines if line.get_label() == "law, posterior mean")
+    eigenvalue, density = line.get_xydata()[60]
+    draws = zip(
+        *(noise[f"posterior/{name}"].values.ravel() for name in ("kappa", "temperature")), strict=True
+    )
+    each = [hb.InverseHTMP(kappa, 0.25, temperature).pdf(eigenvalue) for kappa, temperature in draws]
+    assert density == pytest.approx(eigenvalue * np.mean(each), rel=1e-8)
 
 
 def orange_text(figure):

@@ -1,0 +1,194 @@
+"""The report as a whole."""
+
+import base64
+import hashlib
+import math
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from htmp_bayes import __version__
+from htmp_bayes._errors import HTMPError, reason
+from htmp_bayes._files import replacing
+from htmp_bayes._results import group
+from htmp_bayes.plots._canvas import SYMBOLS
+from htmp_bayes.reporting.layer_page import PARAMETERS, LayerPage, Picture, encoded
+
+_HERE = Path(__file__).parent
+_MOST_LINKS = 8
+_PARAMETERS_SHOWN = ("kappa", "correlation", "tail_index")
+
+Results = xr.DataTree | Sequence[xr.DataTree] | Mapping[str, xr.DataTree]
+
+
+class ReportError(HTMPError):
+    """Results that no report can be made of, or a place where it cannot be written."""
+
+
+def report(
+    results: Results,
+    path: str | os.PathLike[str],
+    *,
+    command: str | None = None,
+    comparisons: Mapping[str, Sequence[Mapping[str, str]]] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Path:
+    """Write what one or many fits found as one HTML file.
+
+    Parameters
+    ----------
+    results : xarray.DataTree, or sequence or mapping of them
+        What `htmp_bayes.fit` returned for each layer, in the order of the report; a mapping gives names.
+    path : path-like
+        The file to write, with suffix ``.html``; it is written whole or not at all.
+    command : str, optional
+        What the results were made with; by default the command line of this process.
+    comparisons : mapping of str to rows, optional
+        For layers by name, a comparison of laws: a mapping of headings to texts for each law.
+    settings : mapping, optional
+        Anything else to record, such as the seed of a run.
+    progress : callable, optional
+        Called as ``progress(done, total, name)`` with the layer that is drawn next.
+
+    Returns
+    -------
+    pathlib.Path
+        The file that was written.
+
+    Raises
+    ------
+    ReportError
+        A ValueError, if there are no results or the file cannot be written.
+    ResultError
+        A ValueError, if a result lacks a group that every fit has.
+
+    Notes
+    -----
+    The file holds everything, pictures included, and opens from disk without a network; a content security
+    policy forbids it to load anything. It says first which posteriors can be used (`htmp_bayes.check`) and
+    which layers the law describes (whether they stay within the band of `htmp_bayes.plot_ecdf`), then has a
+    table of layers that sorts by any column, then each layer's pictures and diagnostics, and last the command,
+    the seed and the versions. It adapts to light and dark, to narrow screens and to paper.
+
+    Examples
+    --------
+    >>> import htmp_bayes as hb, numpy as np, tempfile
+    >>> noise = hb.Spectrum.from_matrix(np.random.default_rng(1).normal(size=(40, 160)), name="noise")
+    >>> result = hb.fit(noise, draws=20, tune=30, chains=2, random_seed=1, predictive_draws=20)
+    >>> path = report(result, tempfile.mkdtemp() + "/report.html")
+    >>> path.read_text(encoding="utf-8")[:15]
+    '<!doctype html>'
+    """
+    path, named = Path(path), _named(results)
+    _check(path, named)
+    tell = progress or (lambda done, total, name: None)
+    pages = []
+    for done, result in enumerate(named):
+        name = str(result.attrs.get("name", ""))
+        tell(done, len(named), name)
+        pages.append(LayerPage.of(result, f"layer-{done}", (comparisons or {}).get(name, ())))
+    made_with = shlex.join(sys.argv) if command is None else command
+    text = _render(pages, named, made_with, settings or {})
+    try:
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ReportError(f"{path} cannot be written ({reason(error)}); choose another place.") from error
+    return path
+
+
+def _named(results: Results) -> list[xr.DataTree]:
+    if isinstance(results, xr.DataTree):  # which is a Mapping, too
+        return [results]
+    if isinstance(results, Mapping):
+        named: Iterable[tuple[str, Any]] = results.items()
+        return [_renamed(result, name) for name, result in named]
+    return list(results)
+
+
+def _renamed(result: xr.DataTree, name: str) -> xr.DataTree:
+    renamed = result.copy()
+    renamed.attrs = {**result.attrs, "name": name}
+    return renamed
+
+
+def _check(path: Path, results: Sequence[xr.DataTree]) -> None:
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ReportError(f"{path}: a report is an HTML file; give it a name with suffix .html.")
+    if not path.parent.is_dir():
+        raise ReportError(f"{path.parent} is not a folder; make it first, or choose another place.")
+    if not results:
+        raise ReportError("There are no results to report; pass at least one.")
+    for result in results:
+        if "layer" in group(result, "posterior").dims:
+            raise ReportError(
+                "A report is made of the fits of single layers; pass a list of what fit returned."
+            )
+
+
+def _render(
+    pages: Sequence[LayerPage], results: Sequence[xr.DataTree], command: str, settings: Mapping[str, Any]
+) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,  # names of layers come from files that nobody vouches for
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["sortable"] = _sortable
+    style, script = ((_HERE / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    return environment.get_template("report.html.j2").render(
+        pages=pages,
+        overview=_overview(results),
+        unusable=[page for page in pages if not page.verdict.ok],
+        misfits=[page for page in pages if page.misfit],
+        judged=sum(page.misfit is not None for page in pages),
+        most_links=_MOST_LINKS,
+        spiked=[page for page in pages if page.spikes],
+        parameters=[(name, SYMBOLS[name]) for name in PARAMETERS],
+        command=command,
+        settings=settings,
+        versions=_versions(results),
+        version=__version__,
+        style=Markup(style),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )  # fmt: skip
+
+
+def _sortable(value: float | None) -> str:
+    """Write a number as JavaScript's Number reads it; nothing for what is unknown."""
+    if value is None:
+        return ""
+    return "Infinity" if value == math.inf else repr(float(value))
+
+
+def _overview(results: Sequence[xr.DataTree]) -> Picture | None:
+    """Draw the parameters of all layers side by side, if there are several."""
+    from htmp_bayes.plots import plot_layers
+
+    if len(results) < 2:
+        return None
+    shown = [name for name in _PARAMETERS_SHOWN if any(name in result["posterior"] for result in results)]
+    caption = "Medians, 50 % and 90 % intervals of the layers; orange where draws diverged."
+    return encoded(plot_layers(results, shown), "layers", caption)
+
+
+def _versions(results: Sequence[xr.DataTree]) -> dict[str, str]:
+    """Name the versions that the results were made with; several, where results differ."""
+    found: dict[str, set[str]] = {}
+    for result in results:
+        for key, value in result.attrs.items():
+            if str(key).endswith("_version"):
+                found.setdefault(str(key).removesuffix("_version").replace("_", "-"), set()).add(str(value))
+    return {name: " and ".join(sorted(values)) for name, values in sorted(found.items())}
