@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         plot_tail,
     )
     from htmp_bayes.reporting import report
-    from htmp_bayes.spectra import Spectrum, SpectrumError, read_spectra, save_spectra
+    from htmp_bayes.spectra import Spectrum, SpectrumError, list_matrices, read_spectra, save_spectra
 
 __version__ = "0.1.0"
 
@@ -37,6 +37,7 @@ _HOMES = {
     "save_comparison": "htmp_bayes.contest",
     "fit": "htmp_bayes.fitting",
     "joint_logpdf": "htmp_bayes.laws",
+    "list_matrices": "htmp_bayes.spectra",
     "plot_ecdf": "htmp_bayes.plots",
     "plot_layers": "htmp_bayes.plots",
     "plot_parameters": "htmp_bayes.plots",
@@ -61,6 +62,7 @@ __all__ = [
     "compare_laws",
     "fit",
     "joint_logpdf",
+    "list_matrices",
     "plot_ecdf",
     "plot_layers",
     "plot_parameters",

@@ -284,7 +284,8 @@ def _as_eigenvalues(values: ArrayLike, where: str) -> np.ndarray:
 
 def _check_entries(opened: Opened, where: str) -> None:
     """Find NaN and infinite entries, and those whose squares float64 does not hold."""
-    sizes = [float(np.abs(block.astype(np.float64)).max(initial=0.0)) for block in blocks(opened)]
+    with np.errstate(invalid="ignore"):  # a signalling NaN warns when it is converted
+        sizes = [float(np.abs(block.astype(np.float64)).max(initial=0.0)) for block in blocks(opened)]
     if not np.isfinite(sizes).all():
         found = _count_bad(blocks(opened))
         raise SpectrumError(f"{where}the matrix holds {found}, so it has no spectrum; check the checkpoint.")

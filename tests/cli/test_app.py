@@ -1,6 +1,7 @@
 """The command line: help, errors in one sentence, and exit codes."""
 
 import io
+import json
 import os
 import resource
 import subprocess
@@ -165,6 +166,61 @@ def test_spectra_writes_a_collection_and_a_table(run, tmp_path):
     assert (code, err) == (0, "")
     assert spectrum == hb.read_spectra(source)[0]
     assert out.splitlines()[-1].split()[:5] == ["weight", "60", "80", "0.75", "0"]
+
+
+def test_spectra_lists_what_would_be_read_and_writes_nothing(run, tmp_path):
+    source = tmp_path / "model.npz"
+    np.savez(source, **{"fc.weight": MATRIX, "fc.bias": np.ones(60), "steps": np.ones((60, 60), int)})
+    code, said, err = run("spectra", source, "--list")
+    assert (code, err) == (0, "")
+    fates = {line.split()[0]: line for line in said.splitlines()[2:]}
+    assert fates["fc"].split() == ["fc", "linear", "60×80", "60", "80", "read"]
+    assert fates["fc.bias"].rstrip().endswith("left out: not matrices")
+    assert "cannot be read: is of type int64" in fates["steps"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model.npz"]
+    listed = json.loads(run("spectra", source, "--list", "--json")[1])
+    assert [matrix["name"] for matrix in listed["matrices"]] == list(fates)
+
+
+def test_spectra_without_a_place_to_write_is_refused(run, tmp_path):
+    assert_refused(
+        run("spectra", checkpoint(tmp_path / "model.npz", MATRIX)), "Missing option '--out'", "--list"
+    )
+
+
+def test_json_is_for_machines(run, tmp_path):
+    source = checkpoint(tmp_path / "model.npz", MATRIX)
+    code, said, err = run("spectra", source, "--out", tmp_path / "out.nc", "--json")
+    (layer,) = json.loads(said)["layers"]
+    assert (code, err, layer["layer"], layer["n_eigenvalues"]) == (0, "", "weight", 60)
+    assert json.loads(said)["htmp_bayes"] == hb.__version__
+
+
+def test_options_that_choose_matrices_reach_the_reader(run, tmp_path):
+    source = tmp_path / "model.npz"
+    np.savez(source, **{"attn.in_proj_weight": np.random.default_rng(1).normal(size=(180, 60))})
+
+    def names(*options):
+        return [
+            matrix["name"]
+            for matrix in json.loads(run("spectra", source, "--list", "--json", *options)[1])["matrices"]
+        ]
+
+    assert len(names()) == 3
+    assert names("--fused") == ["attn.in_proj_weight"]
+    assert len(names("--heads", "2")) == 6
+    assert_refused(run("spectra", source, "--list", "--heads", "many"), "'many'")
+    assert_refused(run("spectra", source, "--list", "--type", "dense"), "'dense'")
+
+
+def test_the_log_goes_to_standard_error_if_it_is_asked_for(tmp_path):
+    source = tmp_path / "model.npz"
+    np.savez(source, weight=MATRIX, bias=np.ones(60))
+    program = "from htmp_bayes.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-c", program, "--log", "info", "spectra", str(source), "--list", "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    assert done.stderr == "INFO htmp_bayes.spectra.reading: bias left out: not matrices\n"
 
 
 def test_progress_is_shown_on_a_terminal_and_not_in_a_pipe(run, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 
 import numpy as np
@@ -87,6 +88,58 @@ def test_what_is_finished_is_not_fitted_again(run, collection, tmp_path, fits):
     assert run("fit", collection, "--seed", "1", "--out", out) == first
     assert len(fits) == 3
     assert (out / "layer.0" / "posterior.nc").stat().st_mtime_ns == written
+
+
+def test_a_run_says_all_as_json_with_versions_and_seeds(run, collection, tmp_path, fits):
+    code, said, err = run("fit", collection, "--seed", "1", "--out", tmp_path / "run", "--json")
+    content = json.loads(said)
+    assert (code, err) == (0, "")
+    assert content["settings"]["seed"] == 1
+    assert {"htmp-bayes", "pymc", "numpy"} <= content["versions"].keys()
+    assert {row["layer"]: row["seed"] for row in content["layers"]} == seeds(fits)
+    assert {row["htmp_bayes"] for row in rows_of(tmp_path / "run")} == {hb.__version__}
+
+
+def test_fragments_of_a_killed_run_are_removed_and_nothing_else(run, collection, tmp_path, fits):
+    out = tmp_path / "run"
+    run("fit", collection, "--include", "layer.0", "--seed", "1", "--out", out)
+    for name in (".run.0123abcd.json", "layer.0/.posterior.0123abcd.nc", "layer.0/.notes.txt"):
+        (out / name).write_text("half")
+    run("fit", collection, "--include", "layer.0", "--seed", "1", "--out", out)
+    hidden = [file for file in files_in(out) if "/." in f"/{file}"]
+    assert hidden == ["layer.0/.notes.txt"]
+
+
+def test_a_folder_that_another_run_writes_to_is_refused(run, collection, tmp_path, fits):
+    fcntl = pytest.importorskip("fcntl")
+    out = tmp_path / "run"
+    run("fit", collection, "--include", "layer.0", "--seed", "1", "--out", out)
+    descriptor = os.open(out, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    code, _, err = run("fit", collection, "--seed", "1", "--out", out)
+    os.close(descriptor)
+    assert (code, len(fits)) == (2, 1)
+    assert "Another run is writing to" in err
+
+
+def test_no_dask_scheduler_is_one_sentence(run, collection, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("htmp_bayes.cli.layer_jobs._DASK_SECONDS", 1)
+    code, _, err = run("fit", collection, "--out", tmp_path / "run", "--dask", "tcp://127.0.0.1:9")
+    assert code == 2
+    assert "No Dask scheduler answers at 'tcp://127.0.0.1:9'" in err
+
+
+def test_layers_are_fitted_on_a_dask_cluster(run, collection, tmp_path, fits):
+    distributed = pytest.importorskip("distributed")
+    run("fit", collection, "--seed", "1", "--out", tmp_path / "here")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None
+    ) as cluster:
+        address = cluster.scheduler_address
+        code, _, err = run("fit", collection, "--seed", "1", "--out", tmp_path / "there", "--dask", address)
+    assert (code, err) == (0, "")
+    assert rows_of(tmp_path / "there") == rows_of(tmp_path / "here")
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def tensors(path: Path) -> list[StoredTensor]:
 
     def load() -> np.ndarray:
         try:
-            return np.load(path, allow_pickle=False)
+            return np.load(path, mmap_mode="r", allow_pickle=False)
         except BROKEN as error:
             raise SpectrumError(
                 f"{path} is not a whole .npy file ({reason(error)}); save it again."

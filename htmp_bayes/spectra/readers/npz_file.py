@@ -13,6 +13,11 @@ from htmp_bayes.spectra.readers import npy_file
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
 from htmp_bayes.spectra.spectrum import SpectrumError
 
+MOST_COMPRESSED = 100
+"""An array is at most this many times longer than what is stored of it: more is a decompression bomb."""
+
+_HEADER = 2**16  # headers are padded, and compress better than that
+
 # RuntimeError is zipfile's word for encryption, NotImplementedError for a compression it does not know.
 BROKEN = (*npy_file.BROKEN, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError)
 
@@ -47,8 +52,13 @@ def tensors(path: Path) -> list[StoredTensor]:
 
 
 def _describe(path: Path, archive: zipfile.ZipFile, member: str) -> StoredTensor:
+    info = archive.getinfo(member)
+    if info.file_size > MOST_COMPRESSED * info.compress_size + _HEADER:
+        raise ValueError(
+            f"{member} would be {info.file_size} bytes long, of which {info.compress_size} are stored"
+        )
     with archive.open(member) as stream:
-        shape, dtype = npy_file.read_header(stream, archive.getinfo(member).file_size)
+        shape, dtype = npy_file.read_header(stream, info.file_size)
     name = member.removesuffix(".npy")
     return StoredTensor(name, shape, str(dtype), partial(_load, path, member), npy_file.obstacle(dtype))
 
