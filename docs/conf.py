@@ -1,0 +1,105 @@
+"""Settings of Sphinx: the site is built from the Markdown in this folder and from docstrings."""
+
+import contextlib
+import inspect
+import io
+import logging
+from pathlib import Path
+
+from docutils import nodes
+from latex2mathml.converter import convert
+from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
+
+import htmp_bayes
+from htmp_bayes.cli.app import app, main
+
+HERE = Path(__file__).parent
+
+project = "htmp_bayes"
+author = "the htmp_bayes authors"
+project_copyright = author
+version = release = htmp_bayes.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+myst_enable_extensions = ["dollarmath", "deflist"]
+myst_heading_anchors = 3
+exclude_patterns = ["build", "calibration_table.md"]
+
+default_role = "py:obj"
+autodoc_typehints = "none"  # they are in the docstrings, in words
+autodoc_member_order = "bysource"
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+
+html_theme = "furo"
+html_title = f"htmp_bayes {version}"
+html_math_renderer = "mathml"
+html_show_sphinx = False
+
+# Speaks of settings that it does not need, at a level that Sphinx shows.
+logging.getLogger("pytensor.configparser").setLevel(logging.WARNING)
+
+
+def _inline_math(translator: HTML5Translator, node: nodes.math) -> None:
+    translator.body.append(convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def _display_math(translator: HTML5Translator, node: nodes.math_block) -> None:
+    translator.body.append(convert(_lines_of(node.astext()), display="block"))
+    raise nodes.SkipNode
+
+
+def _lines_of(latex: str) -> str:
+    """Several lines need an environment that has them."""
+    return rf"\begin{{aligned}}{latex}\end{{aligned}}" if r"\\" in latex and r"\begin" not in latex else latex
+
+
+def _with_what_there_is(app: Sphinx, name: str, source: list[str]) -> None:
+    """Put into the pages what is made elsewhere: a measured table, a page, the help of commands, new names."""
+    fills = {"table": _table, "numerics": _numerics, "commands": _commands, "more": lambda: _more(source[0])}
+    for place, fill in fills.items():
+        if f"<!-- {place} -->" in source[0]:
+            source[0] = source[0].replace(f"<!-- {place} -->", fill())
+
+
+def _table() -> str:
+    """Table of calibration, which ``studies/calibration.py`` writes."""
+    path = HERE / "calibration_table.md"
+    return path.read_text(encoding="utf-8") if path.exists() else "The table has not been computed yet."
+
+
+def _numerics() -> str:
+    return "numerics" if (HERE / "numerics.md").exists() else ""
+
+
+def _commands() -> str:
+    """Print the help of each command."""
+    names = sorted(command.name or command.callback.__name__ for command in app.registered_commands)
+    return "\n\n".join(f"## htmp-bayes {name}\n\n```text\n{_help(name)}\n```" for name in names)
+
+
+def _help(command: str) -> str:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        main([command, "--help"])
+    return said.getvalue().strip()
+
+
+def _more(page: str) -> str:
+    """Public names that the page does not place itself, so that the reference is complete."""
+    missing = [
+        name for name in htmp_bayes.__all__ if f"htmp_bayes.{name}\n" not in page and name != "__version__"
+    ]
+    kinds = {name: "class" if inspect.isclass(getattr(htmp_bayes, name)) else "function" for name in missing}
+    listed = "\n".join(f".. auto{kind}:: htmp_bayes.{name}" for name, kind in kinds.items())
+    return f"## More\n\n```{{eval-rst}}\n{listed}\n```" if missing else ""
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Browsers draw MathML themselves, so that formulas need neither a network nor LaTeX."""
+    app.add_html_math_renderer("mathml", (_inline_math, None), (_display_math, None))
+    app.connect("source-read", _with_what_there_is)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
