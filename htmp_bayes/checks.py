@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import xarray as xr
 
+from htmp_bayes import _misfit
 from htmp_bayes._results import group
 
 R_HAT_MAX = 1.01
@@ -15,6 +16,9 @@ R_HAT_MAX = 1.01
 
 ESS_MIN = 400
 """The same: 100 for each of four chains, so that R-hat and Monte-Carlo errors can be relied on."""
+
+SENSITIVITY_MAX = 0.05
+"""Kallioinen et al. (2024), Statistics and Computing 34, 57: section 3.4."""
 
 E_BFMI_MIN = 0.3
 """Betancourt (2016), arXiv 1604.00695, found trouble below it; the threshold of Stan and of ArviZ."""
@@ -29,7 +33,10 @@ class Verdict:
     name : str
         Name of the spectrum.
     reasons : tuple of str
-        One sentence for each check that failed: what is wrong and what to do.
+        One sentence for each check of the sampler that failed: what is wrong and what to do.
+    cautions : tuple of str
+        One sentence for each place where the law does not describe the spectrum, or the prior rather than the
+        spectrum decides: the draws are those of the posterior, but mind what it can be used for.
     divergences : int
         Divergent transitions after tuning, over all chains.
     r_hat, ess_bulk, ess_tail : mapping of str to float
@@ -52,10 +59,11 @@ class Verdict:
     ess_bulk: Mapping[str, float]
     ess_tail: Mapping[str, float]
     e_bfmi: float
+    cautions: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """True if no check failed."""
+        """True if no check of the sampler failed."""
         return not self.reasons
 
     def __bool__(self) -> bool:
@@ -63,12 +71,14 @@ class Verdict:
 
     def __str__(self) -> str:
         verdict = "usable" if self.ok else "not usable as it is"
+        if self.ok and self.cautions:
+            verdict = "usable with care"
         head = f"{self.name}: {verdict}" if self.name else verdict
-        return "\n".join([head, *(f"  - {reason}" for reason in self.reasons)])
+        return "\n".join([head, *(f"  - {reason}" for reason in (*self.reasons, *self.cautions))])
 
 
 def check(result: xr.DataTree) -> Verdict:
-    """Judge from the sampler's diagnostics whether a posterior can be used.
+    """Judge whether a posterior can be used, and for what.
 
     Parameters
     ----------
@@ -78,9 +88,14 @@ def check(result: xr.DataTree) -> Verdict:
     Returns
     -------
     Verdict
-        True in a condition if the posterior can be used, and a sentence for each of these that failed: no
-        divergence, R-hat at most 1.01 and effective sample sizes of at least 400 in bulk and tail for every
-        parameter, E-BFMI of at least 0.3 in every chain.
+        True in a condition if the draws are those of the posterior, with a sentence in ``reasons`` for each of
+        these that failed: no divergence, R-hat at most 1.01 and effective sample sizes of at least 400 in bulk
+        and tail for every parameter, E-BFMI of at least 0.3 in every chain.
+
+        ``cautions`` has a sentence for each of these: a parameter on which the prior bears (power-scaling
+        sensitivity of 0.05 and more); a bulk, lower edge or upper tail that fewer than 2 % of the predictive
+        spectra go as far from what is predicted; and a gap below the largest eigenvalues that as few have, so
+        that spikes are suspected. They need 60 predictive spectra at least.
 
     Raises
     ------
@@ -89,11 +104,12 @@ def check(result: xr.DataTree) -> Verdict:
 
     Notes
     -----
-    These say whether the draws are those of the posterior, not whether the law fits the layer: look at
-    `htmp_bayes.plot_spectrum` for that.
+    The predictive spectra are drawn from the posterior, which has seen the spectrum, so these checks are
+    cautious: they seldom raise a false alarm, and overlook small misfits. Look at `htmp_bayes.plot_spectrum` too.
 
     References
     ----------
+    Kallioinen, Paananen, Bürkner & Vehtari (2024), Statistics and Computing 34, 57 (power-scaling);
     Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), Bayesian Analysis 16, 667 (R-hat and effective
     sample sizes); Betancourt (2016), arXiv 1604.00695 (E-BFMI).
 
@@ -124,7 +140,9 @@ def check(result: xr.DataTree) -> Verdict:
             e_bfmi=float(az.bfmi(result)["energy"].min()),
         )
     return replace(
-        verdict, reasons=tuple(reason for failing in _CHECKS for reason in failing(verdict, result))
+        verdict,
+        reasons=tuple(reason for failing in _CHECKS for reason in failing(verdict, result)),
+        cautions=tuple(caution for finding in _CAUTIONS for caution in finding(result)),
     )
 
 
@@ -176,6 +194,89 @@ def _energy_not_explored(verdict: Verdict, result: xr.DataTree) -> Iterator[str]
 
 # Each yields a sentence for what it finds wrong.
 _CHECKS = (_diverged, _chains_disagree, _few_in_bulk, _few_in_tail, _energy_not_explored)
+
+
+def _prior_bears(result: xr.DataTree) -> Iterator[str]:
+    """Say on which parameters the prior bears, and whether the spectrum does too."""
+    if not {"log_prior", "log_likelihood"} <= set(result.children):
+        return
+    prior, likelihood = (_sensitivity(result, component) for component in ("prior", "likelihood"))
+    bears = [name for name, value in prior.items() if value >= SENSITIVITY_MAX]
+    weak = [name for name in bears if likelihood[name] < SENSITIVITY_MAX]
+    if weak:
+        yield (
+            f"The spectrum says little about {_named(weak)}: what is reported is largely the prior; read the end "
+            "of an interval that the prior decides as 'at least' or 'at most'."
+        )
+    if strong := [name for name in bears if name not in weak]:
+        yield (
+            f"Both the prior and the spectrum bear on {_named(strong)} (power-scaling sensitivity "
+            f"{_listed({name: prior[name] for name in strong}, '.2f')}); read the end of an interval that the prior "
+            "decides as 'at least' or 'at most', and compare with the group 'prior'."
+        )
+
+
+def _sensitivity(result: xr.DataTree, component: str) -> Mapping[str, float]:
+    import arviz as az
+
+    if _is_constant(group(result, f"log_{component}")):
+        return dict.fromkeys(map(str, group(result, "posterior").data_vars), 0.0)
+    # power-scaling warns of draws whose weights vary much; what is wanted is just that it notices them
+    with warnings.catch_warnings(action="ignore"):
+        return _by_parameter(az.psense(result, group=component))
+
+
+def _is_constant(densities: xr.Dataset) -> bool:
+    """Whether no draw is more likely than another, which ArviZ has no weights for."""
+    sums = (
+        values.sum([d for d in values.dims if d not in ("chain", "draw")]) for values in densities.values()
+    )
+    return all(float(total.std()) == 0 for total in sums)
+
+
+def _misfits(result: xr.DataTree) -> Iterator[str]:
+    """Say in which parts the spectrum is not like the predictive spectra."""
+    both = _misfit.spectra(result)
+    if both is None:
+        return
+    total = len(both[1])
+    found = _misfit.bulk(*both)
+    if found.probability < _misfit.LEVEL:
+        yield (
+            f"The law does not fit the bulk: the distribution function is off by {found.observed:.3f}, where "
+            f"{found.predicted:.3f} is usual among {total} predictive spectra; try another population or compare_laws."
+        )
+    for place, misfit in (("lower edge", _misfit.lower_edge), ("upper tail", _misfit.upper_tail)):
+        found = misfit(*both)
+        if found.probability < _misfit.LEVEL:
+            factor = math.exp(found.observed - found.predicted)
+            yield (
+                f"The law does not fit the {place}: its eigenvalues are {factor:.2g} times what {total} predictive "
+                "spectra have there; do not read the law there."
+            )
+
+
+def _spikes(result: xr.DataTree) -> Iterator[str]:
+    both = _misfit.spectra(result)
+    if both is None:
+        return
+    found, number = _misfit.spikes(*both)
+    if found.probability < _misfit.LEVEL:
+        eigenvalues = (
+            "the largest eigenvalue stands" if number == 1 else f"the {number} largest eigenvalues stand"
+        )
+        yield (
+            f"Spikes are suspected: {eigenvalues} apart by a factor of {math.exp(found.observed):.2g}, where "
+            f"{math.exp(found.predicted):.2g} is usual; see what they do to the posterior by a fit without them."
+        )
+
+
+# Each yields a sentence for what it finds.
+_CAUTIONS = (_prior_bears, _misfits, _spikes)
+
+
+def _named(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _listed(values: Mapping[str, float], number: str) -> str:

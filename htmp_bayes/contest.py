@@ -265,14 +265,13 @@ def _fit_htmp(spectrum: Spectrum, law: _Law, settings: dict[str, Any]) -> xr.Dat
 def _fit_uncorrelated(spectrum: Spectrum, settings: dict[str, Any]) -> xr.DataTree:
     from htmp_bayes.models.layer import layer_data
     from htmp_bayes.models.results import pointwise_log_likelihood
-    from htmp_bayes.models.uncorrelated import sample_uncorrelated
+    from htmp_bayes.models.uncorrelated import UncorrelatedPosterior, sample_uncorrelated
 
     data = layer_data(spectrum.eigenvalues, spectrum.gamma)
     found = sample_uncorrelated(data, **settings)
-    density = pointwise_log_likelihood(
-        found.node_log_density, spectrum.eigenvalues, len(data["log_nodes"]), found.parameters.coords
-    )
-    return _as_result(found.parameters, found.sample_stats, density["eigenvalues"].to_numpy(), spectrum)
+    density = pointwise_log_likelihood(UncorrelatedPosterior(data), found.parameters, spectrum.eigenvalues)
+    posterior = found.parameters[["kappa", "temperature"]]
+    return _as_result(posterior, found.sample_stats, density["eigenvalues"].to_numpy(), spectrum)
 
 
 def _fit_rival(law: _Law, spectrum: Spectrum, settings: dict[str, Any]) -> xr.DataTree:

@@ -107,3 +107,71 @@ def test_something_else_than_a_fit_is_refused(missing):
     del result[missing]
     with pytest.raises(ResultError, match=f"no group '{missing}'"):
         check(result)
+
+
+def with_spectra(observed, predicted):
+    tree = result_of(independent())
+    spectra = np.sort(predicted, axis=-1)[None]
+    tree["observed_data"] = xr.DataTree(xr.Dataset({"eigenvalues": ("eigenvalue", np.sort(observed))}))
+    dims = (*DIMENSIONS, "eigenvalue")
+    tree["posterior_predictive"] = xr.DataTree(xr.Dataset({"eigenvalues": (dims, spectra)}))
+    return tree
+
+
+def log_normal(shape, seed):
+    return np.exp(np.random.default_rng(seed).normal(size=shape))
+
+
+PREDICTED = log_normal((100, 400), 10)
+
+
+def test_a_spectrum_like_the_predicted_ones_seldom_has_cautions():
+    """Four tests at 2 % on each of ten: more than three alarms have a probability of 1 %."""
+    assert sum(len(check(with_spectra(log_normal(400, seed), PREDICTED)).cautions) for seed in range(10)) <= 3
+
+
+@pytest.mark.parametrize(
+    ("observed", "beginning"),
+    [
+        (log_normal(400, 1) ** 0.6, "The law does not fit the bulk"),
+        (np.append(log_normal(392, 1), 1e-5 * log_normal(8, 2)), "The law does not fit the lower edge"),
+        (np.append(log_normal(392, 1), 300 * log_normal(8, 2)), "The law does not fit the upper tail"),
+    ],
+)
+def test_each_part_of_a_spectrum_is_judged_by_itself(observed, beginning):
+    verdict = check(with_spectra(observed, PREDICTED))
+    assert verdict.ok
+    assert any(caution.startswith(beginning) for caution in verdict.cautions), verdict.cautions
+    assert str(verdict).startswith("layer.0: usable with care\n  - ")
+
+
+def test_spikes_are_counted():
+    verdict = check(
+        with_spectra(np.append(np.sort(log_normal(400, 1))[:-3], [900.0, 1000.0, 1100.0]), PREDICTED)
+    )
+    (caution,) = [text for text in verdict.cautions if text.startswith("Spikes")]
+    assert "the 3 largest eigenvalues stand apart" in caution
+
+
+def test_few_predictive_spectra_are_not_judged_by():
+    assert check(with_spectra(log_normal(400, 1) ** 0.6, PREDICTED[:50])).cautions == ()
+
+
+def with_sensitivity(prior, likelihood):
+    """Draws whose log-prior and log-likelihood vary so much with kappa."""
+    kappa = independent()
+    tree = result_of(kappa)
+    tree["log_prior"] = xr.DataTree(xr.Dataset({"kappa": (DIMENSIONS, prior * kappa)}))
+    pointwise = likelihood * kappa[..., None] * np.ones(20) / 20
+    tree["log_likelihood"] = xr.DataTree(
+        xr.Dataset({"eigenvalues": ((*DIMENSIONS, "eigenvalue"), pointwise)})
+    )
+    return tree
+
+
+def test_a_parameter_that_the_prior_decides_is_named():
+    (caution,) = check(with_sensitivity(prior=2.0, likelihood=0.0)).cautions
+    assert caution.startswith("The spectrum says little about kappa")
+    (caution,) = check(with_sensitivity(prior=2.0, likelihood=2.0)).cautions
+    assert caution.startswith("Both the prior and the spectrum bear on kappa")
+    assert check(with_sensitivity(prior=0.0, likelihood=2.0)).cautions == ()

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 PARAMETERS = ("kappa", "temperature", "correlation", "tail_index", "mean")
 _STATISTICS = ("mean", "median", "q5", "q95", "r_hat", "ess_bulk")
 _OF_PARAMETERS = tuple(f"{name}_{statistic}" for name in PARAMETERS for statistic in _STATISTICS)
-_OF_LAYER = ("probability_infinite_mean", "divergences", "usable", "reasons", "seed", "htmp_bayes")
+_OF_LAYER = (
+    "probability_infinite_mean",
+    "divergences",
+    "usable",
+    "reasons",
+    "cautions",
+    "seed",
+    "htmp_bayes",
+)
 COLUMNS = ("layer", "n_eigenvalues", "n", "gamma", *_OF_PARAMETERS, *_OF_LAYER)
 
 Row = Mapping[str, Any]
@@ -60,6 +68,7 @@ def summary_row(result: "xr.DataTree", verdict: "Verdict") -> dict[str, Any]:
         "divergences": verdict.divergences,
         "usable": verdict.ok,
         "reasons": " ".join(verdict.reasons),
+        "cautions": " ".join(verdict.cautions),
     }
 
 
@@ -103,8 +112,14 @@ def _cells(row: Row, separator: str) -> list[Any]:
         _worst(row, "r_hat", max, ".3f"),
         _worst(row, "ess_bulk", min, ".0f"),
         str(row["divergences"]),
-        "usable" if row["usable"] else "NOT USABLE",
+        _verdict(row),
     ]
+
+
+def _verdict(row: Row) -> str:
+    if not row["usable"]:
+        return "NOT USABLE"
+    return "with care" if row["cautions"] else "usable"
 
 
 def _interval(row: Row, name: str, separator: str) -> str:

@@ -77,7 +77,8 @@ def pointwise_log_likelihood(
     posterior : LayerPosterior
         What was sampled.
     parameters : xarray.Dataset
-        Draws of ``kappa``, ``correlation`` and ``location`` with dimensions ``(chain, draw)``.
+        Draws of ``kappa``, ``location`` and, unless it is zero by assumption, ``correlation``, with dimensions
+        ``(chain, draw)``.
     eigenvalues : ndarray
         Eigenvalues, shape ``(N,)``.
 
@@ -86,10 +87,8 @@ def pointwise_log_likelihood(
     xarray.Dataset
         ``eigenvalues`` with dimensions ``(chain, draw, eigenvalue)``.
     """
-    kappa, correlation, location = (
-        parameters[name].to_numpy() for name in ("kappa", "correlation", "location")
-    )
-    points = np.stack([np.log(kappa), correlation, location], axis=-1)
+    kappa, _, correlation = _law_parameters(parameters)
+    points = np.stack([np.log(kappa), correlation, parameters["location"].to_numpy()], axis=-1)
     nodes, to_eigenvalues = interpolation(eigenvalues, len(posterior.data["log_nodes"]))
     with ThreadPoolExecutor() as pool:
         rows = list(pool.map(posterior.node_log_density, points.reshape(-1, 3)))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from htmp_bayes.models import layer
 from htmp_bayes.models.posterior import LayerPosterior
-from htmp_bayes.models.sampling import LayerDraws, _node_log_density
+from htmp_bayes.models.sampling import LayerDraws
 from htmp_bayes.models.surrogate import SurrogateError, sample_surrogate
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 type Array = NDArray[np.float64]
 
 _DIMS = ("chain", "draw")
+_PARAMETERS = ("kappa", "location", "temperature")
 
 
 class UncorrelatedPosterior(LayerPosterior):
@@ -76,7 +77,7 @@ def sample_uncorrelated(
     Returns
     -------
     LayerDraws
-        With ``kappa`` and ``temperature``.
+        With ``kappa``, ``location`` and ``temperature``.
     """
     posterior = UncorrelatedPosterior(data)
     settings = (draws, tune, chains, random_seed, cores)
@@ -87,11 +88,10 @@ def sample_uncorrelated(
     parameters = posterior.parameters(found.points)
     return LayerDraws(
         xr.Dataset(
-            {name: (_DIMS, parameters[name]) for name in ("kappa", "temperature")},
+            {name: (_DIMS, parameters[name]) for name in _PARAMETERS},
             {name: found.tree["posterior"].coords[name] for name in _DIMS},
         ),
         found.tree["sample_stats"].to_dataset(),
-        _node_log_density(posterior, found.points),
         found.attributes,
     )
 
@@ -110,14 +110,7 @@ def _sample_model(
     if tree["posterior"].sizes["draw"] < draws:
         raise KeyboardInterrupt  # nutpie turns Ctrl-C into a shorter trace
     sampled = tree["posterior"].to_dataset().drop_attrs()
-    location = sampled["location"].to_numpy()
-    points = np.stack([np.log(sampled["kappa"].to_numpy()), np.zeros_like(location), location], axis=-1)
-    return LayerDraws(
-        sampled[["kappa", "temperature"]],
-        tree["sample_stats"].to_dataset(),
-        _node_log_density(posterior, points),
-        {},
-    )
+    return LayerDraws(sampled[list(_PARAMETERS)], tree["sample_stats"].to_dataset(), {})
 
 
 @functools.cache
@@ -125,7 +118,7 @@ def _compiled_model(size: int) -> Any:
     import nutpie
 
     model = uncorrelated_model(layer.layer_data(np.geomspace(0.1, 10.0, 2 * size), gamma=0.25, size=size))
-    return nutpie.compile_pymc_model(model, var_names=["kappa", "location", "temperature"])
+    return nutpie.compile_pymc_model(model, var_names=list(_PARAMETERS))
 
 
 def uncorrelated_model(data: dict[str, Any]) -> "pm.Model":
