@@ -48,7 +48,7 @@ def test_agrees_with_the_pymc_model(data):
 
 def test_recovers_kappa(data):
     found = sample_uncorrelated(data, draws=300, tune=300, chains=2, random_seed=1)
-    assert set(found.parameters) == {"kappa", "temperature"}
+    assert set(found.parameters) == {"kappa", "location", "temperature"}
     low, high = np.quantile(found.parameters["kappa"], [0.005, 0.995])
     assert low < 4.0 < high
     assert found.node_log_density.shape == (2, 300, len(data["log_nodes"]))
