@@ -51,4 +51,3 @@ def test_recovers_kappa(data):
     assert set(found.parameters) == {"kappa", "location", "temperature"}
     low, high = np.quantile(found.parameters["kappa"], [0.005, 0.995])
     assert low < 4.0 < high
-    assert found.node_log_density.shape == (2, 300, len(data["log_nodes"]))
