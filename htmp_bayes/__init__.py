@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from htmp_bayes.reporting import report
     from htmp_bayes.spectra import Spectrum, SpectrumError, list_matrices, read_spectra, save_spectra
+    from htmp_bayes.spectra.kernels import conjugate_kernel, neural_tangent_kernel
 
 __version__ = "0.1.0"
 
@@ -36,8 +37,10 @@ _HOMES = {
     "compare_laws": "htmp_bayes.contest",
     "save_comparison": "htmp_bayes.contest",
     "fit": "htmp_bayes.fitting",
+    "conjugate_kernel": "htmp_bayes.spectra.kernels",
     "joint_logpdf": "htmp_bayes.laws",
     "list_matrices": "htmp_bayes.spectra",
+    "neural_tangent_kernel": "htmp_bayes.spectra.kernels",
     "plot_ecdf": "htmp_bayes.plots",
     "plot_layers": "htmp_bayes.plots",
     "plot_parameters": "htmp_bayes.plots",
@@ -60,9 +63,11 @@ __all__ = [
     "__version__",
     "check",
     "compare_laws",
+    "conjugate_kernel",
     "fit",
     "joint_logpdf",
     "list_matrices",
+    "neural_tangent_kernel",
     "plot_ecdf",
     "plot_layers",
     "plot_parameters",

@@ -82,3 +82,26 @@ def test_tied_weights_are_read_once_and_what_the_optimiser_keeps_is_left_out():
 
 def test_an_initialiser_with_typed_data_is_read():
     np.testing.assert_array_equal(loaded("model.onnx")["typed"], WEIGHTS["dense.weight"])
+
+
+@pytest.mark.parametrize("file", ["zip.pt", "legacy.pt", "types.pt"])
+def test_torch_itself_reads_the_same(file):
+    torch = pytest.importorskip("torch")
+    content = torch.load(HERE / file, weights_only=True)
+    content = content.get("model", content)
+    found = loaded(file)
+    assert found.keys() == {
+        name for name in content if name not in ("expanded", "int8", "complex64", "sparse")
+    }
+    for name, values in found.items():
+        np.testing.assert_array_equal(values.astype(float), content[name].detach().double().numpy())
+
+
+@pytest.mark.parametrize("file", ["model.onnx", "external.onnx"])
+def test_onnx_itself_reads_the_same(file):
+    onnx = pytest.importorskip("onnx")
+    found, model = loaded(file), onnx.load(HERE / file)
+    for tensor in model.graph.initializer:
+        name = RENAMED[file]["dense.weight"] if tensor.name == "onnx::MatMul_7" else tensor.name
+        if name != "int64":
+            np.testing.assert_array_equal(found[name], onnx.numpy_helper.to_array(tensor))
