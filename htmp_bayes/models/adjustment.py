@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import sqrtm
 
 from htmp_bayes.laws.ensemble import sample_ensemble
 from htmp_bayes.laws.htmp import CORRELATION_RANGE, KAPPA_RANGE
@@ -106,7 +105,9 @@ def estimate_adjustment(estimate: Array, data: dict[str, Any], random_seed: int)
         columns = log_density(log_y, kappa, gamma, correlation, code)
         by_scale = -columns[:, 1] - 1
         by_log_kappa = kappa * (columns[:, 2] - slope * by_scale)
-        scores[i] = np.stack([by_log_kappa, columns[:, 4], by_scale], axis=1)
+        score = np.stack([by_log_kappa, columns[:, 4], by_scale], axis=1)
+        # beyond e^-700 the density vanishes in a double, and so does its score
+        scores[i] = np.where(np.isfinite(score), score, 0.0)
     curvature = np.einsum("mni,mnj->ij", scores, scores) / (DRAWS * size)
     totals = scores.sum(axis=1)
     # an inverse of an estimated covariance is too large by this factor (Hartlap, Simon & Schneider 2007)
@@ -142,8 +143,9 @@ def _slope_of_softly_between(log_kappa: float) -> float:
 
 def _square_root(ratio: Array, curvature: Array) -> Array:
     """Principal square root of ``J^-1 H`` with its eigenvalues kept within bounds."""
-    half = np.real(sqrtm(curvature))
-    inverse_half = np.linalg.inv(half)
+    sizes, axes = np.linalg.eigh(curvature)
+    half = (axes * np.sqrt(sizes)) @ axes.T
+    inverse_half = (axes / np.sqrt(sizes)) @ axes.T
     symmetric = half @ ratio @ inverse_half
     values, vectors = np.linalg.eigh((symmetric + symmetric.T) / 2)
     root = (vectors * np.sqrt(np.clip(values, *_STRETCH_RANGE))) @ vectors.T
