@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from htmp_bayes.contest import LawComparison, compare_laws, save_comparison
     from htmp_bayes.fitting import fit
     from htmp_bayes.laws import HTMP, InverseHTMP, MarchenkoPastur, joint_logpdf, sample_ensemble
+    from htmp_bayes.phases import PhaseConventions, phase_probabilities
     from htmp_bayes.plots import (
         plot_ecdf,
         plot_layers,
@@ -41,6 +42,8 @@ _HOMES = {
     "joint_logpdf": "htmp_bayes.laws",
     "list_matrices": "htmp_bayes.spectra",
     "neural_tangent_kernel": "htmp_bayes.spectra.kernels",
+    "PhaseConventions": "htmp_bayes.phases",
+    "phase_probabilities": "htmp_bayes.phases",
     "plot_ecdf": "htmp_bayes.plots",
     "plot_layers": "htmp_bayes.plots",
     "plot_parameters": "htmp_bayes.plots",
@@ -58,6 +61,7 @@ __all__ = [
     "InverseHTMP",
     "LawComparison",
     "MarchenkoPastur",
+    "PhaseConventions",
     "Spectrum",
     "SpectrumError",
     "__version__",
@@ -68,6 +72,7 @@ __all__ = [
     "joint_logpdf",
     "list_matrices",
     "neural_tangent_kernel",
+    "phase_probabilities",
     "plot_ecdf",
     "plot_layers",
     "plot_parameters",

@@ -1,5 +1,6 @@
 """The spectra in data/ are what its README says."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,48 @@ def test_minilm_embeddings():
     assert words.gamma == 384 / 30522
 
 
-@pytest.mark.parametrize("file", ["minilm.nc", "minilm_embeddings.nc"])
+@pytest.mark.parametrize("file", ["minilm.nc", "minilm_embeddings.nc", "training.nc"])
 def test_eigenvalues_add_up_to_what_their_shape_allows(file):
     for spectrum in read_spectra(DATA / file):
         assert np.array(spectrum.meta["shape"]).max() == spectrum.n
         assert np.array(spectrum.meta["shape"]).min() == len(spectrum)
+
+
+def training_table():
+    with open(DATA / "training.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_training_study_is_complete():
+    spectra = {
+        (s.meta["batch_size"], s.meta["seed"], s.meta["layer"]): s for s in read_spectra(DATA / "training.nc")
+    }
+    sizes = {batch_size for batch_size, _, _ in spectra}
+    assert None in sizes
+    assert len(sizes) >= 6  # and at least five of trained networks
+    assert len(spectra) == len(sizes) * 5 * 2
+    assert {(len(s), s.n) for s in spectra.values()} == {(64, 512), (256, 512)}
+    networks = {(row["batch_size"], int(row["seed"])) for row in training_table()}
+    assert networks == {("" if size is None else str(size), seed) for size, seed, _ in spectra}
+
+
+def test_the_networks_were_trained_to_the_same_loss():
+    for row in training_table():
+        if row["batch_size"]:
+            assert float(row["train_loss"]) <= 0.01
+            assert float(row["test_accuracy"]) > 0.95
+            assert int(row["steps"]) > 0
+        else:
+            assert float(row["test_accuracy"]) < 0.3
+
+
+def test_starting_weights_can_be_made_again():
+    """Uniform within 1 / sqrt(inputs): the mean eigenvalue is a third of the shorter side's share."""
+    for spectrum in read_spectra(DATA / "training.nc", include="init"):
+        outputs, inputs = spectrum.meta["shape"]
+        rng = np.random.default_rng([spectrum.meta["seed"], 0])
+        first = rng.uniform(-1, 1, (512, 64)) / 8
+        matrix = first if spectrum.meta["layer"] == 0 else rng.uniform(-1, 1, (256, 512)) / np.sqrt(512)
+        assert matrix.shape == (outputs, inputs)
+        expected = np.linalg.svd(matrix.astype(np.float32).astype(float), compute_uv=False) ** 2 / 512
+        np.testing.assert_allclose(spectrum.eigenvalues, np.sort(expected), rtol=1e-6)
