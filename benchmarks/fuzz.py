@@ -194,6 +194,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--inputs", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", type=int, nargs="+", help="numbers of the inputs to try, and no others")
     asked = parser.parse_args()
     outcomes: dict[int, tuple[str, str]] = {}
     memory = 0
@@ -204,8 +205,9 @@ def main() -> None:
         for base in bases:
             if base.name != "explosive.pt":
                 read_spectra(base, exclude=EXCLUDE, min_size=20)
-        while len(outcomes) < asked.inputs:
-            rest = [number for number in range(asked.inputs) if number not in outcomes][:CHUNK]
+        numbers = asked.only or range(asked.inputs)
+        while len(outcomes) < len(numbers):
+            rest = [number for number in numbers if number not in outcomes][:CHUNK]
             chunk, used = run_chunk(asked.seed, rest, bases)
             outcomes |= chunk
             memory = max(memory, used)

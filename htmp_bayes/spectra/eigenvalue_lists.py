@@ -17,6 +17,9 @@ from htmp_bayes._errors import reason
 from htmp_bayes.spectra.spectrum import Spectrum, SpectrumError
 
 SUFFIXES = (".csv", ".json", ".parquet")
+MOST_ROWS = 10**7
+"""Eigenvalues that are read from a Parquet file: few bytes can stand for any number of rows."""
+
 _COLUMN, _LAYER, _SIDE = "eigenvalue", "layer", "n"
 
 
@@ -112,11 +115,17 @@ def _parquet(path: Path) -> list[dict[str, Any]]:
         raise SpectrumError(
             "Parquet is read by pyarrow, which is not installed; install htmp-bayes[parquet], or write CSV."
         ) from error
-    with path.open("rb") as file:
-        names = set(pyarrow.parquet.read_schema(file).names) & {_COLUMN, _LAYER, _SIDE}
-        file.seek(0)
-        table = pyarrow.parquet.read_table(file, columns=sorted(names))
-    return _layers(table.to_pydict())
+    try:
+        with path.open("rb") as file:
+            content = pyarrow.parquet.ParquetFile(file)
+            if content.metadata.num_rows > MOST_ROWS:
+                raise ValueError(
+                    f"it says that it has {content.metadata.num_rows} rows, more than {MOST_ROWS}"
+                )
+            names = set(content.schema_arrow.names) & {_COLUMN, _LAYER, _SIDE}
+            return _layers(content.read(columns=sorted(names)).to_pydict())
+    except pyarrow.ArrowException as error:
+        raise ValueError(reason(error)) from error
 
 
 def _layers(columns: dict[str, Iterable[Any]]) -> list[dict[str, Any]]:

@@ -94,6 +94,10 @@ class Spectrum:
 
         if not isinstance(self.name, str):
             raise SpectrumError(f"The name of a spectrum is a string, not {self.name!r}.")
+        if "\0" in self.name or not _encodable(self.name):
+            raise SpectrumError(
+                f"The name {self.name!r} holds a NUL or half a surrogate pair, which no file keeps; rename it."
+            )
         values = _as_eigenvalues(self.eigenvalues, _where(self.name))
         positive = np.sort(values[values > 0])
         positive.setflags(write=False)
@@ -249,6 +253,14 @@ def _rebuild(
     eigenvalues: np.ndarray, n: int, name: str, kind: Kind, zeros: int, meta: dict[str, Any]
 ) -> Spectrum:
     return Spectrum(eigenvalues, n, name=name, kind=kind, zeros=zeros, meta=meta)
+
+
+def _encodable(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _where(name: str) -> str:

@@ -81,6 +81,15 @@ def test_parquet_agrees_with_csv(tmp_path):
         read_spectra(tmp_path / "b.parquet")
 
 
+def test_parquet_of_more_rows_than_a_list_has_is_refused(tmp_path, monkeypatch):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table({"eigenvalue": VALUES}), tmp_path / "a.parquet")
+    monkeypatch.setattr("htmp_bayes.spectra.eigenvalue_lists.MOST_ROWS", 29)
+    with pytest.raises(SpectrumError, match="it has 30 rows, more than 29"):
+        read_spectra(tmp_path / "a.parquet", n=80)
+
+
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     (tmp_path / "a.parquet").write_bytes(b"PAR1")

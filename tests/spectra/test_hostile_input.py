@@ -98,6 +98,10 @@ def test_what_would_be_called_is_only_named():
     assert not Path("executed").exists()
 
 
+def test_a_string_with_escapes_that_there_are_not_is_data():
+    assert read_pickle(io.BytesIO(b"S'a\\q'\n.")) == "a\\q"
+
+
 def test_a_compressed_archive_is_refused(tmp_path):
     file = torch_archive(tmp_path / "m.pt", tensor_pickle() + bytes(10**6), zipfile.ZIP_DEFLATED)
     assert "compressed or encrypted" in refusal(file)
@@ -208,6 +212,14 @@ def test_onnx_values_outside_the_folder_are_refused(tmp_path):
         assert len(place) == len(b"external.data")
         (tmp_path / "model" / "m.onnx").write_bytes(content.replace(b"external.data", place))
         assert "outside its folder" in refusal(tmp_path / "model" / "m.onnx")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_names_that_no_file_keeps_are_refused(tmp_path, name):
+    header = json.dumps({name: {"dtype": "F64", "shape": [30, 40], "data_offsets": [0, 9600]}}).encode()
+    body = np.random.default_rng(1).normal(size=(30, 40)).tobytes()
+    (tmp_path / "m.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + body)
+    assert refusal(tmp_path / "m.safetensors")
 
 
 # Bombs and lies

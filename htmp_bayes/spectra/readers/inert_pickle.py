@@ -6,6 +6,7 @@ tensors needs is understood; any other opcode is an error. Opcodes: the module `
 """
 
 import pickletools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol, cast
@@ -89,14 +90,22 @@ def read_pickle(stream: Stream, persistent: list[Persistent] | None = None) -> A
     """
     machine = _Machine([] if persistent is None else persistent)
     try:
-        for opcode, argument, _ in pickletools.genops(cast("IO[bytes]", stream)):
-            if opcode.name == "STOP":
-                return machine.pop()
-            machine.step(opcode.name, argument)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # of escapes in strings, which are none of ours
+            return _run(machine, stream)
     except BrokenPickle:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError) as error:
         raise BrokenPickle("it is no whole pickle") from error
+
+
+def _run(machine: "_Machine", stream: Stream) -> Any:
+    for opcode, argument, _ in pickletools.genops(cast("IO[bytes]", stream)):
+        if opcode.name == "STOP":
+            return machine.pop()
+        machine.step(opcode.name, argument)
     raise BrokenPickle("it is no whole pickle")
 
 
