@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from htmp_bayes.checks import check
+    from htmp_bayes.comparison import compare_layers, compare_models
     from htmp_bayes.contest import LawComparison, compare_laws, save_comparison
     from htmp_bayes.fitting import fit
     from htmp_bayes.laws import HTMP, InverseHTMP, MarchenkoPastur, joint_logpdf, sample_ensemble
     from htmp_bayes.phases import PhaseConventions, phase_probabilities
+    from htmp_bayes.network import fit_network
     from htmp_bayes.plots import (
         plot_ecdf,
         plot_layers,
@@ -36,9 +38,12 @@ _HOMES = {
     "LawComparison": "htmp_bayes.contest",
     "check": "htmp_bayes.checks",
     "compare_laws": "htmp_bayes.contest",
+    "compare_layers": "htmp_bayes.comparison",
+    "compare_models": "htmp_bayes.comparison",
     "save_comparison": "htmp_bayes.contest",
     "fit": "htmp_bayes.fitting",
     "conjugate_kernel": "htmp_bayes.spectra.kernels",
+    "fit_network": "htmp_bayes.network",
     "joint_logpdf": "htmp_bayes.laws",
     "list_matrices": "htmp_bayes.spectra",
     "neural_tangent_kernel": "htmp_bayes.spectra.kernels",
@@ -67,8 +72,11 @@ __all__ = [
     "__version__",
     "check",
     "compare_laws",
+    "compare_layers",
+    "compare_models",
     "conjugate_kernel",
     "fit",
+    "fit_network",
     "joint_logpdf",
     "list_matrices",
     "neural_tangent_kernel",

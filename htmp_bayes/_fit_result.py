@@ -58,7 +58,7 @@ def fit_result(
     known = {"n": spectrum.n, "gamma": spectrum.gamma, "zeros": spectrum.zeros}
     groups = {
         "posterior": posterior,
-        "sample_stats": _sample_stats(sampled.sample_stats),
+        "sample_stats": sample_stats(sampled.sample_stats),
         "log_likelihood": log_likelihood,
         "observed_data": xr.Dataset(
             {"eigenvalues": ("eigenvalue", spectrum.eigenvalues)},
@@ -78,9 +78,8 @@ def fit_result(
             inverse,
         )
     result = xr.DataTree.from_dict(groups)
-    versions = {f"{package.replace('-', '_')}_version": version(package) for package in _PACKAGES}
     described = {"name": spectrum.name, "kind": spectrum.kind}
-    result.attrs = {**described, **settings, **sampled.attributes, **versions}
+    result.attrs = {**described, **settings, **sampled.attributes, **package_versions()}
     return result
 
 
@@ -102,7 +101,12 @@ def compressed_data(data: dict[str, Any], adjustment: Adjustment) -> xr.Dataset:
     )
 
 
-def _sample_stats(sampled: xr.Dataset) -> xr.Dataset:
+def sample_stats(sampled: xr.Dataset) -> xr.Dataset:
     """Keep what the samplers have in common, under ArviZ's names, without clock times."""
     renamed = sampled.rename({old: new for old, new in _STATISTICS.items() if old in sampled})
     return renamed[sorted(set(_STATISTICS.values()))].drop_attrs()
+
+
+def package_versions() -> dict[str, str]:
+    """Version of each package involved, under the names of attributes of a result."""
+    return {f"{package.replace('-', '_')}_version": version(package) for package in _PACKAGES}

@@ -1,0 +1,317 @@
+"""The model of a network: every layer's parameters, partially pooled over kind, depth and model."""
+
+import dataclasses
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from htmp_bayes.models.adjustment import Adjustment, softly_between
+from htmp_bayes.models.layer import CORRELATION_MAX, expected_log
+from htmp_bayes.models.layer_likelihood import LikelihoodSurrogate, saturated, softened
+from htmp_bayes.models.network_op import TABLES, NetworkLogLikelihood, tables
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+type Array = NDArray[np.float64]
+
+PARAMETERS = ("log_kappa", "logit_correlation", "log_scale")
+# Prior of the typical layer, and scales of the half-normal priors of the spreads, in the order of PARAMETERS.
+TYPICAL = np.array([np.log(10.0), logit(0.6 / CORRELATION_MAX), 0.0])
+TYPICAL_SD = np.array([1.5, 1.0, 2.0])
+KIND_SPREAD = np.array([0.75, 0.5, 1.0])
+MODEL_SPREAD = np.array([0.5, 0.3, 0.75])
+LAYER_SPREAD = np.array([0.75, 0.5, 1.0])
+DEPTH_SD = np.array([0.75, 0.5, 1.0])
+TARGET_ACCEPT = 0.95
+
+
+@dataclass(frozen=True)
+class Design:
+    """Which layer belongs where.
+
+    Attributes
+    ----------
+    kind, model : ndarray of int
+        Index of each layer's kind and model, shape ``(L,)``.
+    kinds, models : tuple of str
+        Their names.
+    depth : ndarray
+        Relative depth of each layer, from 0 to 1, shape ``(L,)``.
+    """
+
+    kind: NDArray[np.int64]
+    kinds: tuple[str, ...]
+    model: NDArray[np.int64]
+    models: tuple[str, ...]
+    depth: Array
+
+    @property
+    def shape(self) -> tuple[int, int, int, bool]:
+        """What a compiled model depends on: layers, kinds, models, and whether depths differ."""
+        return len(self.kind), len(self.kinds), len(self.models), bool(np.ptp(self.depth) > 0)
+
+
+def network_data(
+    design: Design,
+    layers: list[dict[str, Any]],
+    surrogates: list[LikelihoodSurrogate],
+    adjustments: list[Adjustment],
+) -> dict[str, Any]:
+    """Everything that distinguishes one network from another of the same shape, as the model's ``pm.Data``.
+
+    Parameters
+    ----------
+    design : Design
+        Which layer belongs where.
+    layers : list of dict
+        What :func:`~htmp_bayes.models.layer.layer_data` returns for each layer.
+    surrogates : list of LikelihoodSurrogate
+        Their likelihoods.
+    adjustments : list of Adjustment
+        Corrections of the likelihoods' curvature.
+
+    Returns
+    -------
+    dict
+        Arrays by name.
+    """
+    given = {name: np.array([layer[name] for layer in layers]) for name in ("gamma", "log_mean", "log_sd")}
+    summaries = [
+        _peak_and_spread(surrogate, adjustment, layer)
+        for surrogate, adjustment, layer in zip(surrogates, adjustments, layers, strict=True)
+    ]
+    peaks, spreads = np.array(summaries).transpose(1, 0, 2)
+    centred = 1 / (1 + (spreads[:, :2] / (0.6 * LAYER_SPREAD[:2])) ** 2)
+    scale = given["log_mean"] + np.log(5.0 / given["gamma"]) - expected_log(10.0, given["gamma"])
+    return {
+        **given,
+        **tables(surrogates),
+        "kind_index": design.kind,
+        "model_index": design.model,
+        "relative_depth": design.depth - design.depth.mean(),
+        "centred": centred,
+        "adjustment_centre": np.array([a.centre for a in adjustments]),
+        "adjustment_origin": np.array([a.origin for a in adjustments]),
+        "adjustment_stretch": np.array([a.stretch for a in adjustments]),
+        "usual_scale": float(scale.mean()),
+        "peaks": peaks,
+        "location_centre": peaks[:, 2],
+        "location_unit": spreads[:, 2],
+    }
+
+
+def _peak_and_spread(
+    surrogate: LikelihoodSurrogate, adjustment: Adjustment, layer: dict[str, Any]
+) -> tuple[Array, Array]:
+    """Maximum and standard deviations of the adjusted likelihood, in log kappa, logit correlation, location."""
+    (kappa, correlation, location), weights = surrogate.weighted_points()
+    expected = layer["log_mean"] + layer["log_sd"] * location
+    evaluated = np.stack([np.log(kappa), correlation, expected], axis=-1)
+    points = adjustment.origin + np.linalg.solve(adjustment.stretch, (evaluated - adjustment.centre).T).T
+    points[:, 1] = logit(np.clip(np.abs(points[:, 1]) / CORRELATION_MAX, 1e-3, 0.999))
+    points[:, 2] = (points[:, 2] - layer["log_mean"]) / layer["log_sd"]
+    mean = weights @ points
+    return points[weights.argmax()], np.sqrt(weights @ (points - mean) ** 2)
+
+
+def network_model(data: dict[str, Any], shape: tuple[int, int, int, bool]) -> "pm.Model":
+    r"""PyMC model of the spectra of a network's layers.
+
+    Three numbers describe layer l: :math:`\theta_l` = (log kappa, logit(correlation / 3), log scale), with
+    scale = kappa T / (2 gamma), the mean eigenvalue that the law has without correlation. The scale, and not
+    the temperature itself, is pooled: at equal scale the temperature is inversely proportional to kappa.
+    Each is, independently of the others,
+
+    .. math:: \theta_l \sim \mathrm{Normal}(\text{typical} + \text{kind effect} + \text{model effect}
+        + \text{depth trend} \cdot (\text{depth}_l - \overline{\text{depth}}),\ \text{layer spread}).
+
+    - ``typical``: normal, about kappa 10, correlation 0.6 and the mean scale of the layers, with standard
+      deviations 1.5, 1 and 2. The prior moves along when all eigenvalues are multiplied by a factor.
+    - ``kind_effect``, ``model_effect``: normal with sum zero; their spreads ``kind_spread`` and
+      ``model_spread`` are half-normal with scales (0.75, 0.5, 1) and (0.5, 0.3, 0.75).
+    - ``depth_trend``: change from the first layer to the last; normal with standard deviations (0.75, 0.5, 1).
+    - ``layer_spread``: half-normal with scales (0.75, 0.5, 1).
+
+    There is no kind effect where there is one kind, no model effect where there is one model, and no depth
+    trend where all depths are equal. The likelihood of each layer is that of
+    :func:`~htmp_bayes.models.layer.layer_model`, through the polynomials of
+    :mod:`~htmp_bayes.models.layer_likelihood`.
+
+    Log kappa and logit correlation are non-centred to the degree that a layer's own data leaves them open
+    (Papaspiliopoulos, Roberts & Sköld 2007, Statist. Sci. 22, 59); the scale, which the data always
+    determines, is centred.
+
+    Parameters
+    ----------
+    data : dict
+        What :func:`network_data` returns.
+    shape : tuple
+        `Design.shape`.
+
+    Returns
+    -------
+    pymc.Model
+        With the variables above, dimensions ``parameter``, ``kind``, ``model``, and ``log_kappa``,
+        ``logit_correlation``, ``location`` and ``log_likelihood`` of each ``layer``.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    layers, kinds, models, graded = shape
+    coords = {
+        "parameter": PARAMETERS, "layer": range(layers), "kind": range(kinds), "model": range(models),
+    }  # fmt: skip
+    with pm.Model(coords=coords) as model:
+        given = {name: pm.Data(name, value) for name, value in data.items()}
+        origin = pt.as_tensor(TYPICAL) + pt.stack([0.0, 0.0, given["usual_scale"]])
+        standard = pm.Normal("standard_typical", 0.0, 1.0, dims="parameter")
+        typical = pm.Deterministic("typical", origin + TYPICAL_SD * standard, dims="parameter")
+        means = [typical[i] + pt.zeros(layers) for i in range(3)]
+        if kinds > 1:
+            effect = _zero_sum_effect("kind", KIND_SPREAD, np.array([0.5, 1.0, 1.0]))
+            means = [means[i] + effect[i][given["kind_index"]] for i in range(3)]
+        if models > 1:
+            effect = _zero_sum_effect("model", MODEL_SPREAD, np.array([0.0, 0.5, 0.5]))
+            means = [means[i] + effect[i][given["model_index"]] for i in range(3)]
+        if graded:
+            slope = pm.Normal("depth_trend", 0.0, DEPTH_SD, dims="parameter")
+            means = [means[i] + slope[i] * given["relative_depth"] for i in range(3)]
+        spread = pm.HalfNormal("layer_spread", LAYER_SPREAD, dims="parameter")
+        log_kappa = _partly_centred("log_kappa", means[0], spread[0], given["centred"][:, 0])
+        logit_rho = _partly_centred("logit_correlation", means[1], spread[1], given["centred"][:, 1])
+        offset = pm.Flat("offset", dims="layer")
+        location = pm.Deterministic(
+            "location", given["location_centre"] + given["location_unit"] * offset, dims="layer"
+        )
+        expected = given["log_mean"] + given["log_sd"] * location
+        shift = (
+            log_kappa
+            - pt.log(2 * given["gamma"])
+            - expected_log(pt.exp(log_kappa), given["gamma"], pt.gammaln)
+        )
+        log_scale = pm.Deterministic("log_scale", expected + shift, dims="layer")
+        pm.Potential("scale_prior", pm.logp(pm.Normal.dist(means[2], spread[2]), log_scale))
+        points = _evaluated(given, log_kappa, CORRELATION_MAX * pt.sigmoid(logit_rho), expected)
+        values = NetworkLogLikelihood()(points, *(given[name] for name in TABLES))[0]
+        pm.Deterministic("log_likelihood", values, dims="layer")
+        pm.Potential("likelihood", values)
+    return model
+
+
+def _evaluated(given: dict[str, Any], log_kappa: Any, correlation: Any, expected: Any) -> Any:
+    """Where the polynomials are evaluated: `Adjustment.at`, in their coordinates."""
+    import pytensor.tensor as pt
+
+    away = pt.stack([log_kappa, correlation, expected], axis=1) - given["adjustment_origin"]
+    moved = given["adjustment_centre"] + pt.sum(given["adjustment_stretch"] * away[:, None, :], axis=2)
+    evaluated = [
+        saturated(softly_between(moved[:, 0], pt), pt.exp, pt.log),
+        softened(moved[:, 1], pt.log),
+        (moved[:, 2] - given["log_mean"]) / given["log_sd"],
+    ]
+    return pt.stack(evaluated, axis=1)
+
+
+def _zero_sum_effect(of: str, scale: Array, share: Array) -> Any:
+    """Effects with sum zero, non-centred where `share` is 0 and centred where it is 1."""
+    import pymc as pm
+
+    spread = pm.HalfNormal(f"{of}_spread", scale, dims="parameter")[:, None]
+    share = share[:, None]
+    sampled = pm.ZeroSumNormal(f"sampled_{of}", spread**share, dims=("parameter", of))
+    return pm.Deterministic(f"{of}_effect", spread ** (1 - share) * sampled, dims=("parameter", of))
+
+
+def _partly_centred(name: str, mean: Any, spread: Any, share: Any) -> Any:
+    """Make a normal variable of each layer, non-centred where `share` is 0 and centred where it is 1."""
+    import pymc as pm
+
+    sampled = pm.Normal(f"sampled_{name}", share * mean, spread**share, dims="layer")
+    value = mean + spread ** (1 - share) * (sampled - share * mean)
+    return pm.Deterministic(name, value, dims="layer")
+
+
+@functools.cache
+def _compiled_network(shape: tuple[int, int, int, bool], example: "_Key") -> tuple[Any, dict[str, int]]:
+    """Compile the model once for all networks of a shape, with the sizes of its unconstrained variables."""
+    import nutpie
+
+    model = network_model(example.data, shape)
+    start = model.initial_point()
+    names = {rv.name: model.rvs_to_values[rv].name for rv in model.free_RVs}
+    layout = {name: int(np.size(start[value])) for name, value in names.items()}
+    return nutpie.compile_pymc_model(model), layout
+
+
+def _initial_point(data: dict[str, Any], layout: dict[str, int], seed: int) -> Array:
+    """Start near the layers' own likelihoods, about the mean of all layers, with spreads of their prior's size."""
+    rng = np.random.default_rng(seed)
+    values = {name: 0.3 * rng.uniform(-1, 1, size) for name, size in layout.items()}
+    values["layer_spread"] += np.log(0.7 * LAYER_SPREAD)
+    for i, name in enumerate(PARAMETERS[:2]):
+        theta = np.clip(data["peaks"][:, i], TYPICAL[i] - 2.5, TYPICAL[i] + 2.5)
+        share, mean = data["centred"][:, i], theta.mean()
+        values["standard_typical"][i] = (mean - TYPICAL[i]) / TYPICAL_SD[i]
+        spread = np.exp(values["layer_spread"][i])
+        values[f"sampled_{name}"] = share * mean + (theta - mean) / spread ** (1 - share)
+    return np.concatenate(list(values.values()))
+
+
+class _Key:
+    """Data that a cache does not look at."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.data = data
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+def sample_network(
+    data: dict[str, Any],
+    shape: tuple[int, int, int, bool],
+    *,
+    draws: int,
+    tune: int,
+    chains: int,
+    random_seed: int,
+    cores: int | None = None,
+    progressbar: bool = False,
+) -> Any:
+    """Draws of the model's variables by NUTS."""
+    import nutpie
+
+    compiled, layout = _compiled_network(shape, _Key(data))
+    compiled = dataclasses.replace(
+        compiled.with_data(**{name: data[name] for name in data if name in compiled.shared_data}),
+        initial_point_func=functools.partial(_initial_point, data, layout),
+    )
+    return nutpie.sample(
+        compiled, draws=draws, tune=tune, chains=chains, cores=cores, seed=random_seed,
+        save_warmup=False, progress_bar=progressbar, target_accept=TARGET_ACCEPT,
+    )  # fmt: skip
+
+
+def correlation_of(logit_correlation: Any) -> Any:
+    """Correlation from the scale on which it is pooled."""
+    return CORRELATION_MAX * expit(logit_correlation)
+
+
+def evaluated_points(
+    log_kappa: Array, logit_correlation: Array, location: Array, layer: dict[str, Any], adjustment: Adjustment
+) -> Array:
+    """Kappa, correlation and location at which a layer's likelihood is evaluated, shape ``(K, 3)``."""
+    expected = layer["log_mean"] + layer["log_sd"] * location
+    points = np.stack([log_kappa, correlation_of(logit_correlation), expected], axis=-1)
+    moved = np.array([adjustment.at(point)[0] for point in points])
+    moved[:, 0] = np.exp(moved[:, 0])
+    moved[:, 2] = (moved[:, 2] - layer["log_mean"]) / layer["log_sd"]
+    return moved

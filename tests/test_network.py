@@ -1,0 +1,92 @@
+"""`fit_network`: one small network of two models, and what is refused before anything is computed."""
+
+import arviz as az
+import numpy as np
+import pytest
+import xarray as xr
+
+import htmp_bayes as hb
+from htmp_bayes.fitting import FitError
+from htmp_bayes.network import _design, _layers, fit_network
+
+
+def spectrum(name, seed=1, kind="weight"):
+    matrix = np.random.default_rng(seed).normal(size=(30, 90))
+    return hb.Spectrum.from_matrix(matrix, name=name, kind=kind)
+
+
+@pytest.fixture(scope="module")
+def result():
+    models = {
+        model: [spectrum(f"h.{i}.{part}", seed=10 * i + k) for i, part in enumerate(("fc1", "fc2"))]
+        for k, model in enumerate("ab")
+    }
+    return fit_network(models, draws=100, tune=300, chains=2, random_seed=1)
+
+
+@pytest.mark.slow
+def test_every_layer_has_its_parameters_and_coordinates(result):
+    posterior = result["posterior"]
+    assert list(posterior.coords["layer"].values) == ["a/h.0.fc1", "a/h.1.fc2", "b/h.0.fc1", "b/h.1.fc2"]
+    constant = result["constant_data"]
+    assert list(constant["layer_kind"].values) == ["up", "down", "up", "down"]
+    assert list(constant["layer_model"].values) == ["a", "a", "b", "b"]
+    assert list(constant["layer_depth"].values) == [0.0, 1.0, 0.0, 1.0]
+    for name in ("kappa", "temperature", "correlation", "tail_index", "scale"):
+        assert posterior[name].dims == ("chain", "draw", "layer")
+        assert np.isfinite(posterior[name]).all()
+        assert posterior[f"model_{name}"].dims == ("chain", "draw", "model")
+    for name in ("typical", "kind_effect", "model_effect", "depth_trend", "layer_spread"):
+        assert "parameter" in posterior[name].dims
+    assert np.allclose(posterior["kind_effect"].sum("kind"), 0, atol=1e-9)
+    assert np.allclose(posterior["scale"], posterior["kappa"] * posterior["temperature"] * 1.5)
+
+
+@pytest.mark.slow
+def test_arviz_summarises_it(result):
+    summary = az.summary(result, var_names=["kappa", "model_kappa", "typical"])
+    assert "kappa[a/h.0.fc1]" in summary.index
+
+
+@pytest.mark.slow
+def test_the_polynomials_cost_is_reported_and_small(result):
+    assert 0 < result.attrs["surrogate_error"] < 0.5
+    assert result.attrs["surrogate_log_weight_sd"] < 0.5
+    assert result.attrs["surrogate_pareto_k"] < 0.7
+
+
+@pytest.mark.slow
+def test_it_survives_a_file_and_is_compared(result, tmp_path):
+    result.to_netcdf(tmp_path / "network.nc")
+    with xr.open_datatree(tmp_path / "network.nc") as read:
+        models = hb.compare_models(read, "a", "b")
+        layers = hb.compare_layers(read)
+    assert list(models.parameter) == ["kappa", "correlation", "tail_index", "temperature"]
+    assert len(layers) == 6 * 4
+    assert models.p_less.between(0, 1).all()
+
+
+def test_kinds_and_depths_can_be_given():
+    spectra = [spectrum("x.1"), spectrum("x.2", 2), spectrum("x.3", 3)]
+    layers = _layers(spectra, kinds={"x.2": "gate"}, depth=[3, 2, 1])
+    assert [layer.kind for layer in layers] == ["other", "gate", "other"]
+    design = _design(layers)
+    assert design.kinds == ("other", "gate")
+    assert list(design.depth) == [3.0, 2.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "sentence"),
+    [
+        ([spectrum("a")], {}, "at least two layers"),
+        ([spectrum("a"), spectrum("a", 2)], {}, "'a' for one; rename"),
+        ([spectrum("a"), spectrum("b")], {"kinds": ["up"]}, "kinds has 1 entries for 2 layers"),
+        ([spectrum("a"), spectrum("b")], {"depth": {"c": 1.0}}, "depth names a layer that is not there: 'c'"),
+        ([spectrum("a"), spectrum("b", kind="kernel")], {}, "kernel spectra follow the inverse law"),
+        ([spectrum("a"), spectrum("b")], {"population": "point"}, "population is one of"),
+        ([spectrum("a"), spectrum("b")], {"draws": 0}, "draws must be a whole number"),
+    ],
+)
+def test_wrong_input_is_said_before_anything_is_computed(arguments, options, sentence):
+    with pytest.raises(FitError, match=sentence):
+        fit_network(arguments, **options)
