@@ -15,6 +15,7 @@ from htmp_bayes._errors import HTMPError
 from htmp_bayes.cli.terminal import printable, progress, show
 
 if TYPE_CHECKING:
+    import xarray as xr
     from rich.table import Table
 
 FAILED_CHECK, WRONG_INPUT, INTERRUPTED = 1, 2, 130
@@ -190,6 +191,9 @@ def fit(
             metavar="ADDRESS", help="Fit on the Dask cluster of this scheduler instead.", show_default=False
         ),
     ] = None,
+    pool: Annotated[
+        bool, typer.Option("--pool", help="Fit all layers together; each file is a model of its own.")
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -198,6 +202,9 @@ def fit(
     Writes OUT/<layer>/posterior.nc (a DataTree that ArviZ works on), OUT/<layer>/spectrum.png,
     OUT/summary.csv and OUT/run.json. If a run is interrupted or killed, the same command
     goes on with the layers that are missing, to the same results.
+
+    With --pool all layers are fitted together, partially pooled over kind, depth and model: OUT/network.nc,
+    OUT/layers.png, and the tables that htmp-bayes compare prints.
 
     Exit codes: 0 every posterior of the run passes the check; 1 all is written, but one of them fails it, for
     reasons given on standard error; 2 wrong input or usage, or a place that cannot be written, in one
@@ -209,6 +216,15 @@ def fit(
 
     choice = _choice(include, exclude, min_size, max_size, types, heads, positions, fused, n)
     settings = {"population": str(population), "draws": draws, "tune": tune, "chains": chains, "seed": seed}
+    if pool:
+        from htmp_bayes.cli.pooled_run import pool_files
+
+        if jobs != 1 or dask is not None:
+            raise HTMPError("--pool fits all layers together: leave --jobs and --dask out.")
+        _show_network(
+            out, pool_files(files, choice, RunFolder(out, {**settings, "pool": True}, sys.argv), quiet), quiet
+        )
+        return
     run = RunFolder(out, settings, sys.argv)
     try:
         fit_files(files, choice, run, quiet, jobs, dask)
@@ -222,6 +238,42 @@ def fit(
     for row in unusable:
         _say(f"{row['layer']}: {row['reasons']}")
     if unusable:
+        raise typer.Exit(FAILED_CHECK)
+
+
+@app.command()
+def compare(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The folder of a run of fit --pool.", show_default=False)
+    ],
+    layer: Annotated[
+        str | None, typer.Option(help="Compare this layer with all others.", show_default=False)
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Compare the models, or the layers, of a pooled fit: ratios of the parameters and what speaks for them.
+
+    Prints the contrasts of all pairs of models, or of LAYER with all other layers, with 90 % intervals, the
+    probability that the first is smaller, and the probability that the two are within 10 %. Writes
+    RUN/compare_models.csv (several models), RUN/compare_layers.csv and RUN/layers.png.
+
+    Exit codes: 0 well; 1 the posterior fails a check, for reasons on standard error; 2 wrong input.
+    """
+    from htmp_bayes.cli.pooled_run import open_network
+
+    _show_network(run, open_network(run), quiet, layer)
+
+
+def _show_network(out: Path, result: "xr.DataTree", quiet: bool, layer: str | None = None) -> None:
+    from htmp_bayes.cli.pooled_run import contrast_table, failures, write_comparison
+
+    table = write_comparison(out, result, layer)
+    if not quiet:
+        show(lambda one_line: contrast_table(table))
+    reasons = failures(result)
+    for reason in reasons:
+        _say(f"{out}: {reason}")
+    if reasons:
         raise typer.Exit(FAILED_CHECK)
 
 

@@ -90,9 +90,13 @@ class LayerLikelihood:
     Examples
     --------
     >>> from htmp_bayes.models.layer import layer_data
-    >>> likelihood = LayerLikelihood(layer_data(np.linspace(0.5, 2.0, 50), gamma=0.25))
-    >>> print(f"{likelihood.value(20.0, 0.2, 0.0):.3f}")
-    -36.139
+    >>> from htmp_bayes.laws import HTMP
+    >>> eigenvalues = np.linspace(0.5, 2.0, 50)
+    >>> data = layer_data(eigenvalues, gamma=0.25)
+    >>> law = HTMP(20.0, 0.25, np.exp(log_temperature(20.0, 0.0, data)), correlation=0.2)
+    >>> difference = LayerLikelihood(data).value(20.0, 0.2, 0.0) - law.logpdf(eigenvalues).sum()
+    >>> bool(abs(difference) < 1e-3)
+    True
     """
 
     def __init__(self, data: dict[str, Any]) -> None:
@@ -216,7 +220,7 @@ class LikelihoodSurrogate:
 
     def at(self, z: Array) -> Array:
         """Log-likelihood at coordinates of shape ``(K, 3)`` within the box."""
-        squeezed = chebyshev.chebval3d(*z.T, self.coefficients)
+        squeezed = chebyshev.chebval3d(z[:, 0], z[:, 1], z[:, 2], self.coefficients)
         return self.box.top - RANGE * np.expm1(squeezed / RANGE)
 
     def weighted_points(self, size: int = 4000) -> tuple[Array, Array]:

@@ -1,0 +1,155 @@
+"""`htmp-bayes fit --pool` and `htmp-bayes compare`: layers fitted together, and their contrasts."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from htmp_bayes._errors import HTMPError, reason
+from htmp_bayes._files import replacing
+from htmp_bayes._numbers import short
+from htmp_bayes.cli.run_folder import RunFolder
+from htmp_bayes.cli.terminal import printable, progress
+from htmp_bayes.spectra import Spectrum, read_spectra
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from rich.table import Table
+
+NETWORK, PICTURE = "network.nc", "layers.png"
+MODELS, LAYERS = "compare_models.csv", "compare_layers.csv"
+
+
+def pool_files(
+    files: Sequence[Path], choice: Mapping[str, Any], run: RunFolder, quiet: bool
+) -> "xr.DataTree":
+    """Fit all layers of the files together, each file as a model, unless the run has done so.
+
+    Parameters
+    ----------
+    files : sequence of pathlib.Path
+        Checkpoints, collections, folders.
+    choice : mapping
+        What of them to read: the further arguments of `htmp_bayes.read_spectra`.
+    run : RunFolder
+        Where the result goes.
+    quiet : bool
+        Show no progress.
+
+    Raises
+    ------
+    HTMPError
+        A ValueError, if a file, a layer or the folder for the results cannot be used.
+    """
+    from htmp_bayes.network import fit_network
+
+    models = _models(files, choice, quiet)
+    inputs = {f"{model}/{s.name}": s.digest for model, spectra in models.items() for s in spectra}
+    with run.writing(inputs):
+        if (run.path / NETWORK).exists():
+            return open_network(run.path)
+        settings = {name: value for name, value in run.settings.items() if name not in ("seed", "pool")}
+        with progress("preparing", quiet) as advance:
+            spectra = models if len(models) > 1 else next(iter(models.values()))
+            result = fit_network(spectra, random_seed=run.settings["seed"], progress=advance, **settings)
+        run.write(NETWORK, result.to_netcdf)
+    return result
+
+
+def _models(files: Sequence[Path], choice: Mapping[str, Any], quiet: bool) -> dict[str, list[Spectrum]]:
+    names = [file.stem if file.suffix else file.name for file in files]
+    if len(set(names)) < len(names):
+        raise HTMPError("Two of the files have the same name; models are told apart by it, so rename one.")
+    with progress("reading", quiet) as advance:
+        return {
+            name: read_spectra([file], progress=advance, **choice)
+            for name, file in zip(names, files, strict=True)
+        }
+
+
+def open_network(folder: Path) -> "xr.DataTree":
+    """Read the result of a pooled fit from the folder of its run."""
+    import xarray as xr
+
+    path = folder / NETWORK
+    if not path.is_file():
+        raise HTMPError(f"{folder} holds no pooled fit ({NETWORK}); make one by htmp-bayes fit --pool.")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            return tree.load()
+    except (OSError, ValueError) as error:
+        raise HTMPError(f"{path} cannot be read ({reason(error)}); fit anew with another --out.") from error
+
+
+def write_comparison(folder: Path, result: "xr.DataTree", layer: str | None = None) -> "pd.DataFrame":
+    """Write the contrasts and the picture of the layers; what is to be shown of them.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder of the run.
+    result : xarray.DataTree
+        What `htmp_bayes.fit_network` returned.
+    layer : str, optional
+        Show the contrasts of this layer with all others; by default those of the models, or of the first
+        layer if there is one model.
+    """
+    from htmp_bayes.comparison import compare_layers, compare_models
+    from htmp_bayes.plots import plot_layers
+
+    layers = result["posterior"].coords["layer"].to_numpy()
+    shown = compare_layers(result, layer or str(layers[0]))
+    tables = {LAYERS: compare_layers(result)}
+    if result["posterior"].sizes["model"] > 1:
+        tables[MODELS] = compare_models(result)
+        shown = tables[MODELS] if layer is None else shown
+    try:
+        for name, table in tables.items():
+            with replacing(folder / name) as temporary:
+                table.to_csv(temporary, index=False)
+        with replacing(folder / PICTURE) as temporary:
+            plot_layers(result, ("kappa", "correlation")).savefig(temporary)
+    except OSError as error:
+        raise HTMPError(f"{folder} cannot be written ({reason(error)}).") from error
+    return shown
+
+
+def contrast_table(contrasts: "pd.DataFrame") -> "Table":
+    """Table of contrasts: medians, 90 % intervals and probabilities."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for heading in ("first", "second"):
+        table.add_column(heading, overflow="fold", min_width=8)
+    for heading in ("parameter", "ratio", "90 % interval", "P(first < second)", "P(within 10 %)"):
+        table.add_column(heading, justify="right")
+    for row in contrasts.itertuples():
+        table.add_row(
+            Text(printable(row.first)), Text(printable(row.second)), row.parameter, short(row.median),
+            Text(f"[{short(row.q5, 2)}, {short(row.q95, 2)}]"), f"{row.p_less:.3f}", f"{row.p_rope:.3f}",
+        )  # fmt: skip
+    return table
+
+
+def failures(result: "xr.DataTree") -> list[str]:
+    """Say why the posterior of a network cannot be used as it is, one sentence for each reason."""
+    import arviz as az
+
+    from htmp_bayes.checks import R_HAT_MAX
+
+    reasons = []
+    diverging = int(result["sample_stats"]["diverging"].sum())
+    if diverging:
+        reasons.append(f"{diverging} draws diverged; fit with more tuning steps.")
+    if result["posterior"].sizes["chain"] > 1:
+        posterior = result["posterior"].to_dataset()
+        r_hat = {str(name): float(value.max()) for name, value in az.rhat(posterior).data_vars.items()}
+        worst = max(r_hat, key=lambda name: r_hat[name])
+        if not r_hat[worst] <= R_HAT_MAX:
+            reasons.append(
+                f"R-hat is {r_hat[worst]:.3f} for {worst} (more than {R_HAT_MAX}); fit with more tuning steps "
+                "and draws."
+            )
+    return reasons

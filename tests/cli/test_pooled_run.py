@@ -1,0 +1,98 @@
+"""`fit --pool` and `compare`: what they write and say, with independent draws in place of the sampler's."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import htmp_bayes as hb
+
+
+def pooled(spectra, random_seed, draws, chains, diverging=0):
+    models = spectra if isinstance(spectra, dict) else {"network": spectra}
+    layers = [
+        f"{m}/{s.name}" if len(models) > 1 else s.name for m, members in models.items() for s in members
+    ]
+    rng, dims = np.random.default_rng(random_seed), ("chain", "draw")
+    variables = {}
+    for name in ("kappa", "correlation", "tail_index", "temperature"):
+        variables[name] = ((*dims, "layer"), rng.uniform(1, 2, (chains, draws, len(layers))))
+        variables[f"model_{name}"] = ((*dims, "model"), rng.uniform(1, 2, (chains, draws, len(models))))
+    flags = np.arange(chains * draws).reshape(chains, draws) < diverging
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": xr.Dataset(variables, coords={"layer": layers, "model": list(models)}),
+            "sample_stats": xr.Dataset({"diverging": (dims, flags)}),
+        }
+    )
+    tree.attrs = {"name": "network", "kind": "network"}
+    return tree
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    asked = []
+
+    def fit_network(spectra, *, random_seed, draws, chains, progress, tune, population):
+        asked.append(spectra)
+        return pooled(spectra, random_seed, draws, chains)
+
+    monkeypatch.setattr("htmp_bayes.network.fit_network", fit_network)
+    return asked
+
+
+@pytest.fixture
+def two_models(tmp_path):
+    rng = np.random.default_rng(2)
+    for model in ("a", "b"):
+        spectra = [hb.Spectrum.from_matrix(rng.normal(size=(30, 90)), name=f"h.{i}") for i in range(2)]
+        hb.save_spectra(spectra, tmp_path / f"{model}.nc")
+    return [tmp_path / "a.nc", tmp_path / "b.nc"]
+
+
+SHORT = ("--draws", "4000", "--chains", "2", "--seed", "1")
+
+
+def test_each_file_is_a_model_and_all_is_written(run, fits, two_models, tmp_path):
+    code, out, err = run("fit", *two_models, "--out", tmp_path / "run", "--pool", *SHORT)
+    assert (code, err) == (0, "")
+    assert sorted(fits[0]) == ["a", "b"]
+    assert "P(first < second)" in out
+    assert "tail_index" in out
+    written = {file.name for file in (tmp_path / "run").iterdir()}
+    assert written >= {"network.nc", "compare_models.csv", "compare_layers.csv", "layers.png", "run.json"}
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["pool"] is True
+
+
+def test_a_second_run_does_not_fit_again(run, fits, two_models, tmp_path):
+    for _ in range(2):
+        assert run("fit", *two_models, "--out", tmp_path / "run", "--pool", *SHORT)[0] == 0
+    assert len(fits) == 1
+
+
+def test_compare_says_the_same_and_can_name_a_layer(run, fits, two_models, tmp_path):
+    said = run("fit", *two_models, "--out", tmp_path / "run", "--pool", *SHORT)[1]
+    assert run("compare", tmp_path / "run")[1] == said
+    code, out, _ = run("compare", tmp_path / "run", "--layer", "b/h.1")
+    assert code == 0
+    assert out.count("b/h.1") == 3 * 4
+
+
+def test_what_is_wrong_is_said_in_one_sentence(run, fits, two_models, tmp_path):
+    code, _, err = run("compare", tmp_path / "nothing")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "holds no pooled fit" in err
+    code, _, err = run("fit", *two_models, "--out", tmp_path / "run", "--pool", "--jobs", "2")
+    assert code == 2
+    assert "leave --jobs" in err
+
+
+def test_a_posterior_that_fails_is_told_by_the_exit_code(run, monkeypatch, two_models, tmp_path):
+    def fit_network(spectra, *, random_seed, draws, chains, **settings):
+        return pooled(spectra, random_seed, draws, chains, diverging=3)
+
+    monkeypatch.setattr("htmp_bayes.network.fit_network", fit_network)
+    code, _, err = run("fit", *two_models, "--out", tmp_path / "run", "--pool", *SHORT)
+    assert code == 1
+    assert "3 draws diverged" in err
