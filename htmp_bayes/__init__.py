@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from htmp_bayes.contest import LawComparison, compare_laws, save_comparison
     from htmp_bayes.fitting import fit
     from htmp_bayes.laws import HTMP, InverseHTMP, MarchenkoPastur, joint_logpdf, sample_ensemble
-    from htmp_bayes.phases import PhaseConventions, phase_probabilities
     from htmp_bayes.network import fit_network
+    from htmp_bayes.phases import PhaseConventions, phase_probabilities
     from htmp_bayes.plots import (
         plot_ecdf,
         plot_layers,
