@@ -112,7 +112,7 @@ def log_ticks(axis: "Axis", most: int = 6) -> None:
     most : int
         How many labels there is room for.
     """
-    from matplotlib.ticker import FixedLocator, LogFormatterSciNotation, NullLocator
+    from matplotlib.ticker import FixedLocator, NullLocator
 
     lower, upper = axis.get_view_interval()
     decades = np.arange(np.floor(np.log10(lower)), np.ceil(np.log10(upper)) + 1)
@@ -123,10 +123,24 @@ def log_ticks(axis: "Axis", most: int = 6) -> None:
             break
     places = places[:: -(-places.size // most) or 1]
     axis.set_major_locator(FixedLocator(list(places)))
-    # 0.01 to 1000 as they are, and powers of ten beyond.
     plain = places.size and places.min() >= 1e-2 and places.max() <= 1e3
-    axis.set_major_formatter("{x:g}" if plain else LogFormatterSciNotation(minor_thresholds=(99, 99)))
+    axis.set_major_formatter("{x:g}" if plain else lambda x, _: in_powers(x))
     axis.set_minor_locator(NullLocator())
+
+
+def in_powers(number: float) -> str:
+    """Write a positive number of one or two digits with a power of ten.
+
+    Mathtext would look the same, and its parser takes half of the time that a picture takes.
+
+    Examples
+    --------
+    >>> in_powers(0.001), in_powers(2e-4), in_powers(1.5e12)
+    ('10⁻³', '2×10⁻⁴', '1.5×10¹²')
+    """
+    digits, _, exponent = f"{number:.1e}".partition("e")
+    power = "10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return power if digits == "1.0" else f"{digits.removesuffix('.0')}×{power}"
 
 
 def legend_below(figure: "FigureBase", ax: "Axes") -> None:
