@@ -8,7 +8,7 @@ from tests.plots.results import noise_spectrum, result_of
 NASTY = '<script>alert("x")</script>&\x1b[2J\ud800'
 
 
-def layer_result(name, *, diverging=0, misfit=False, spikes=(), kappa=40.0):
+def layer_result(name, *, diverging=0, misfit=False, spikes=(), kappa=40.0, correlation=0.015):
     """A result as `fit` makes it, with independent draws in place of the sampler's."""
     eigenvalues = noise_spectrum(1).copy()
     if misfit:
@@ -18,7 +18,7 @@ def layer_result(name, *, diverging=0, misfit=False, spikes=(), kappa=40.0):
     posterior = {
         "kappa": kappa * rng.uniform(0.95, 1.05, shape),
         "temperature": rng.uniform(0.012, 0.013, shape),
-        "correlation": rng.uniform(0.01, 0.02, shape),
+        "correlation": correlation * rng.uniform(0.7, 1.3, shape),
         "tail_index": rng.uniform(4, 6, shape),
     }
     result["posterior"] = xr.DataTree(
