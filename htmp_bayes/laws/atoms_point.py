@@ -12,7 +12,7 @@ import math
 import numba
 import numpy as np
 
-from htmp_bayes.laws.contour import DROP, path_slope, population_sums, potential, reach, trace_descent
+from htmp_bayes.laws.contour import DROP, first_step, population_sums, potential, trace_descent
 from htmp_bayes.laws.exact_point import (
     MAX_VERTICES,
     MOMENTS,
@@ -50,11 +50,7 @@ def atoms_rule(rho: float, positions: np.ndarray, weights: np.ndarray) -> np.nda
 def _band(log_y, t0, s, c, rule, row):
     y = math.exp(log_y)
     l0, l0_rho = potential(t0, rule)
-    _, curvature = path_slope(t0, y, s + 1.0, c + 1.0, rule)
-    direction = np.exp(0.5j * (math.pi - np.angle(curvature)))
-    if direction.real < 0.0:
-        direction = -direction
-    length = min(3.5 / math.sqrt(abs(curvature)), reach(t0, 0.0, rule))
+    direction, length = first_step(t0, y, s + 1.0, c + 1.0, 0.0, rule)
     moments = np.zeros(MOMENTS, np.complex128)
     vertices = np.empty(MAX_VERTICES, np.complex128)
     for side in (1.0, -1.0):

@@ -152,6 +152,27 @@ def reach(t: complex, rho: float, rule: np.ndarray) -> float:
 
 
 @_jit
+def first_step(t0: complex, y: complex, s1: float, c1: float, rho: float, rule: np.ndarray):
+    """Direction of descent from the saddle point ``t0`` and the length of the first panels on either side.
+
+    3.5 widths of the integrand, less where the saddle point is about to merge with another (at the edges of the
+    spectrum for large kappa): its curvature there says nothing about the next panel, the slope at its end does.
+    """
+    _, curvature = path_slope(t0, y, s1, c1, rule)
+    direction = np.exp(0.5j * (math.pi - np.angle(curvature)))
+    if direction.real < 0.0:
+        direction = -direction
+    length = min(3.5 / math.sqrt(abs(curvature) + 1e-300), reach(t0, rho, rule))
+    for _ in range(60):
+        ahead, _ = path_slope(t0 + length * direction, y, s1, c1, rule)
+        behind, _ = path_slope(t0 - length * direction, y, s1, c1, rule)
+        if max(abs(ahead), abs(behind)) * length < 16.0:
+            break
+        length *= 0.7
+    return direction, length
+
+
+@_jit
 def _downhill(slope, t, side):
     """Direction of descent at ``t``, leaning away from the real axis."""
     size = abs(slope)
@@ -191,9 +212,14 @@ def trace_descent(start, direction, length, side, drop, y, s1, c1, rho, rule, ve
                 # Beyond its own needs the path serves smaller y, whose integrands change more slowly here.
                 length = EXTRA_STEP
             length = min(length, reach(t, rho, rule))
-        middle = t + 0.5 * length * direction
-        middle = complex(middle.real, min(middle.imag, 0.0))
-        slope, _ = path_slope(middle, y, s1, c1, rule)
+        for _ in range(40):
+            middle = t + 0.5 * length * direction
+            middle = complex(middle.real, min(middle.imag, 0.0))
+            slope, _ = path_slope(middle, y, s1, c1, rule)
+            if abs(slope) * length < 12.0:
+                break
+            # The curvature here was no guide to the slope there, as where two saddle points are about to merge.
+            length *= 0.7
         if count > 0:
             direction = _downhill(slope, middle, side)
         following = t + length * direction

@@ -24,6 +24,7 @@ from htmp_bayes.laws.contour import (
     GAUSS_RUNNING,
     GAUSS_WEIGHTS,
     MAX_STEP,
+    first_step,
     path_slope,
     point_mass_saddle,
     population_sums,
@@ -169,11 +170,8 @@ def bulk_saddle(y, s, c, rho, rule):
     t0 = _saddle_start(y, s + 1.0, c + 1.0, rho)
     if rho > 0.0:
         t0, _ = saddle(t0, y, s + 1.0, c + 1.0, rule)
-    _, curvature = path_slope(t0, y, s + 1.0, c + 1.0, rule)
-    direction = np.exp(0.5j * (math.pi - np.angle(curvature)))
-    if direction.real < 0.0:
-        direction = -direction
-    return t0, direction, min(3.5 / math.sqrt(abs(curvature)), reach(t0, rho, rule))
+    direction, length = first_step(t0, y, s + 1.0, c + 1.0, rho, rule)
+    return t0, direction, length
 
 
 @_jit
@@ -284,13 +282,19 @@ def _last_descending(a, b, side, y, s, c, upper, population, rule, constants):
 
 
 @_jit
-def _real_step(a, first, y, s, c, rho, rule):
+def _real_step(a, side, first, y, s, c, rho, rule):
     slope, curvature = _real_slope(a, y, s + 1.0, c + 1.0, rule)
     size = math.sqrt(abs(curvature)) + 1e-300
     length = (
         3.5 / size if first else min(8.0 / (abs(slope) + 1e-300), 2.0 * abs(slope) / size**2 + 2.0 / size)
     )
-    return min(length, reach(complex(a, 0.0), rho, rule))
+    length = min(length, reach(complex(a, 0.0), rho, rule))
+    for _ in range(60):
+        # Near an edge of the spectrum the curvature passes through 0 and says nothing about the panel.
+        if abs(_real_slope(a + side * length, y, s + 1.0, c + 1.0, rule)[0]) * length < 24.0:
+            break
+        length *= 0.7
+    return length
 
 
 @_jit
@@ -303,7 +307,9 @@ def _add_real_leg(moments, side, inward, reference, q0, lift, y, s, c, upper, po
     silent = False
     for count in range(MAX_PANELS):
         length = (
-            reach(complex(a, 0.0), rho, rule) if silent else _real_step(a, count == 0, y, s, c, rho, rule)
+            reach(complex(a, 0.0), rho, rule)
+            if silent
+            else _real_step(a, side, count == 0, y, s, c, rho, rule)
         )
         b = a + side * length
         turn = inward and not _descends(b, side, y, s, c, upper, population, rule, constants)

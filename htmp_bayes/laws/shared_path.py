@@ -41,10 +41,19 @@ FAR_DROP = 400.0
 NEGLIGIBLE = 38.0
 # A sum smaller than this fraction of the sum of its absolute values has lost digits.
 CANCELLATION = 0.02
-# A Gauss panel resolves a change of the exponent of this size, and larger ones where the integrand is small.
-RESOLVED = 9.0
+# With Im mu a smaller fraction of the sum of absolute values, rounding costs more than 1e-11 (or 1e-9 with correlation)
+# of f; with large c, whose phases carry a rounding error of c * 1e-16, a larger fraction is asked for.
+_SMALLEST_SHARE = 1e-4
+_SMALLEST_CORRELATED_SHARE = 1e-6
+# A Gauss panel of 20 nodes resolves a change of the exponent of this size to 1e-19 (remainder term, DLMF 3.5.19),
+# and larger ones where the integrand is small.
+RESOLVED = 18.0
+# What a path did for a point: nothing, its row, or proof that the point lies in a tail and needs a path of its own.
+NOT_SERVED, SERVED, IN_TAIL = range(3)
 
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+# Only order and contraction of sums and products are freed here, so that loops use vector instructions.
+_jit_sum = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 
 
 @_jit
@@ -121,8 +130,9 @@ def _trace_curve(left, right, y_low, s1, c1, rho, rule, vertices):
 def _fill_table(vertices, panels, s, c, rule, columns, nodes):
     """Tabulate, at all nodes of the path, what does not depend on y.
 
-    ``columns`` gets the moments' factors, ``nodes`` ten real numbers a node: real and imaginary part of the
-    exponent, of v and of the slope (s+1) + (c+1) M, then log|M/v|, the panel's length, |weight| and |weight M/v|.
+    ``columns`` gets the moments' factors, first their real parts and then their imaginary ones; ``nodes`` ten
+    numbers: real and imaginary part of the exponent, of v and of the slope (s+1) + (c+1) M, then log|M/v|, the
+    panel's length, |weight| and |weight M/v|.
     """
     l_a, l_a_rho = potential(vertices[0], rule)
     size = GAUSS_NODES.size
@@ -136,8 +146,8 @@ def _fill_table(vertices, panels, s, c, rule, columns, nodes):
             t = vertices[i] + half * (1.0 + GAUSS_NODES[k])
             m[k], _, m_rho[k], one_plus_m = population_sums(t, rule)
             slope = (s - c) + (c + 1.0) * one_plus_m
-            nodes[i * size + k, 4] = slope.real
-            nodes[i * size + k, 5] = slope.imag
+            nodes[4, i * size + k] = slope.real
+            nodes[5, i * size + k] = slope.imag
             total += GAUSS_WEIGHTS[k] * m[k]
             total_rho += GAUSS_WEIGHTS[k] * m_rho[k]
         for k in range(size):
@@ -152,113 +162,252 @@ def _fill_table(vertices, panels, s, c, rule, columns, nodes):
             n = i * size + k
             exponent = (s + 1.0) * t - c * l_here
             size_q = abs(m[k] / v)
-            nodes[n, 0] = exponent.real
-            nodes[n, 1] = exponent.imag
-            nodes[n, 2] = v.real
-            nodes[n, 3] = v.imag
-            nodes[n, 6] = math.log(size_q + 1e-300)
-            nodes[n, 7] = 2.0 * abs(half)
-            nodes[n, 8] = abs(half) * GAUSS_WEIGHTS[k]
-            nodes[n, 9] = nodes[n, 8] * size_q
+            nodes[0, n] = exponent.real
+            nodes[1, n] = exponent.imag
+            nodes[2, n] = v.real
+            nodes[3, n] = v.imag
+            nodes[6, n] = math.log(size_q + 1e-300)
+            nodes[7, n] = 2.0 * abs(half)
+            nodes[8, n] = abs(half) * GAUSS_WEIGHTS[k]
+            nodes[9, n] = nodes[8, n] * size_q
             l_here_rho = l_a_rho - half * run_rho
             _fill_columns(
-                columns[n], half * GAUSS_WEIGHTS[k], m[k] / v, t, l_here, l_here_rho, m_rho[k] / v, v
+                columns, n, half * GAUSS_WEIGHTS[k], m[k] / v, t, l_here, l_here_rho, m_rho[k] / v, v
             )
         l_a -= half * total
         l_a_rho -= half * total_rho
 
 
 @_jit
-def _fill_columns(column, weight, q, t, potential_l, l_rho, q_rho, v):
-    column[0] = weight
-    column[1] = weight * q
-    column[2] = weight * t
-    column[3] = weight * q * t
-    column[4] = weight * potential_l
-    column[5] = weight * q * potential_l
-    column[6] = weight * l_rho
-    column[7] = weight * q * l_rho
-    column[8] = weight * q_rho
-    column[9] = weight * v
-    column[10] = weight * q * v
+def _fill_columns(columns, n, weight, q, t, potential_l, l_rho, q_rho, v):
+    weighted = weight * q
+    values = (
+        weight,
+        weighted,
+        weight * t,
+        weighted * t,
+        weight * potential_l,
+        weighted * potential_l,
+        weight * l_rho,
+        weighted * l_rho,
+        weight * q_rho,
+        weight * v,
+        weighted * v,
+    )
+    for k in range(MOMENTS):
+        columns[k, n] = values[k].real
+        columns[MOMENTS + k, n] = values[k].imag
+
+
+@_jit_sum
+def _exp_below_zero(x):
+    """Return exp(x) for x in [-60, 0] as a polynomial to the 256th power: vector instructions throughout."""
+    z = x / 256.0
+    p = 1.0 / 39916800.0
+    p = p * z + 1.0 / 3628800.0
+    p = p * z + 1.0 / 362880.0
+    p = p * z + 1.0 / 40320.0
+    p = p * z + 1.0 / 5040.0
+    p = p * z + 1.0 / 720.0
+    p = p * z + 1.0 / 120.0
+    p = p * z + 1.0 / 24.0
+    p = p * z + 1.0 / 6.0
+    p = p * z + 0.5
+    p = p * z + 1.0
+    p = p * z + 1.0
+    p *= p
+    p *= p
+    p *= p
+    p *= p
+    p *= p
+    p *= p
+    p *= p
+    return p * p
+
+
+@_jit_sum
+def _sine_and_cosine(x):
+    """Return sin(x), cos(x) for |x| < 1e5: Taylor polynomials after reduction to |x| < pi/4 (Cody & Waite)."""
+    turns = np.rint(x * (2.0 / math.pi))
+    r = ((x - turns * 1.5707963109016418) - turns * 1.5893254712295857e-08) - turns * 6.123233995736766e-17
+    z = r * r
+    s = -1.0 / 1307674368000.0
+    s = s * z + 1.0 / 6227020800.0
+    s = s * z - 1.0 / 39916800.0
+    s = s * z + 1.0 / 362880.0
+    s = s * z - 1.0 / 5040.0
+    s = s * z + 1.0 / 120.0
+    s = s * z - 1.0 / 6.0
+    s = r + r * z * s
+    c = 1.0 / 20922789888000.0
+    c = c * z - 1.0 / 87178291200.0
+    c = c * z + 1.0 / 479001600.0
+    c = c * z - 1.0 / 3628800.0
+    c = c * z + 1.0 / 40320.0
+    c = c * z - 1.0 / 720.0
+    c = c * z + 1.0 / 24.0
+    c = 1.0 - 0.5 * z + z * z * c
+    quarter = turns - 4.0 * np.floor(0.25 * turns)
+    odd = quarter - 2.0 * np.floor(0.5 * quarter)
+    sign_s = 1.0 - 2.0 * np.floor(0.5 * quarter)
+    upper = np.floor(0.5 * (quarter + 1.0))
+    sign_c = 1.0 - 2.0 * (upper - 2.0 * np.floor(0.5 * upper))
+    return sign_s * (s + odd * (c - s)), sign_c * (c + odd * (s - c))
+
+
+@_jit_sum
+def _fill_levels(y, exponent, v, levels):
+    """Fill the levels log|integrand| of <1>; return the largest."""
+    best = -1e308
+    for n in range(levels.size):
+        level = exponent[n] - y * v[n]
+        levels[n] = level
+        best = max(best, level)
+    return best
+
+
+@_jit_sum
+def _largest_sum(a, b):
+    best = -1e308
+    for n in range(a.size):
+        best = max(best, a[n] + b[n])
+    return best
 
 
 @_jit
-def _peak(y, nodes, levels):
-    """Fill the levels log|integrand| and return the largest of <1> and of <M/v>, and the node of the first."""
-    best = -1e308
-    best_q = -1e308
-    where = 0
-    for n in range(nodes.shape[0]):
-        levels[n] = nodes[n, 0] - y * nodes[n, 2]
-        if levels[n] > best:
-            best = levels[n]
-            where = n
-        best_q = max(best_q, levels[n] + nodes[n, 6])
-    return best, best_q, where
+def _range_that_matters(log_q, levels, best, best_q):
+    """First node and last node + 1 at which one of the two integrands is not negligible."""
+    level = best - NEGLIGIBLE
+    level_q = best_q - NEGLIGIBLE
+    first = 0
+    last = levels.size
+    while first < last and levels[first] < level and levels[first] + log_q[first] < level_q:
+        first += 1
+    while last > first and levels[last - 1] < level and levels[last - 1] + log_q[last - 1] < level_q:
+        last -= 1
+    return first, last
+
+
+@_jit_sum
+def _largest_excess(y, slope_r, slope_i, v_r, v_i, length, levels, log_q, best, best_q):
+    """Largest square of the change of the exponent over a panel, less what a Gauss panel resolves there."""
+    largest = -1e308
+    for n in range(levels.size):
+        below = min(best - levels[n], best_q - levels[n] - log_q[n])
+        a = slope_r[n] - y * v_r[n]
+        b = slope_i[n] - y * v_i[n]
+        resolved = (RESOLVED + 2.0 * below) / length[n]
+        excess = a * a + b * b - resolved * resolved
+        largest = max(largest, excess if below <= NEGLIGIBLE else -1e308)
+    return largest
+
+
+@_jit_sum
+def _fill_factors(levels, best, angles, y, v_i, phase, real, imag, size):
+    """Fill exp(exponent - its largest value): real part, imaginary part and absolute value."""
+    for n in range(levels.size):
+        r = _exp_below_zero(max(levels[n] - best, -60.0))
+        sine, cosine = _sine_and_cosine(angles[n] - y * v_i[n] - phase)
+        real[n] = r * cosine
+        imag[n] = r * sine
+        size[n] = r
+
+
+@_jit_sum
+def _moment(column_r, column_i, factor_r, factor_i):
+    real = 0.0
+    imag = 0.0
+    for n in range(factor_r.size):
+        real += factor_r[n] * column_r[n] - factor_i[n] * column_i[n]
+        imag += factor_r[n] * column_i[n] + factor_i[n] * column_r[n]
+    return complex(real, imag)
+
+
+@_jit_sum
+def _dot(a, b):
+    total = 0.0
+    for n in range(a.size):
+        total += a[n] * b[n]
+    return total
 
 
 @_jit
 def _ends_low(n, nodes, levels, best, best_q):
     """Whether both integrands have died out at node n, an end of the path."""
-    return best - levels[n] > 32.0 and best_q - levels[n] - nodes[n, 6] > 32.0
+    return best - levels[n] > 32.0 and best_q - levels[n] - nodes[6, n] > 32.0
 
 
 @_jit
-def _sum_row(log_y, s, c, columns, nodes, levels, moments, row):
-    """Sum the table for one y; returns whether the row can be trusted."""
+def _turns(phase, mass, y, s, c, rho, rule):
+    """Whole turns that bring the phase of the sum within a half turn of that at the saddle point of y.
+
+    Where terms cancel, the phase at the largest of them does not say which turn is meant.
+    """
+    t0, _, _ = bulk_saddle(y, s, c, rho, rule)
+    l0, _ = potential(t0, rule)
+    base = ((s + 1.0) * t0 - y * np.exp(t0) - c * l0).imag
+    return 2.0 * math.pi * np.rint((base - phase - math.atan2(mass.imag, mass.real)) / (2.0 * math.pi))
+
+
+@_jit
+def _sum_row(log_y, s, c, rho, rule, columns, nodes, levels, factors, moments, gradient, row):
+    """Sum the table for one y into its row, if it can be trusted; return what the path did for the point."""
     y = math.exp(log_y)
-    best, best_q, where = _peak(y, nodes, levels)
-    last = nodes.shape[0] - 1
-    if not (_ends_low(0, nodes, levels, best, best_q) and _ends_low(last, nodes, levels, best, best_q)):
-        return False
-    phase = nodes[where, 1] - y * nodes[where, 3]
-    moments[:] = 0j
-    absolute = 0.0
-    absolute_q = 0.0
-    for n in range(nodes.shape[0]):
-        below = min(best - levels[n], best_q - levels[n] - nodes[n, 6])
-        if below > NEGLIGIBLE:
-            continue
-        slope_r = nodes[n, 4] - y * nodes[n, 2]
-        slope_i = nodes[n, 5] - y * nodes[n, 3]
-        resolved = (RESOLVED + 2.0 * below) / nodes[n, 7]
-        if slope_r * slope_r + slope_i * slope_i > resolved * resolved:
-            return False
-        size = math.exp(levels[n] - best)
-        angle = nodes[n, 1] - y * nodes[n, 3] - phase
-        factor = complex(size * math.cos(angle), size * math.sin(angle))
-        for k in range(MOMENTS):
-            moments[k] += factor * columns[n, k]
-        absolute += size * nodes[n, 8]
-        absolute_q += size * nodes[n, 9]
-    if abs(moments[0]) < CANCELLATION * absolute or abs(moments[1]) < CANCELLATION * absolute_q:
-        return False
+    best = _fill_levels(y, nodes[0], nodes[2], levels)
+    best_q = _largest_sum(levels, nodes[6])
+    if not (
+        _ends_low(0, nodes, levels, best, best_q) and _ends_low(levels.size - 1, nodes, levels, best, best_q)
+    ):
+        return NOT_SERVED
+    i, j = _range_that_matters(nodes[6], levels, best, best_q)
+    excess = _largest_excess(
+        y, nodes[4][i:j], nodes[5][i:j], nodes[2][i:j], nodes[3][i:j], nodes[7][i:j], levels[i:j],
+        nodes[6][i:j], best, best_q,
+    )  # fmt: skip
+    if excess > 0.0:
+        return NOT_SERVED
+    where = np.argmax(levels)
+    phase = nodes[1, where] - y * nodes[3, where]
+    real, imag, size = factors[0][: j - i], factors[1][: j - i], factors[2][: j - i]
+    _fill_factors(levels[i:j], best, nodes[1][i:j], y, nodes[3][i:j], phase, real, imag, size)
+    kept = 1.0
+    for k in range(2):
+        moments[k] = _moment(columns[k][i:j], columns[MOMENTS + k][i:j], real, imag)
+        kept = min(kept, abs(moments[k]) / _dot(size, nodes[8 + k][i:j]))
+    if kept < CANCELLATION:
+        return NOT_SERVED
+    mu = moments[1] / moments[0]
+    ratio = abs(mu.imag) / abs(mu)
+    if ratio < TAIL_RATIO:
+        return IN_TAIL
+    if ratio * kept < (_SMALLEST_SHARE if rho == 0.0 else _SMALLEST_CORRELATED_SHARE) * max(1.0, 0.02 * c):
+        return NOT_SERVED
+    if kept < 0.5 or abs(math.atan2(moments[0].imag, moments[0].real)) > 1.0:
+        phase += _turns(phase, moments[0], y, s, c, rho, rule)
+    for k in range(2 if gradient else 9, MOMENTS):
+        moments[k] = _moment(columns[k][i:j], columns[MOMENTS + k][i:j], real, imag)
     for k in (1, 3, 5, 7, 8):
         moments[k] /= y
     moments[9] *= y
-    mu = moments[1] / moments[0]
-    if abs(mu.imag) < TAIL_RATIO * abs(mu):
-        return False
     write_row(moments, 0j, phase, s, c, log_y, False, 0.0, row)
-    return row[6] >= TAIL_PROBABILITY
+    return SERVED if row[6] >= TAIL_PROBABILITY else IN_TAIL
 
 
 @_jit
-def _rows_on_path(vertices, panels, log_y, s, c, rule, rows, done):
-    """Evaluate on one path all points that are not done and that the path serves; returns how many."""
+def _rows_on_path(vertices, panels, log_y, s, c, rho, rule, gradient, rows, state):
+    """Evaluate on one path all points that no path has served yet."""
     count = panels * GAUSS_NODES.size
-    columns = np.empty((count, MOMENTS), np.complex128)
-    nodes = np.empty((count, 10))
+    columns = np.empty((2 * MOMENTS, count))
+    nodes = np.empty((10, count))
     levels = np.empty(count)
+    factors = np.empty((3, count))
     moments = np.empty(MOMENTS, np.complex128)
     _fill_table(vertices, panels, s, c, rule, columns, nodes)
-    served = 0
     for i in range(log_y.size):
-        if not done[i]:
-            done[i] = _sum_row(log_y[i], s, c, columns, nodes, levels, moments, rows[i])
-            served += 1 if done[i] else 0
-    return served
+        if state[i] == NOT_SERVED:
+            state[i] = _sum_row(
+                log_y[i], s, c, rho, rule, columns, nodes, levels, factors, moments, gradient, rows[i]
+            )
 
 
 @_jit
@@ -276,26 +425,28 @@ def _descent_path(y, s, c, rho, rule, vertices):
 
 
 @_jit
-def shared_rows(log_y, s, c, rho, rule, rows, done):
+def shared_rows(log_y, s, c, rho, rule, gradient, rows, done):
     """Fill ``rows`` for the points that shared paths serve, and say which in ``done``.
 
+    Without ``gradient`` the derivatives by s, c and rho are left out; their columns then hold nothing of use.
     First the curve of all saddle points; then, as long as one serves more than its own point, the path of steepest
     descent of a point in the middle of the longest run of points not done yet.
     """
-    done[:] = False
+    state = np.zeros(log_y.size, np.int64)
     y_low = math.exp(log_y.min())
     left, right = _path_range(y_low, math.exp(log_y.max()), s + 1.0)
     vertices = np.empty(2 * MAX_VERTICES + 1, np.complex128)
     panels = _trace_curve(left, right, y_low, s + 1.0, c + 1.0, rho, rule, vertices)
     if panels > 0:
-        _rows_on_path(vertices, panels, log_y, s, c, rule, rows, done)
-    tried = done.copy()
+        _rows_on_path(vertices, panels, log_y, s, c, rho, rule, gradient, rows, state)
+    tried = state != NOT_SERVED
     while not tried.all():
         i = _middle_of_longest_run(tried)
         panels = _descent_path(math.exp(log_y[i]), s, c, rho, rule, vertices)
-        _rows_on_path(vertices, panels, log_y, s, c, rule, rows, done)
+        _rows_on_path(vertices, panels, log_y, s, c, rho, rule, gradient, rows, state)
         tried[i] = True
-        tried |= done
+        tried |= state != NOT_SERVED
+    done[:] = state == SERVED
 
 
 @_jit

@@ -1,6 +1,7 @@
 """What all eigenvalue laws have in common: the methods of a frozen `scipy.stats` distribution on (0, inf)."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class SpectralLaw(ABC):
 
     def logpdf(self, x: ArrayLike) -> Floats:
         """Logarithm of the density at `x`; -inf for x <= 0."""
-        return self._at(x, 0, -np.inf, -np.inf)
+        return self._at(x, self._log_density, -np.inf, -np.inf)
 
     def pdf(self, x: ArrayLike) -> Floats:
         """Density at `x`."""
@@ -39,11 +40,11 @@ class SpectralLaw(ABC):
 
     def cdf(self, x: ArrayLike) -> Floats:
         """Distribution function P(eigenvalue <= x)."""
-        return self._at(x, 1, 0.0, 1.0)
+        return self._at(x, lambda log_x: self._evaluate(log_x)[1], 0.0, 1.0)
 
     def sf(self, x: ArrayLike) -> Floats:
         """Survival function P(eigenvalue > x), without cancellation in the upper tail."""
-        return self._at(x, 2, 1.0, 0.0)
+        return self._at(x, lambda log_x: self._evaluate(log_x)[2], 1.0, 0.0)
 
     def logcdf(self, x: ArrayLike) -> Floats:
         """Logarithm of the distribution function."""
@@ -114,13 +115,19 @@ class SpectralLaw(ABC):
         """End points of the support."""
         return 0.0, np.inf
 
-    def _at(self, x: ArrayLike, which: int, below: float, above: float) -> Floats:
+    def _log_density(self, log_x: Floats) -> Floats:
+        """Log-density alone, for laws that have a quicker way to many values of it."""
+        return self._evaluate(log_x)[0]
+
+    def _at(self, x: ArrayLike, function: Callable[[Floats], Floats], below: float, above: float) -> Floats:
         x = np.asarray(x, dtype=np.float64)
         shape = np.broadcast_shapes(x.shape, self.shape)
         x = np.broadcast_to(x, shape)
         inside = (x > 0) & (x < np.inf)
+        if inside.all():
+            return function(np.log(x))[()]
         log_x = np.where(inside, np.log(np.where(inside, x, 1.0)), np.nan)
-        value = self._evaluate(log_x)[which]
+        value = function(log_x)
         outside = np.where(np.isnan(x), np.nan, np.where(x > 0, above, below))
         return np.where(inside, value, outside)[()]
 

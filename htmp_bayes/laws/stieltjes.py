@@ -10,8 +10,6 @@ Bouchaud, Majumdar & Vivo, arXiv 1209.6171). Integrated once by parts, so that s
 cancels as z approaches 0.
 """
 
-import math
-
 import numba
 import numpy as np
 
@@ -20,9 +18,8 @@ from htmp_bayes.laws.contour import (
     GAUSS_NODES,
     GAUSS_RUNNING,
     GAUSS_WEIGHTS,
-    path_slope,
+    first_step,
     population_sums,
-    reach,
     trace_descent,
 )
 from htmp_bayes.laws.exact_point import MAX_VERTICES
@@ -67,11 +64,7 @@ def _add_leg(sums, vertices, count, side, t0, z, s, c, rule):
 def stieltjes_at(z, s, c, smoothing, rule):
     """Stieltjes transform at temperature 1 and one ``z`` of the closed upper half plane, z not 0."""
     t0 = followed_root(z, s + 1.0, c + 1.0, rule)
-    _, curvature = path_slope(t0, z, s + 1.0, c + 1.0, rule)
-    direction = np.exp(0.5j * (math.pi - np.angle(curvature)))
-    if direction.real < 0.0:
-        direction = -direction
-    length = min(3.5 / math.sqrt(abs(curvature)), reach(t0, smoothing, rule))
+    direction, length = first_step(t0, z, s + 1.0, c + 1.0, smoothing, rule)
     sums = np.zeros(3, np.complex128)
     vertices = np.empty(MAX_VERTICES, np.complex128)
     for side in (1.0, -1.0):

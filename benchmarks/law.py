@@ -1,0 +1,113 @@
+"""The law's speed against its peers, as ratios measured in one run on one thread: ``python benchmarks/law.py``.
+
+(a) `HTMP(...).logpdf` of 4,096 points with new parameters at each call, against `scipy.stats.gamma.logpdf` of the
+same points, and against mpmath's Tricomi function; (b) the compressed composite log-likelihood with its gradient at
+N = 100,000 against N = 384, and against PyMC's compiled logp and gradient of `pm.Gamma` on 4,096 observations.
+"""
+
+import time
+
+import mpmath
+import numpy as np
+from scipy import stats
+from threadpoolctl import threadpool_limits
+
+from htmp_bayes.laws import HTMP
+from htmp_bayes.laws.kernel import INVERSE_GAMMA, log_density
+from htmp_bayes.models.compression import compress
+
+POINTS = 4096
+ROUNDS = 25
+LAWS = [(1.0, 0.25, 0.0), (5.0, 0.25, 0.0), (5.0, 1.0, 0.0), (50.0, 0.5, 0.0)]
+LAWS += [(1.0, 0.25, 0.7), (5.0, 0.25, 0.7), (5.0, 1.0, 0.7), (50.0, 0.5, 0.7), (5.0, 0.25, 1.5)]
+
+
+def cpu_seconds(actions, rounds=ROUNDS):
+    """Median processor time of each action; the actions take turns, so that a busy machine slows all alike."""
+    times = [[] for _ in actions]
+    for action in actions:
+        action(0)
+    for i in range(rounds):
+        for spent, action in zip(times, actions, strict=True):
+            start = time.process_time()
+            for j in range(4):
+                action(4 * i + j)
+            spent.append((time.process_time() - start) / 4)
+    return [float(np.median(spent)) for spent in times]
+
+
+def mpmath_logpdf(y, kappa, gamma):
+    """Log-density without correlation by mpmath's Tricomi function (Allez et al., arXiv 1209.6171)."""
+    b = mpmath.mpf(kappa) / 2
+    a = b * (1 / mpmath.mpf(gamma) - 1) - 1
+    u = mpmath.hyperu(b, -a, mpmath.mpc(-y, 0))
+    return (
+        a * mpmath.log(y) - y - mpmath.loggamma(b + 1) - mpmath.loggamma(a + b + 1) - 2 * mpmath.log(abs(u))
+    )
+
+
+def pointwise():
+    """Part (a)."""
+    print(f"(a) logpdf of {POINTS} points, parameters new at each call; ratio to scipy.stats.gamma.logpdf")
+    for kappa, gamma, rho in LAWS:
+        x = HTMP(kappa, gamma, 1.0, rho).rvs(POINTS, random_state=1)
+
+        def ours(i, x=x, law=(kappa, gamma, rho)):
+            return HTMP(law[0] * (1 + 1e-4 * i), law[1], 1.0 + 1e-3 * i, law[2]).logpdf(x)
+
+        def gamma_law(i, x=x):
+            return stats.gamma.logpdf(x, 2.0 + 1e-3 * i, scale=1.0)
+
+        spent, peer = cpu_seconds([ours, gamma_law])
+        target = 5 if rho == 0 else 10
+        line = f"  kappa {kappa:g}, gamma {gamma:g}, rho {rho:g}: {1e6 * spent:.0f} us against {1e6 * peer:.0f} us, "
+        line += f"ratio {spent / peer:.1f} (target {target})"
+        if rho == 0:
+            few = np.quantile(x, [0.1, 0.3, 0.5, 0.7, 0.9])
+            start = time.process_time()
+            exact = [float(mpmath_logpdf(float(y), kappa, gamma)) for y in few]
+            slow = (time.process_time() - start) / len(few) * POINTS
+            error = np.abs(HTMP(kappa, gamma).logpdf(few) - exact).max()
+            line += f"; mpmath {slow / spent:.0f} times as long (its values: {error:.0e} off)"
+        print(line, flush=True)
+
+
+def composite():
+    """Part (b)."""
+    import pymc as pm
+
+    rng = np.random.default_rng(0)
+    rules = {n: compress(HTMP(5.0, 0.5, 1.0, 0.7).rvs(n, random_state=rng)) for n in (384, 100_000)}
+
+    def likelihood(n):
+        rule = rules[n]
+
+        def action(i):
+            rows = log_density(rule.log_nodes - 1e-3 * i, 5.0 + 1e-3 * i, 0.5, 0.7, INVERSE_GAMMA)
+            return rule.weights @ rows
+
+        return action
+
+    with pm.Model() as model:
+        alpha, beta = pm.HalfNormal("alpha"), pm.HalfNormal("beta")
+        pm.Gamma("x", alpha, beta, observed=rng.gamma(2.0, size=POINTS))
+    start = model.initial_point()
+    compiled = model.logp_dlogp_function(ravel_inputs=True)
+    compiled.set_extra_values({})
+    point = np.array([start[v.name] for v in compiled._grad_vars], dtype=float)
+    small, large, peer = cpu_seconds(
+        [likelihood(384), likelihood(100_000), lambda i: compiled(point + 1e-4 * i)], 4 * ROUNDS
+    )
+    print("(b) compressed composite log-likelihood with its gradient (kappa 5, gamma 0.5, rho 0.7)")
+    print(
+        f"  N = 384: {1e6 * small:.0f} us; N = 100,000: {1e6 * large:.0f} us, ratio {large / small:.2f} (target 1.2)"
+    )
+    print(
+        f"  pm.Gamma on {POINTS} observations: {1e6 * peer:.0f} us; ratio at N = 100,000 {large / peer:.2f} (target 1)"
+    )
+
+
+if __name__ == "__main__":
+    with threadpool_limits(1):
+        pointwise()
+        composite()
