@@ -54,6 +54,8 @@ NOT_SERVED, SERVED, IN_TAIL = range(3)
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 # Only order and contraction of sums and products are freed here, so that loops use vector instructions.
 _jit_sum = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+# The reduction of an angle depends on the order of its subtractions; these are inlined into the loops all the same.
+_jit_ordered = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 
 
 @_jit
@@ -199,7 +201,7 @@ def _fill_columns(columns, n, weight, q, t, potential_l, l_rho, q_rho, v):
         columns[MOMENTS + k, n] = values[k].imag
 
 
-@_jit_sum
+@_jit_ordered
 def _exp_below_zero(x):
     """Return exp(x) for x in [-60, 0] as a polynomial to the 256th power: vector instructions throughout."""
     z = x / 256.0
@@ -225,7 +227,7 @@ def _exp_below_zero(x):
     return p * p
 
 
-@_jit_sum
+@_jit_ordered
 def _sine_and_cosine(x):
     """Return sin(x), cos(x) for |x| < 1e5: Taylor polynomials after reduction to |x| < pi/4 (Cody & Waite)."""
     turns = np.rint(x * (2.0 / math.pi))
@@ -313,6 +315,24 @@ def _fill_factors(levels, best, angles, y, v_i, phase, real, imag, size):
         size[n] = r
 
 
+@_jit
+def _fill_factors_of_any_size(levels, best, angles, y, v_i, phase, real, imag, size):
+    """Fill the same where sizes fall below exp(-60): for small y, <M/v> comes from where <1> has died out."""
+    for n in range(levels.size):
+        angle = angles[n] - y * v_i[n] - phase
+        size[n] = math.exp(levels[n] - best)
+        real[n] = size[n] * math.cos(angle)
+        imag[n] = size[n] * math.sin(angle)
+
+
+@_jit
+def _fill_all_factors(levels, best, angles, y, v_i, phase, real, imag, size):
+    if levels.min() > best - 60.0:
+        _fill_factors(levels, best, angles, y, v_i, phase, real, imag, size)
+    else:
+        _fill_factors_of_any_size(levels, best, angles, y, v_i, phase, real, imag, size)
+
+
 @_jit_sum
 def _moment(column_r, column_i, factor_r, factor_i):
     real = 0.0
@@ -369,7 +389,7 @@ def _sum_row(log_y, s, c, rho, rule, columns, nodes, levels, factors, moments, g
     where = np.argmax(levels)
     phase = nodes[1, where] - y * nodes[3, where]
     real, imag, size = factors[0][: j - i], factors[1][: j - i], factors[2][: j - i]
-    _fill_factors(levels[i:j], best, nodes[1][i:j], y, nodes[3][i:j], phase, real, imag, size)
+    _fill_all_factors(levels[i:j], best, nodes[1][i:j], y, nodes[3][i:j], phase, real, imag, size)
     kept = 1.0
     for k in range(2):
         moments[k] = _moment(columns[k][i:j], columns[MOMENTS + k][i:j], real, imag)
