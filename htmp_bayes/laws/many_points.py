@@ -111,6 +111,8 @@ def _series(low: float, high: float, law: tuple) -> np.ndarray | None:
     """Chebyshev coefficients of log f on [low, high], or None if they have not died out."""
     half = 0.5 * (high - low)
     rows = kernel.log_density_and_slope(low + half * (1.0 + _POINTS), *law)
+    if not np.isfinite(rows).all():
+        return None  # log f is -inf where the population has no mass left that a double can hold
     coefficients = _FROM_VALUES @ rows[:, 0] + _FROM_SLOPES @ (half * rows[:, 1])
     last = np.abs(coefficients[-_LAST:]).max()
     if not last <= _TOLERANCE[law[2] > 0] * (1.0 + np.abs(rows[:, 0]).min()):
