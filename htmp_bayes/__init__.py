@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from htmp_bayes.network import fit_network
     from htmp_bayes.phases import PhaseConventions, phase_probabilities
     from htmp_bayes.plots import (
+        plot_depth,
         plot_ecdf,
+        plot_kappa_correlation,
         plot_layers,
         plot_parameters,
         plot_quantiles,
@@ -49,7 +51,9 @@ _HOMES = {
     "neural_tangent_kernel": "htmp_bayes.spectra.kernels",
     "PhaseConventions": "htmp_bayes.phases",
     "phase_probabilities": "htmp_bayes.phases",
+    "plot_depth": "htmp_bayes.plots",
     "plot_ecdf": "htmp_bayes.plots",
+    "plot_kappa_correlation": "htmp_bayes.plots",
     "plot_layers": "htmp_bayes.plots",
     "plot_parameters": "htmp_bayes.plots",
     "plot_quantiles": "htmp_bayes.plots",
@@ -81,7 +85,9 @@ __all__ = [
     "list_matrices",
     "neural_tangent_kernel",
     "phase_probabilities",
+    "plot_depth",
     "plot_ecdf",
+    "plot_kappa_correlation",
     "plot_layers",
     "plot_parameters",
     "plot_quantiles",

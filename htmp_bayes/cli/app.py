@@ -204,7 +204,7 @@ def fit(
     goes on with the layers that are missing, to the same results.
 
     With --pool all layers are fitted together, partially pooled over kind, depth and model: OUT/network.nc,
-    OUT/layers.png, and the tables that htmp-bayes compare prints.
+    pictures, and the tables that htmp-bayes compare prints.
 
     Exit codes: 0 every posterior of the run passes the check; 1 all is written, but one of them fails it, for
     reasons given on standard error; 2 wrong input or usage, or a place that cannot be written, in one
@@ -255,7 +255,8 @@ def compare(
 
     Prints the contrasts of all pairs of models, or of LAYER with all other layers, with 90 % intervals, the
     probability that the first is smaller, and the probability that the two are within 10 %. Writes
-    RUN/compare_models.csv (several models), RUN/compare_layers.csv and RUN/layers.png.
+    RUN/compare_models.csv (several models), RUN/compare_layers.csv, and the pictures
+    RUN/layers.png (intervals), RUN/depth.png (kappa against depth) and RUN/map.png (kappa and correlation).
 
     Exit codes: 0 well; 1 the posterior fails a check, for reasons on standard error; 2 wrong input.
     """

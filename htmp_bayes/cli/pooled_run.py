@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from rich.table import Table
 
-NETWORK, PICTURE = "network.nc", "layers.png"
+NETWORK = "network.nc"
 MODELS, LAYERS = "compare_models.csv", "compare_layers.csv"
 
 
@@ -82,7 +82,7 @@ def open_network(folder: Path) -> "xr.DataTree":
 
 
 def write_comparison(folder: Path, result: "xr.DataTree", layer: str | None = None) -> "pd.DataFrame":
-    """Write the contrasts and the picture of the layers; what is to be shown of them.
+    """Write the contrasts and the pictures of the layers; what is to be shown of them.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def write_comparison(folder: Path, result: "xr.DataTree", layer: str | None = No
         layer if there is one model.
     """
     from htmp_bayes.comparison import compare_layers, compare_models
-    from htmp_bayes.plots import plot_layers
+    from htmp_bayes.plots import plot_depth, plot_kappa_correlation, plot_layers
 
     layers = result["posterior"].coords["layer"].to_numpy()
     shown = compare_layers(result, layer or str(layers[0]))
@@ -107,8 +107,14 @@ def write_comparison(folder: Path, result: "xr.DataTree", layer: str | None = No
         for name, table in tables.items():
             with replacing(folder / name) as temporary:
                 table.to_csv(temporary, index=False)
-        with replacing(folder / PICTURE) as temporary:
-            plot_layers(result, ("kappa", "correlation")).savefig(temporary)
+        pictures = {
+            "layers": plot_layers(result, ("kappa", "correlation")),
+            "depth": plot_depth(result),
+            "map": plot_kappa_correlation(result),
+        }
+        for name, picture in pictures.items():
+            with replacing(folder / f"{name}.png") as temporary:
+                picture.savefig(temporary)
     except OSError as error:
         raise HTMPError(f"{folder} cannot be written ({reason(error)}).") from error
     return shown

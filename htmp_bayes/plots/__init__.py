@@ -2,9 +2,19 @@
 
 from htmp_bayes.plots.ecdf import plot_ecdf
 from htmp_bayes.plots.layers import plot_layers
+from htmp_bayes.plots.network import plot_depth, plot_kappa_correlation
 from htmp_bayes.plots.parameters import plot_parameters
 from htmp_bayes.plots.quantiles import plot_quantiles
 from htmp_bayes.plots.spectrum import plot_spectrum
 from htmp_bayes.plots.tail import plot_tail
 
-__all__ = ["plot_ecdf", "plot_layers", "plot_parameters", "plot_quantiles", "plot_spectrum", "plot_tail"]
+__all__ = [
+    "plot_depth",
+    "plot_ecdf",
+    "plot_kappa_correlation",
+    "plot_layers",
+    "plot_parameters",
+    "plot_quantiles",
+    "plot_spectrum",
+    "plot_tail",
+]

@@ -24,6 +24,12 @@ def pooled(spectra, random_seed, draws, chains, diverging=0):
         {
             "posterior": xr.Dataset(variables, coords={"layer": layers, "model": list(models)}),
             "sample_stats": xr.Dataset({"diverging": (dims, flags)}),
+            "constant_data": xr.Dataset(
+                {
+                    "layer_kind": ("layer", ["up"] * len(layers)),
+                    "layer_depth": ("layer", [0.0, 1.0] * len(models)),
+                }
+            ),
         }
     )
     tree.attrs = {"name": "network", "kind": "network"}
@@ -61,7 +67,8 @@ def test_each_file_is_a_model_and_all_is_written(run, fits, two_models, tmp_path
     assert "P(first < second)" in out
     assert "tail_index" in out
     written = {file.name for file in (tmp_path / "run").iterdir()}
-    assert written >= {"network.nc", "compare_models.csv", "compare_layers.csv", "layers.png", "run.json"}
+    assert written >= {"network.nc", "compare_models.csv", "compare_layers.csv", "run.json"}
+    assert written >= {"layers.png", "depth.png", "map.png"}
     assert json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["pool"] is True
 
 

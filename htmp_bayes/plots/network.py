@@ -1,0 +1,140 @@
+"""Pictures of a network's layers together: parameters against depth, and repulsion against correlation."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from htmp_bayes._errors import HTMPError
+from htmp_bayes._results import group
+from htmp_bayes.plots._canvas import LEGEND, SMALL, TEXT, label_of, log_ticks, new_figure, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe & Ito's colours, with a marker each, so that kinds are told apart without colour too.
+_STYLES = (
+    ("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P"),
+    ("#000000", "X"),
+)  # fmt: skip
+_LOGARITHMIC = ("kappa", "temperature", "scale")
+# Least share of the posterior's mass that an outline of a layer holds, of a normal in both logarithms.
+_REGION = 0.5
+_ANGLES = np.linspace(0, 2 * np.pi, 61)
+
+
+def plot_depth(result: xr.DataTree, parameter: str = "kappa") -> "Figure":
+    """Draw a parameter of all layers against their depth, in the colour of their kind.
+
+    Parameters
+    ----------
+    result : xarray.DataTree
+        What `htmp_bayes.fit_network` returned.
+    parameter : str
+        Variable of the posterior with the dimension ``layer``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Medians joined through the layers of a kind (their mean where a depth has several), with bands
+        between the 5 % and 95 % quantiles.
+
+    Raises
+    ------
+    HTMPError
+        A ValueError, if the result has no such parameter.
+    """
+    values, kinds, depth = _by_layer(result, parameter)
+    figure = new_figure(0.85)
+    ax = figure.subplots()
+    lower, median, upper = np.quantile(values, [0.05, 0.5, 0.95], axis=0)
+    for kind, (colour, marker) in _styles(kinds).items():
+        places = np.unique(depth[kinds == kind])
+        rows = np.array([_centre(row, kinds, depth, kind, places) for row in (lower, median, upper)])
+        if len(places) > 1:
+            ax.fill_between(places, rows[0], rows[2], color=colour, alpha=0.13, lw=0)
+        else:
+            ax.vlines(places, rows[0], rows[2], color=colour, lw=0.9, alpha=0.5)
+        ax.plot(places, rows[1], color=colour, marker=marker, ms=3, lw=1.0, label=kind)
+    if parameter in _LOGARITHMIC:
+        ax.set_yscale("log")
+        log_ticks(ax.yaxis)
+    ax.set_xlabel("relative depth", fontsize=TEXT)
+    ax.set_ylabel(label_of(parameter, result), fontsize=TEXT)
+    return _finished(figure, ax)
+
+
+def plot_kappa_correlation(result: xr.DataTree) -> "Figure":
+    """Draw each layer on the map of repulsion and correlation, with an outline of its posterior.
+
+    Parameters
+    ----------
+    result : xarray.DataTree
+        What `htmp_bayes.fit_network` returned.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Medians, in the colour of the layer's kind, and ellipses of the mean and covariance of log kappa and
+        correlation, which hold half of a normal posterior.
+
+    Raises
+    ------
+    HTMPError
+        A ValueError, if the result is not that of a network.
+    """
+    kappa, kinds, _ = _by_layer(result, "kappa")
+    correlation = _by_layer(result, "correlation")[0]
+    figure = new_figure(0.95)
+    ax = figure.subplots()
+    for kind, (colour, marker) in _styles(kinds).items():
+        for k in np.flatnonzero(kinds == kind):
+            x, y = _outline(np.log(kappa[:, k]), correlation[:, k])
+            ax.fill(np.exp(x), y, color=colour, alpha=0.1, lw=0)
+            ax.plot(np.exp(x), y, color=colour, alpha=0.45, lw=0.5)
+        middle = [np.median(v[:, kinds == kind], axis=0) for v in (kappa, correlation)]
+        ax.plot(*middle, marker, color=colour, ms=3, label=kind)
+    ax.set_xscale("log")
+    log_ticks(ax.xaxis)
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel(label_of("kappa", result), fontsize=TEXT)
+    ax.set_ylabel(label_of("correlation", result), fontsize=TEXT)
+    return _finished(figure, ax)
+
+
+def _by_layer(result: xr.DataTree, parameter: str) -> tuple[NDArray, NDArray, NDArray]:
+    """Draws of a parameter, shape (draws, layers), and the kinds and depths of the layers."""
+    posterior, constant = group(result, "posterior"), group(result, "constant_data")
+    if parameter not in posterior or "layer" not in posterior[parameter].dims or "layer_kind" not in constant:
+        raise HTMPError(
+            f"The result has no {parameter!r} of layers; pass what htmp_bayes.fit_network returned."
+        )
+    values = posterior[parameter].transpose("chain", "draw", "layer").to_numpy()
+    kinds, depth = constant["layer_kind"].to_numpy().astype(str), constant["layer_depth"].to_numpy()
+    return values.reshape(-1, values.shape[-1]), kinds, depth
+
+
+def _styles(kinds: NDArray) -> dict[str, tuple[str, str]]:
+    names = list(dict.fromkeys(kinds.tolist()))
+    return {name: _STYLES[i % len(_STYLES)] for i, name in enumerate(names)}
+
+
+def _centre(row: NDArray, kinds: NDArray, depth: NDArray, kind: str, places: NDArray) -> NDArray:
+    return np.array([row[(kinds == kind) & (depth == place)].mean() for place in places])
+
+
+def _outline(x: NDArray, y: NDArray) -> NDArray:
+    """Ellipse of the mean and covariance of draws that holds `_REGION` of a normal distribution."""
+    values, vectors = np.linalg.eigh(np.cov(x, y))
+    radius = np.sqrt(-2 * np.log(1 - _REGION) * np.maximum(values, 0))
+    circle = np.array([np.cos(_ANGLES), np.sin(_ANGLES)])
+    return np.array([[x.mean()], [y.mean()]]) + vectors @ (radius[:, None] * circle)
+
+
+def _finished(figure: "Figure", ax: "Axes") -> "Figure":
+    tidy(ax)
+    ax.tick_params(labelsize=SMALL)
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4, **LEGEND)
+    return figure
