@@ -150,7 +150,7 @@ class HTMP(SpectralLaw):
         if isinstance(self.population, Atoms) and rho > 0:
             rows = atoms_rows(log_x - log_t, kappa, gamma, quadrature_rule(self.population, rho))
         else:
-            rows = kernel.fast_rows(log_x - log_t, kappa, gamma, rho, population_code(self.population))
+            rows = kernel.fast_rows(log_x - log_t, kappa, gamma, rho, population_code(self.population, rho))
         return np.stack([rows[:, 0] - log_t, np.clip(rows[:, 5], 0, 1), np.clip(rows[:, 6], 0, 1)], axis=-1)
 
     def _log_density(self, log_x: Floats) -> Floats:
@@ -161,7 +161,7 @@ class HTMP(SpectralLaw):
         flat = log_x.reshape(-1)
         inside = np.isfinite(flat)
         values = np.full(flat.shape, np.nan)
-        law = (kappa, gamma, rho, population_code(self.population))
+        law = (kappa, gamma, rho, population_code(self.population, rho))
         if inside.any():
             values[inside] = log_density_at(flat[inside] - log_t, *law) - log_t
         return values.reshape(log_x.shape)

@@ -144,7 +144,7 @@ class MarchenkoPastur(SpectralLaw):
         if isinstance(self.population, Atoms):
             rows = discrete_rows(x, gamma, rule)
         else:
-            code = population_code(self.population)
+            code = population_code(self.population, rho)
             rows = continuous_rows(x, gamma, code, rule, population_constants(rho, code))
         rows[:, 0] -= np.log(gamma)
         return rows

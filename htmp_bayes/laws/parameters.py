@@ -36,16 +36,21 @@ def check_population(population: Population, correlation: Floats) -> None:
         )
 
 
-def population_code(population: Population) -> int:
+# Below this the inverse-gamma's shape, about 1/rho^2, leaves the range of its rule, and the log-normal is the same.
+_NARROW = 1e-4
+
+
+def population_code(population: Population, correlation: float) -> int:
     """Return the kernel's code of a population with a density (any, for a point mass)."""
-    return kernel.INVERSE_GAMMA if isinstance(population, InverseGamma) else kernel.LOG_NORMAL
+    inverse_gamma = isinstance(population, InverseGamma) and correlation > _NARROW
+    return kernel.INVERSE_GAMMA if inverse_gamma else kernel.LOG_NORMAL
 
 
 def quadrature_rule(population: Population, correlation: float) -> NDArray[np.complex128]:
     """Return the rule over the population that the compiled functions take, shape ``(6, count)``."""
     if isinstance(population, Atoms) and correlation > 0:
         return atoms_rule(correlation, np.array(population.positions), np.array(population.weights))
-    return population_rule(correlation, population_code(population))
+    return population_rule(correlation, population_code(population, correlation))
 
 
 def parameter_sets(flat: Floats, parameters: Floats) -> Iterator[tuple[tuple[float, ...], NDArray[np.int64]]]:

@@ -326,8 +326,9 @@ def _fill_factors_of_any_size(levels, best, angles, y, v_i, phase, real, imag, s
 
 
 @_jit
-def _fill_all_factors(levels, best, angles, y, v_i, phase, real, imag, size):
-    if levels.min() > best - 60.0:
+def _fill_all_factors(c, levels, best, angles, y, v_i, phase, real, imag, size):
+    # F is a phase over pi c: with a small c the last digits of the library's own functions matter.
+    if c > 0.5 and levels.min() > best - 60.0:
         _fill_factors(levels, best, angles, y, v_i, phase, real, imag, size)
     else:
         _fill_factors_of_any_size(levels, best, angles, y, v_i, phase, real, imag, size)
@@ -389,7 +390,7 @@ def _sum_row(log_y, s, c, rho, rule, columns, nodes, levels, factors, moments, g
     where = np.argmax(levels)
     phase = nodes[1, where] - y * nodes[3, where]
     real, imag, size = factors[0][: j - i], factors[1][: j - i], factors[2][: j - i]
-    _fill_all_factors(levels[i:j], best, nodes[1][i:j], y, nodes[3][i:j], phase, real, imag, size)
+    _fill_all_factors(c, levels[i:j], best, nodes[1][i:j], y, nodes[3][i:j], phase, real, imag, size)
     kept = 1.0
     for k in range(2):
         moments[k] = _moment(columns[k][i:j], columns[MOMENTS + k][i:j], real, imag)

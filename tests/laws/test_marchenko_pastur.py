@@ -93,6 +93,11 @@ def test_deep_tails_of_a_population_are_those_of_the_population():
     assert_allclose(law.cdf(low), [1e-20, 1e-8], rtol=1e-9)
 
 
+def test_a_correlation_next_to_none_is_none():
+    x = [0.4, 1.0, 2.0]
+    assert_allclose(MarchenkoPastur(0.25, correlation=1e-5).pdf(x), MarchenkoPastur(0.25).pdf(x), rtol=1e-7)
+
+
 def test_outside_the_range():
     with pytest.raises(ValueError, match=r"gamma must be in .*1"):
         MarchenkoPastur(1.5)
