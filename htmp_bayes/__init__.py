@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from htmp_bayes.checks import check
     from htmp_bayes.comparison import compare_layers, compare_models
     from htmp_bayes.contest import LawComparison, compare_laws, save_comparison
+    from htmp_bayes.estimation import Estimate, estimate
     from htmp_bayes.fitting import fit
     from htmp_bayes.laws import HTMP, InverseHTMP, MarchenkoPastur, joint_logpdf, sample_ensemble
     from htmp_bayes.network import fit_network
@@ -43,6 +44,8 @@ _HOMES = {
     "compare_layers": "htmp_bayes.comparison",
     "compare_models": "htmp_bayes.comparison",
     "save_comparison": "htmp_bayes.contest",
+    "Estimate": "htmp_bayes.estimation",
+    "estimate": "htmp_bayes.estimation",
     "fit": "htmp_bayes.fitting",
     "conjugate_kernel": "htmp_bayes.spectra.kernels",
     "fit_network": "htmp_bayes.network",
@@ -67,6 +70,7 @@ _HOMES = {
 
 __all__ = [
     "HTMP",
+    "Estimate",
     "InverseHTMP",
     "LawComparison",
     "MarchenkoPastur",
@@ -79,6 +83,7 @@ __all__ = [
     "compare_layers",
     "compare_models",
     "conjugate_kernel",
+    "estimate",
     "fit",
     "fit_network",
     "joint_logpdf",

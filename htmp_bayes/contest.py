@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from htmp_bayes import _files
 from htmp_bayes._errors import HTMPError
+from htmp_bayes._settings import as_seed, as_spectrum, check_counts, check_gamma
 from htmp_bayes.checks import R_HAT_MAX
-from htmp_bayes.fitting import _as_seed, _as_spectrum, _check_counts, _check_gamma, fit
+from htmp_bayes.fitting import fit
 from htmp_bayes.spectra import Spectrum
 
 if TYPE_CHECKING:
@@ -208,11 +209,11 @@ def compare_laws(
     >>> comparison.best[0]
     'marchenko-pastur'
     """
-    spectrum = _as_spectrum(spectrum, n)
+    spectrum = as_spectrum(spectrum, n)
     names = _checked(laws)
-    _check_gamma(spectrum)
-    _check_counts(1, draws=draws, tune=tune, chains=chains)
-    seed = _as_seed(random_seed)
+    check_gamma(spectrum)
+    check_counts(1, draws=draws, tune=tune, chains=chains)
+    seed = as_seed(random_seed)
     settings = {"draws": draws, "tune": tune, "chains": chains, "random_seed": seed, "cores": cores}
     results = {}
     with _progress(len(names), progressbar) as advance:

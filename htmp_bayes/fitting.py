@@ -5,19 +5,17 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from htmp_bayes._errors import HTMPError
+from htmp_bayes._settings import (
+    as_followed,
+    as_seed,
+    as_spectrum,
+    check_choices,
+    check_counts,
+    check_gamma,
+)
 from htmp_bayes.spectra import Spectrum
-
-LAWS = ("htmp", "inverse-htmp")
-LIKELIHOODS = ("density", "joint")
-POPULATIONS = ("inverse-gamma", "log-normal")
-SAMPLERS = ("nutpie", "pymc")
-
-
-class FitError(HTMPError):
-    """A setting of `fit` that is not available."""
 
 
 def fit(
@@ -130,12 +128,12 @@ def fit(
     >>> result["posterior_predictive"]["eigenvalues"].sizes["eigenvalue"]
     40
     """
-    spectrum = _as_spectrum(spectrum, n)
-    _check_gamma(spectrum)
-    _check_choices(law=law, population=population, likelihood=likelihood, nuts_sampler=nuts_sampler)
-    _check_counts(1, draws=draws, tune=tune, chains=chains)
-    _check_counts(0, predictive_draws=predictive_draws)
-    seed = _as_seed(random_seed)
+    spectrum = as_spectrum(spectrum, n)
+    check_gamma(spectrum)
+    check_choices(law=law, population=population, likelihood=likelihood, nuts_sampler=nuts_sampler)
+    check_counts(1, draws=draws, tune=tune, chains=chains)
+    check_counts(0, predictive_draws=predictive_draws)
+    seed = as_seed(random_seed)
     settings = {
         "law": "inverse-htmp" if spectrum.kind == "kernel" else law,
         "population": population,
@@ -169,7 +167,7 @@ def _density_result(
     from htmp_bayes.models.posterior import LayerPosterior, adjusted_posterior
     from htmp_bayes.models.sampling import sample_layer
 
-    followed, log_jacobian = _as_followed(spectrum, settings["law"])
+    followed, log_jacobian = as_followed(spectrum, settings["law"])
     data = layer_data(followed, spectrum.gamma, settings["population"])
     seed = int(np.random.SeedSequence(settings["random_seed"]).generate_state(3)[2])
     posterior = adjusted_posterior(data, seed) if settings["adjusted"] else LayerPosterior(data)
@@ -186,7 +184,7 @@ def _joint_result(
     from htmp_bayes.models.joint import joint_data, joint_log_likelihood
     from htmp_bayes.models.sampling import sample_joint
 
-    followed, log_jacobian = _as_followed(spectrum, settings["law"])
+    followed, log_jacobian = as_followed(spectrum, settings["law"])
     data = joint_data(followed, spectrum.gamma)
     sampled = sample_joint(data, **sampling)
     kappa, temperature = (sampled.parameters[name].to_numpy() for name in ("kappa", "temperature"))
@@ -196,61 +194,3 @@ def _joint_result(
     constant = xr.Dataset({"statistics": ("statistic", data["statistics"])})
     constant = constant.assign_coords(statistic=["size", "sum_log", "sum", "sum_log_gaps"])
     return fit_result(spectrum, data, sampled, whole, constant, settings, predictive_draws)
-
-
-def _as_followed(spectrum: Spectrum, law: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ascending numbers that follow the HTMP law, and what the map to them adds to each log-density.
-
-    Under the inverse law they are reciprocals; the log-Jacobian stays in the order of the eigenvalues.
-    """
-    eigenvalues = spectrum.eigenvalues
-    if law == "inverse-htmp":
-        return 1 / eigenvalues, -2 * np.log(eigenvalues)
-    return eigenvalues, np.zeros(len(spectrum))
-
-
-def _as_spectrum(spectrum: Spectrum | ArrayLike, n: int | None) -> Spectrum:
-    if isinstance(spectrum, Spectrum):
-        return spectrum
-    if n is None:
-        raise FitError(
-            "An array of eigenvalues needs n, the longer side of the matrix: fit(eigenvalues, n=...)."
-        )
-    return Spectrum(np.asarray(spectrum), n)
-
-
-def _check_gamma(spectrum: Spectrum) -> None:
-    from htmp_bayes.laws.htmp import GAMMA_RANGE
-
-    lowest = GAMMA_RANGE[0]
-    if spectrum.gamma < lowest:
-        raise FitError(
-            f"{spectrum.name or 'the spectrum'}: the aspect ratio {spectrum.gamma:.2g} is below {lowest}, "
-            "where the law is not available; leave this matrix out."
-        )
-
-
-def _check_choices(**chosen: str) -> None:
-    available = {
-        "law": LAWS,
-        "population": POPULATIONS,
-        "likelihood": LIKELIHOODS,
-        "nuts_sampler": SAMPLERS,
-    }
-    for setting, value in chosen.items():
-        if value not in available[setting]:
-            raise FitError(f"{setting} is one of {', '.join(available[setting])}, not {value!r}.")
-
-
-def _check_counts(least: int, **counts: int) -> None:
-    for setting, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise FitError(f"{setting} must be a whole number of at least {least}, not {value!r}.")
-
-
-def _as_seed(random_seed: int | None) -> int:
-    if random_seed is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
-    if isinstance(random_seed, bool) or not isinstance(random_seed, int | np.integer) or random_seed < 0:
-        raise FitError(f"random_seed must be a whole number of at least 0, not {random_seed!r}.")
-    return int(random_seed)

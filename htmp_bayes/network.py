@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
-from htmp_bayes.fitting import FitError, _as_seed, _check_choices, _check_counts, _check_gamma
+from htmp_bayes._settings import FitError, as_seed, check_choices, check_counts, check_gamma
 from htmp_bayes.layer_names import kind_of, relative_depths
 from htmp_bayes.spectra import Spectrum
 
@@ -123,9 +123,9 @@ def fit_network(
     htmp_bayes.fitting.FitError: fit_network takes at least two layers; for one use fit.
     """
     layers = _layers(spectra, kinds, depth)
-    _check_choices(population=population)
-    _check_counts(1, draws=draws, tune=tune, chains=chains)
-    seed = _as_seed(random_seed)
+    check_choices(population=population)
+    check_counts(1, draws=draws, tune=tune, chains=chains)
+    seed = as_seed(random_seed)
     prepared = _prepared(layers, population, adjust, seed, progress)
     from htmp_bayes.models.network import network_data, sample_network
 
@@ -176,7 +176,7 @@ def _layers(spectra: Spectra, kinds: Any, depth: Any) -> list[_Layer]:
             f"{len(repeated)} names stand for several layers, {min(repeated)!r} for one; rename them."
         )
     for _, spectrum in flat:
-        _check_gamma(spectrum)
+        check_gamma(spectrum)
         _check_kind(spectrum)
     return [
         _Layer(spectrum, model, str(kind), float(place), label)

@@ -34,6 +34,8 @@ class LayerPosterior:
         What :func:`~htmp_bayes.models.layer.layer_data` returns.
     adjustment : Adjustment
         Correction of the likelihood's curvature; none by default.
+    with_prior : bool
+        Whether the prior is part of it; without, it is the log-likelihood.
 
     Examples
     --------
@@ -47,9 +49,12 @@ class LayerPosterior:
 
     bounds = np.array([np.log(layer.KAPPA_RANGE), (0.0, layer.CORRELATION_MAX), (-np.inf, np.inf)])
 
-    def __init__(self, data: dict[str, Any], adjustment: Adjustment = IDENTITY) -> None:
+    def __init__(
+        self, data: dict[str, Any], adjustment: Adjustment = IDENTITY, with_prior: bool = True
+    ) -> None:
         self.data = data
         self.adjustment = adjustment
+        self.with_prior = with_prior
         # a location of 1 is so much of the expected log-eigenvalue
         self._units = np.array([1.0, 1.0, data["log_sd"]])
 
@@ -80,9 +85,11 @@ class LayerPosterior:
         weights = self.data["weights"]
         with np.errstate(invalid="ignore"):  # a node of weight 0 where the density vanishes
             # NumPy's own sums: the rounding of BLAS depends on the number of threads.
-            value = np.sum(weights * log_f) + layer.log_prior_at(point)
+            value = np.sum(weights * log_f)
             by_adjusted = np.sum(weights[:, None] * gradients, axis=0)
-        gradient = by_adjusted @ slopes * self._units + layer.log_prior_slope(point)
+        gradient = by_adjusted @ slopes * self._units
+        if self.with_prior:
+            value, gradient = value + layer.log_prior_at(point), gradient + layer.log_prior_slope(point)
         if np.isfinite(value) and np.all(np.isfinite(gradient)):
             return float(value), gradient
         return -np.inf, np.zeros(3)
@@ -100,16 +107,20 @@ class LayerPosterior:
         return max(found, key=lambda point: self.log_density(point)[0])
 
     @functools.cached_property
-    def covariance(self) -> Array:
-        """Covariance of the normal approximation at the mode, shape ``(3, 3)``."""
+    def curvature(self) -> Array:
+        """Minus the matrix of second derivatives at the mode, shape ``(3, 3)``."""
         rows = []
         for step in _DIFFERENCE * np.eye(3):
             # one-sided where the mode lies at an end of the range
             low, high = self.inside(self.mode - step), self.inside(self.mode + step)
             rise = self.log_density(high)[1] - self.log_density(low)[1]
             rows.append(-rise / np.sum(high - low))
-        curvature = np.array(rows)
-        values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
+        return (np.array(rows) + np.array(rows).T) / 2
+
+    @functools.cached_property
+    def covariance(self) -> Array:
+        """Covariance of the normal approximation at the mode, shape ``(3, 3)``, where it is flat a wide one."""
+        values, vectors = np.linalg.eigh(self.curvature)
         return (vectors / np.clip(values, 1 / _LARGEST_VARIANCE, None)) @ vectors.T
 
     def inside(self, point: Array) -> Array:

@@ -41,6 +41,8 @@ _RELEVANT = 8.0
 # A draw this close to a face of the box says that the box was too small.
 _NEAR_FACE = 0.985
 _MAX_ROUNDS = 4
+# Short steps cost next to nothing on a polynomial, and leave no divergences near the faces of the box.
+_TARGET_ACCEPT = 0.95
 # Share of draws that the Metropolis-Hastings step must accept.
 LEAST_ACCEPTANCE = 0.7
 
@@ -341,7 +343,7 @@ def _sample_polynomial(
     )
     tree = nutpie.sample(
         compiled, draws=draws, tune=tune, chains=chains, cores=cores, seed=random_seed,
-        save_warmup=False, progress_bar=progressbar,
+        save_warmup=False, progress_bar=progressbar, target_accept=_TARGET_ACCEPT,
     )  # fmt: skip
     z = tree["posterior"]["z"].to_numpy()
     if z.shape[1] < draws:

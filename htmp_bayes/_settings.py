@@ -1,0 +1,79 @@
+"""Settings of the functions that fit: what is available, and what is said of what is not."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from htmp_bayes._errors import HTMPError
+from htmp_bayes.spectra import Spectrum
+
+LAWS = ("htmp", "inverse-htmp")
+LIKELIHOODS = ("density", "joint")
+POPULATIONS = ("inverse-gamma", "log-normal")
+SAMPLERS = ("nutpie", "pymc")
+
+
+class FitError(HTMPError):
+    """A setting of `fit` that is not available."""
+
+
+def as_followed(spectrum: Spectrum, law: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ascending numbers that follow the HTMP law, and what the map to them adds to each log-density.
+
+    Under the inverse law they are reciprocals; the log-Jacobian stays in the order of the eigenvalues.
+    """
+    eigenvalues = spectrum.eigenvalues
+    if law == "inverse-htmp":
+        return 1 / eigenvalues, -2 * np.log(eigenvalues)
+    return eigenvalues, np.zeros(len(spectrum))
+
+
+def as_spectrum(spectrum: Spectrum | ArrayLike, n: int | None) -> Spectrum:
+    """Make a spectrum of an array and the longer side of its matrix."""
+    if isinstance(spectrum, Spectrum):
+        return spectrum
+    if n is None:
+        raise FitError(
+            "An array of eigenvalues needs n, the longer side of the matrix: fit(eigenvalues, n=...)."
+        )
+    return Spectrum(np.asarray(spectrum), n)
+
+
+def check_gamma(spectrum: Spectrum) -> None:
+    """Raise FitError for an aspect ratio at which the law is not available."""
+    from htmp_bayes.laws.htmp import GAMMA_RANGE
+
+    lowest = GAMMA_RANGE[0]
+    if spectrum.gamma < lowest:
+        raise FitError(
+            f"{spectrum.name or 'the spectrum'}: the aspect ratio {spectrum.gamma:.2g} is below {lowest}, "
+            "where the law is not available; leave this matrix out."
+        )
+
+
+def check_choices(**chosen: str) -> None:
+    """Raise FitError for a setting that is not one of those available."""
+    available = {
+        "law": LAWS,
+        "population": POPULATIONS,
+        "likelihood": LIKELIHOODS,
+        "nuts_sampler": SAMPLERS,
+    }
+    for setting, value in chosen.items():
+        if value not in available[setting]:
+            raise FitError(f"{setting} is one of {', '.join(available[setting])}, not {value!r}.")
+
+
+def check_counts(least: int, **counts: int) -> None:
+    """Raise FitError for a setting that is not a whole number of at least `least`."""
+    for setting, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise FitError(f"{setting} must be a whole number of at least {least}, not {value!r}.")
+
+
+def as_seed(random_seed: int | None) -> int:
+    """Check a seed, or draw one."""
+    if random_seed is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(random_seed, bool) or not isinstance(random_seed, int | np.integer) or random_seed < 0:
+        raise FitError(f"random_seed must be a whole number of at least 0, not {random_seed!r}.")
+    return int(random_seed)
