@@ -15,10 +15,15 @@ def spectrum(name, seed=1, kind="weight"):
     return hb.Spectrum.from_matrix(matrix, name=name, kind=kind)
 
 
+def correlated(name, seed):
+    eigenvalues = hb.sample_ensemble(120, 3.0, 1 / 3, 1.0, 0.6, random_state=seed)
+    return hb.Spectrum(eigenvalues, 360, name=name)
+
+
 @pytest.fixture(scope="module")
 def result():
     models = {
-        model: [spectrum(f"h.{i}.{part}", seed=10 * i + k) for i, part in enumerate(("fc1", "fc2"))]
+        model: [correlated(f"h.{i}.{part}", seed=10 * i + k) for i, part in enumerate(("fc1", "fc2"))]
         for k, model in enumerate("ab")
     }
     return fit_network(models, draws=100, tune=300, chains=2, random_seed=1)

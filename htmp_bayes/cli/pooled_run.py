@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 NETWORK = "network.nc"
+LARGEST_WEIGHT_SD = 0.5
+"""Standard deviation of the draws' log importance weights at which their efficiency, exp(-sd²), is below 80 %."""
 MODELS, LAYERS = "compare_models.csv", "compare_layers.csv"
 
 
@@ -149,6 +151,11 @@ def failures(result: "xr.DataTree") -> list[str]:
     diverging = int(result["sample_stats"]["diverging"].sum())
     if diverging:
         reasons.append(f"{diverging} draws diverged; fit with more tuning steps.")
+    if result.attrs.get("surrogate_log_weight_sd", 0.0) > LARGEST_WEIGHT_SD:
+        reasons.append(
+            f"the polynomials that stand for the likelihoods are off by {result.attrs['surrogate_error']:.1f} nats at "
+            "a draw, too much for this network (layers of noise are the hard ones); fit its layers one by one."
+        )
     if result["posterior"].sizes["chain"] > 1:
         posterior = result["posterior"].to_dataset()
         r_hat = {str(name): float(value.max()) for name, value in az.rhat(posterior).data_vars.items()}

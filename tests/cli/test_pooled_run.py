@@ -9,7 +9,7 @@ import xarray as xr
 import htmp_bayes as hb
 
 
-def pooled(spectra, random_seed, draws, chains, diverging=0):
+def pooled(spectra, random_seed, draws, chains, diverging=0, weight_sd=0.1):
     models = spectra if isinstance(spectra, dict) else {"network": spectra}
     layers = [
         f"{m}/{s.name}" if len(models) > 1 else s.name for m, members in models.items() for s in members
@@ -32,7 +32,7 @@ def pooled(spectra, random_seed, draws, chains, diverging=0):
             ),
         }
     )
-    tree.attrs = {"name": "network", "kind": "network"}
+    tree.attrs = {"name": "network", "surrogate_error": 3.0, "surrogate_log_weight_sd": weight_sd}
     return tree
 
 
@@ -97,9 +97,10 @@ def test_what_is_wrong_is_said_in_one_sentence(run, fits, two_models, tmp_path):
 
 def test_a_posterior_that_fails_is_told_by_the_exit_code(run, monkeypatch, two_models, tmp_path):
     def fit_network(spectra, *, random_seed, draws, chains, **settings):
-        return pooled(spectra, random_seed, draws, chains, diverging=3)
+        return pooled(spectra, random_seed, draws, chains, diverging=3, weight_sd=2.0)
 
     monkeypatch.setattr("htmp_bayes.network.fit_network", fit_network)
     code, _, err = run("fit", *two_models, "--out", tmp_path / "run", "--pool", *SHORT)
     assert code == 1
     assert "3 draws diverged" in err
+    assert "off by 3.0 nats" in err
