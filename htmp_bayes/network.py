@@ -126,7 +126,7 @@ def fit_network(
     >>> hb.compare_layers(result, "layer.0.output.dense", "layer.5.output.dense")  # doctest: +SKIP
     >>> fit_network(spectra[:1])
     Traceback (most recent call last):
-    htmp_bayes.fitting.FitError: fit_network takes at least two layers; for one use fit.
+    htmp_bayes._settings.FitError: fit_network takes at least two layers; for one use fit.
     """
     layers = _layers(spectra, kinds, depth)
     check_choices(population=population)

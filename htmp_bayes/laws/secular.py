@@ -98,6 +98,8 @@ def _inner_root(poles: np.ndarray, squares: np.ndarray, i: int, shifted: np.ndar
         if abs(new - u) <= 2.0 * _EPS * u:
             break
         u = new
+    if not low <= u <= high:  # the last proposal, which no iteration looked at
+        u = _inside(low, high)
     return poles[near] + sign * u
 
 
@@ -127,6 +129,8 @@ def _last_root(poles: np.ndarray, squares: np.ndarray, shifted: np.ndarray) -> f
         if abs(new - u) <= 2.0 * _EPS * u:
             break
         u = new
+    if not low <= u <= high:
+        u = _inside(low, high)
     return poles[n - 1] + u
 
 

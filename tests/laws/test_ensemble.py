@@ -178,3 +178,12 @@ def test_temperature_is_a_scale():
 def test_bad_input(change, words):
     with pytest.raises(ValueError, match=words):
         sample_ensemble(**({"N": 10, "kappa": 1.0, "gamma": 0.5} | change))
+
+
+def test_square_matrices_of_weak_repulsion_have_eigenvalues_only():
+    """Their smallest eigenvalues lie hundreds of orders of magnitude below the largest."""
+    for seed in range(12):
+        eigenvalues = sample_ensemble(128, 1.0, 1.0, 1.0, 0.02, random_state=seed)
+        assert np.all(np.isfinite(eigenvalues))
+        assert np.all(eigenvalues >= 0)
+    assert np.all(np.isfinite(sample_ensemble(256, 1.0, 1.0, 1.0, 0.02, random_state=1)))
