@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from htmp_bayes._settings import (
+    FitError,
     as_followed,
     as_seed,
     as_spectrum,
@@ -16,6 +17,8 @@ from htmp_bayes._settings import (
     check_gamma,
 )
 from htmp_bayes.spectra import Spectrum
+
+__all__ = ["FitError", "fit"]
 
 
 def fit(
