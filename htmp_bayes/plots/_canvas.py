@@ -37,9 +37,9 @@ _WITH_UNIT = ("temperature", "mean")
 
 def new_figure(height: float, width: float = COLUMN_WIDTH) -> "Figure":
     """Make an empty figure, `height` times `width` high, that no window or registry knows of."""
-    from matplotlib.figure import Figure
+    from htmp_bayes.plots._picture import Picture
 
-    return Figure(figsize=(width, height * width), dpi=220, layout="constrained")
+    return Picture(figsize=(width, height * width), dpi=220, layout="constrained")
 
 
 def ink() -> str:

@@ -6,6 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import xarray as xr
+from IPython.core.formatters import DisplayFormatter
 from matplotlib import style
 from matplotlib.figure import Figure
 
@@ -36,6 +37,13 @@ def test_a_new_figure_of_column_width_is_legible_and_labelled(noise, picture):
     assert figure.get_figwidth() * 2.54 == pytest.approx(8.5)
     assert_legible(figure)
     assert all(ax.get_xlabel() for ax in figure.axes if ax.get_subplotspec().is_last_row())
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_a_notebook_shows_it_without_pyplot(noise, picture):
+    bundle, metadata = DisplayFormatter().format(PICTURES[picture](noise))
+    assert bundle["image/png"].startswith(b"\x89PNG")
+    assert 200 < metadata["image/png"]["width"] < 500
 
 
 @pytest.mark.parametrize("picture", PICTURES)
