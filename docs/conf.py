@@ -21,9 +21,10 @@ author = "the htmp_bayes authors"
 project_copyright = author
 version = release = htmp_bayes.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
+nb_execution_mode = "off"  # what the notebooks show is stored in them
 exclude_patterns = ["build", "calibration_table.md"]
 
 default_role = "py:obj"
