@@ -36,6 +36,8 @@ napoleon_use_rtype = False
 
 html_theme = "furo"
 html_title = f"htmp_bayes {version}"
+html_static_path = ["_static"]
+html_css_files = ["notebooks.css"]
 html_math_renderer = "mathml"
 html_show_sphinx = False
 
