@@ -119,9 +119,7 @@ def run(replications: int, minutes: float, jobs: int) -> None:
         running = [pool.submit(replicate, *work) for work in itertools.islice(queue, 4 * jobs)]
         while running:
             row = running.pop(0).result()
-            writer.writerow(
-                {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()}
-            )
+            writer.writerow({name: _shortened(value) for name, value in row.items()})
             file.flush()
             if time.monotonic() < end and (work := next(queue, None)):
                 running.append(pool.submit(replicate, *work))
