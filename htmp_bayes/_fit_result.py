@@ -106,14 +106,11 @@ def compressed_data(data: dict[str, Any], adjustment: Adjustment) -> xr.Dataset:
 
 def spikes_data(spectrum: Spectrum, probability: NDArray[np.float64]) -> xr.Dataset:
     """Posterior of the number of spikes, and the spikes if it is the most probable one, for ``constant_data``."""
+    coords = {"number": np.arange(len(probability))}
+    data = xr.Dataset({"spike_number_probability": ("number", probability)}, coords)
     number = int(np.argmax(probability))
-    return xr.Dataset(
-        {
-            "spikes": ("spike", spectrum.eigenvalues[len(spectrum) - number :]),
-            "spike_number_probability": ("number", probability),
-        },
-        coords={"number": np.arange(len(probability))},
-    )
+    # netCDF takes a dimension of length 0 for one that may grow, so no spikes are no variable
+    return data.assign(spikes=("spike", spectrum.eigenvalues[-number:])) if number else data
 
 
 def sample_stats(sampled: xr.Dataset) -> xr.Dataset:

@@ -113,8 +113,9 @@ def fit(
             ``adjustment_stretch`` of its correction (:class:`htmp_bayes.models.adjustment.Adjustment`). For the
             joint likelihood instead of all these ``statistics``, dimension ``statistic``. With ``spikes="auto"`` also
             ``spikes``, dimension ``spike``, the eigenvalues that are spikes if there are as many as is most
-            probable (nodes, weights and adjustment are those of the others), and ``spike_number_probability``,
-            dimension ``number``: the posterior of the number, of which ``n_spikes`` is a sample.
+            probable (left out if that is none; nodes, weights and adjustment are those of the others), and
+            ``spike_number_probability``, dimension ``number``: the posterior of the number, of which ``n_spikes``
+            is a sample.
         ``prior``, ``log_prior``
             1,000 draws from the prior, with the variables of the posterior, and the prior's log-density at
             the posterior's draws for ``kappa``, ``correlation`` and ``location`` (ArviZ's power-scaling).

@@ -15,7 +15,7 @@ prior of their number.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -238,36 +238,42 @@ def sample_spikes(numbers: SpikeNumbers, spectra: Spectra, **sampling: Any) -> t
     rng = np.random.default_rng([sampling["random_seed"], 2])
     chosen = rng.choice(len(numbers.probability), size=(chains, draws), p=numbers.probability)
     drawn = [
-        (chosen == number, *_draws_of_number(number, numbers.posteriors[number], spectra, chosen, sampling))
+        _draws_of_number(number, numbers.posteriors[number], spectra, chosen == number, sampling)
         for number in map(int, np.unique(chosen))
     ]
-    placed = [_placed((where, sampled[i]) for where, *sampled in drawn) for i in range(3)]
     coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
-    parameters, statistics, log_likelihood = (dataset.assign_coords(coords) for dataset in placed)
-    parameters["n_spikes"] = (("chain", "draw"), chosen)
-    size = len(spectra.eigenvalues)
-    attributes = [sampled[3] for _, *sampled in drawn]
-    worst = {"surrogate_error": max, "surrogate_acceptance": min}
-    found = {
-        name: of(each[name] for each in attributes)
-        for name, of in worst.items()
-        if all(name in each for each in attributes)
-    }
+    parameters = _placed([(each.where, each.parameters) for each in drawn]).assign_coords(coords)
+    statistics = _placed([(each.where, each.statistics) for each in drawn]).assign_coords(coords)
+    log_likelihood = _placed([(each.where, each.log_likelihood) for each in drawn]).assign_coords(coords)
     return (
-        LayerDraws(parameters, statistics, found),
-        log_likelihood.assign_coords(eigenvalue=np.arange(size)),
+        LayerDraws(
+            parameters.assign(n_spikes=(("chain", "draw"), chosen)),
+            statistics,
+            _worst([each.attributes for each in drawn]),
+        ),
+        log_likelihood.assign_coords(eigenvalue=np.arange(len(spectra.eigenvalues))),
     )
+
+
+class _Drawn(NamedTuple):
+    """Draws of one number of spikes, and where among all draws they go."""
+
+    where: NDArray[np.bool_]
+    parameters: xr.Dataset
+    statistics: xr.Dataset
+    log_likelihood: xr.Dataset
+    attributes: dict[str, float]
 
 
 def _draws_of_number(
     number: int,
     posterior: LayerPosterior,
     spectra: Spectra,
-    chosen: NDArray[np.int64],
+    where: NDArray[np.bool_],
     sampling: dict[str, Any],
-) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset, dict[str, float]]:
-    """As many draws of a chain as any chain has of this number: parameters, statistics, likelihood, attributes."""
-    wanted = int((chosen == number).sum(axis=1).max())
+) -> _Drawn:
+    """As many draws of a chain as any chain has of this number."""
+    wanted = int(where.sum(axis=1).max())
     draws = min(sampling["draws"], max(wanted, _FEWEST_DRAWS))
     sampled = sample_layer(posterior, **{**sampling, "draws": draws})
     kept = sampled.parameters.isel(draw=slice(wanted))
@@ -277,12 +283,12 @@ def _draws_of_number(
     spikes = np.broadcast_to(log_density_of_spikes(spectra.eigenvalues, number), (*bulk.shape[:2], number))
     values = np.concatenate([bulk, spikes], axis=-1)
     log_likelihood = xr.Dataset({"eigenvalues": (("chain", "draw", "eigenvalue"), values)})
-    return kept, sampled.sample_stats, log_likelihood, sampled.attributes
+    return _Drawn(where, kept, sampled.sample_stats, log_likelihood, sampled.attributes)
 
 
-def _placed(parts: Iterator[tuple[NDArray[np.bool_], xr.Dataset]]) -> xr.Dataset:
+def _placed(parts: list[tuple[NDArray[np.bool_], xr.Dataset]]) -> xr.Dataset:
     """Put each part's draws, in their order, where they are wanted."""
-    whole: dict[str, tuple[Any, NDArray]] = {}
+    whole: dict[str, tuple[Any, NDArray[Any]]] = {}
     for where, part in parts:
         for name, variable in part.data_vars.items():
             if variable.dims[:2] != ("chain", "draw"):
@@ -293,3 +299,10 @@ def _placed(parts: Iterator[tuple[NDArray[np.bool_], xr.Dataset]]) -> xr.Dataset
             for chain, row in enumerate(where):
                 target[chain, row] = values[chain, : row.sum()]
     return xr.Dataset(whole)
+
+
+def _worst(attributes: list[dict[str, float]]) -> dict[str, float]:
+    """Take the largest error and the smallest acceptance, if a polynomial stood for each."""
+    worst: dict[str, Callable[[list[float]], float]] = {"surrogate_error": max, "surrogate_acceptance": min}
+    known = [name for name in worst if all(name in each for each in attributes)]
+    return {name: worst[name]([each[name] for each in attributes]) for name in known}

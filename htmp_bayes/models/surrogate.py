@@ -122,8 +122,8 @@ class Surrogate:
         terms = values + log_weights[:, None, None] + log_weights[:, None] + log_weights
         return float(logsumexp(terms) + np.linalg.slogdet(self.box.axes)[1])
 
-    def _hardened(self, softened: Array) -> Array:
-        return self.top - _SOFTENING * np.expm1(-softened / _SOFTENING)
+    def _hardened(self, softened: NDArray[Any]) -> Array:
+        return np.asarray(self.top - _SOFTENING * np.expm1(-softened / _SOFTENING), dtype=np.float64)
 
 
 def find_box(posterior: ExactPosterior, growth: Array | None = None) -> Box:
