@@ -59,7 +59,7 @@ def test_the_polynomials_integral_is_the_posteriors(kappa, correlation):
     posterior = LayerPosterior(layer_data(bulk(kappa, correlation, 60), gamma=0.25))
     found = build_surrogate(posterior, find_box(posterior)).log_integral()
     proposal = multivariate_t(posterior.mode, 1.5 * posterior.covariance, df=5, seed=1)
-    points = proposal.rvs(1500)
+    points = proposal.rvs(600)
     inside = np.all(points == posterior.inside(points), axis=1)
     top = posterior.log_density(posterior.mode)[0]
     weights = np.zeros(len(points))
@@ -78,7 +78,7 @@ def test_laplace_is_near_where_the_posterior_is_nearly_normal():
 
 @pytest.mark.parametrize("factors", [(), (3.0,), (2.0, 3.0, 3.5)], ids=len)
 def test_planted_spikes_are_found_and_the_bulk_is_what_it_was(factors):
-    eigenvalues = bulk()
+    eigenvalues = bulk(20.0, 0.2)
     numbers = weigh_numbers(spectra_of(planted(eigenvalues, *factors)), adjust_seed=None)
     assert numbers.most_probable == len(factors)
     assert numbers.probability.sum() == pytest.approx(1)
