@@ -157,7 +157,7 @@ def spectra(
         raise HTMPError("Missing option '--out'; give the collection to write, or --list to write none.")
     with progress("reading", quiet) as advance:
         read = read_spectra(files, progress=advance, **choice)
-    save_spectra(read, out)
+    save_spectra(read, out, {"files": list(map(str, files)), **choice})
     _report(quiet, as_json, lambda: listing.spectra_json(read), lambda _: listing.spectra_table(read))
 
 
