@@ -131,6 +131,8 @@ def fit(
     >>> result["posterior_predictive"]["eigenvalues"].sizes["eigenvalue"]
     40
     """
+    from htmp_bayes.laws.beforehand import compile_beforehand
+
     spectrum = as_spectrum(spectrum, n)
     check_gamma(spectrum)
     check_choices(law=law, population=population, likelihood=likelihood, nuts_sampler=nuts_sampler)
@@ -157,6 +159,7 @@ def fit(
         "cores": cores,
         "progressbar": progressbar and sys.stdout.isatty(),
     }
+    compile_beforehand()
     result_of = _density_result if likelihood == "density" else _joint_result
     return result_of(spectrum, settings, sampling, predictive_draws)
 
