@@ -142,22 +142,6 @@ def test_layers_are_fitted_on_a_dask_cluster(run, collection, tmp_path, fits):
     assert rows_of(tmp_path / "there") == rows_of(tmp_path / "here")
 
 
-@pytest.mark.slow
-def test_workers_in_processes_of_their_own_give_the_same_files(run, collection, tmp_path):
-    distributed = pytest.importorskip("distributed")
-    settings = ["--include", "layer.[01]", "--seed", "3", "--draws", "50", "--tune", "50", "--chains", "2"]
-    run("fit", collection, *settings, "--out", tmp_path / "here")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, protocol="tcp", dashboard_address=None
-    ) as cluster:
-        address = cluster.scheduler_address
-        run("fit", collection, *settings, "--out", tmp_path / "there", "--dask", address)
-    assert rows_of(tmp_path / "there") == rows_of(tmp_path / "here")
-    for layer in ("layer.0", "layer.1"):
-        one, other = (xr.load_datatree(tmp_path / out / layer / "posterior.nc") for out in ("here", "there"))
-        assert one.identical(other)
-
-
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
