@@ -109,6 +109,7 @@ def estimate(
     >>> bool(abs(np.log(found.values["kappa"] / 4.0)) < 3 * found.standard_errors["kappa"])
     True
     """
+    from htmp_bayes.laws.beforehand import compile_beforehand
     from htmp_bayes.models.layer import POPULATIONS, layer_data
     from htmp_bayes.models.posterior import LayerPosterior
 
@@ -120,6 +121,7 @@ def estimate(
     ):
         if value not in available:
             raise FitError(f"{setting} is one of {', '.join(available)}, not {value!r}.")
+    compile_beforehand()
     followed, log_jacobian = as_followed(spectrum, "inverse-htmp" if spectrum.kind == "kernel" else "htmp")
     posterior = LayerPosterior(
         layer_data(followed, spectrum.gamma, population), with_prior=maximise == "posterior"

@@ -143,6 +143,8 @@ def fit(
     >>> result["posterior_predictive"]["eigenvalues"].sizes["eigenvalue"]
     40
     """
+    from htmp_bayes.laws.beforehand import compile_beforehand
+
     spectrum = as_spectrum(spectrum, n)
     check_gamma(spectrum)
     check_choices(
@@ -176,6 +178,7 @@ def fit(
         "cores": cores,
         "progressbar": progressbar and sys.stdout.isatty(),
     }
+    compile_beforehand()
     result_of = _joint_result if likelihood == "joint" else _density_result
     if spikes == "auto":
         result_of = _spikes_result

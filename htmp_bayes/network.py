@@ -132,9 +132,11 @@ def fit_network(
     check_choices(population=population)
     check_counts(1, draws=draws, tune=tune, chains=chains)
     seed = as_seed(random_seed)
-    prepared = _prepared(layers, population, adjust, seed, progress)
+    from htmp_bayes.laws.beforehand import compile_beforehand
     from htmp_bayes.models.network import network_data, sample_network
 
+    compile_beforehand()
+    prepared = _prepared(layers, population, adjust, seed, progress)
     design = _design(layers)
     tree = sample_network(
         network_data(design, *prepared),

@@ -164,7 +164,7 @@ def spectra(
         raise HTMPError("Missing option '--out'; give the collection to write, or --list to write none.")
     with progress("reading", quiet) as advance:
         read = read_spectra(files, progress=advance, **choice)
-    save_spectra(read, out)
+    save_spectra(read, out, {"files": list(map(str, files)), **choice})
     _report(quiet, as_json, lambda: listing.spectra_json(read), lambda _: listing.spectra_table(read))
 
 
@@ -233,9 +233,8 @@ def fit(
             raise HTMPError("--pool does not separate spikes: leave --spikes out, or --pool.")
         if jobs != 1 or dask is not None:
             raise HTMPError("--pool fits all layers together: leave --jobs and --dask out.")
-        _show_network(
-            out, pool_files(files, choice, RunFolder(out, {**settings, "pool": True}, sys.argv), quiet), quiet
-        )
+        pooled = pool_files(files, choice, RunFolder(out, {**settings, "pool": True}, sys.argv), quiet)
+        _show_network(out, pooled, quiet, as_json)
         return
     run = RunFolder(out, {**settings, "spikes": str(spikes)}, sys.argv)
     try:
@@ -262,6 +261,7 @@ def compare(
         str | None, typer.Option(help="Compare this layer with all others.", show_default=False)
     ] = None,
     quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare the models, or the layers, of a pooled fit: ratios of the parameters and what speaks for them.
 
@@ -274,16 +274,16 @@ def compare(
     """
     from htmp_bayes.cli.pooled_run import open_network
 
-    _show_network(run, open_network(run), quiet, layer)
+    _show_network(run, open_network(run), quiet, as_json, layer)
 
 
-def _show_network(out: Path, result: "xr.DataTree", quiet: bool, layer: str | None = None) -> None:
-    from htmp_bayes.cli.pooled_run import contrast_table, failures, write_comparison
+def _show_network(
+    out: Path, result: "xr.DataTree", quiet: bool, as_json: bool, layer: str | None = None
+) -> None:
+    from htmp_bayes.cli.pooled_run import contrast_table, contrasts_json, failures, write_comparison
 
-    table = write_comparison(out, result, layer)
-    if not quiet:
-        show(lambda one_line: contrast_table(table))
-    reasons = failures(result)
+    table, reasons = write_comparison(out, result, layer), failures(result)
+    _report(quiet, as_json, lambda: contrasts_json(table, result, reasons), lambda _: contrast_table(table))
     for reason in reasons:
         _say(f"{out}: {reason}")
     if reasons:

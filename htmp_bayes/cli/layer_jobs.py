@@ -68,6 +68,10 @@ def fit_all(jobs: Sequence[Job], processes: int = 1, dask: str | None = None) ->
     if dask is None and min(processes, len(jobs)) <= 1:
         yield from _here(jobs)
         return
+    if dask is None:
+        from htmp_bayes.laws.beforehand import compile_beforehand
+
+        compile_beforehand()  # once, and not by each process
     with _cluster(dask) if dask is not None else _pool(min(processes, len(jobs))) as executor:
         cores = None if dask else max(1, (os.cpu_count() or 1) // processes)
         futures = [executor.submit(fit_layer, job, cores) for job in jobs]

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from htmp_bayes import __version__
+from htmp_bayes._versions import versions
 from htmp_bayes.cli.summary import empty_table
 from htmp_bayes.cli.terminal import printable
 
@@ -41,7 +42,7 @@ def spectra_json(spectra: Iterable["Spectrum"]) -> dict[str, Any]:
         }
         for s in spectra
     ]
-    return {"htmp_bayes": __version__, "layers": layers}
+    return {"htmp_bayes": __version__, "versions": versions(), "layers": layers}
 
 
 def listed_table(found: Sequence["ListedMatrix"]) -> "Table":
@@ -60,7 +61,8 @@ def listed_table(found: Sequence["ListedMatrix"]) -> "Table":
 
 def listed_json(found: Sequence["ListedMatrix"]) -> dict[str, Any]:
     """Matrices, with what would become of each, as JSON can hold them."""
-    return {"htmp_bayes": __version__, "matrices": [asdict(matrix) for matrix in found]}
+    matrices = [asdict(matrix) for matrix in found]
+    return {"htmp_bayes": __version__, "versions": versions(), "matrices": matrices}
 
 
 def _fate(matrix: "ListedMatrix") -> str:

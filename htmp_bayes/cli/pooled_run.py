@@ -1,9 +1,11 @@
 """`htmp-bayes fit --pool` and `htmp-bayes compare`: layers fitted together, and their contrasts."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from htmp_bayes import __version__
 from htmp_bayes._errors import HTMPError, reason
 from htmp_bayes._files import replacing
 from htmp_bayes._numbers import short
@@ -47,6 +49,10 @@ def pool_files(
 
     models = _models(files, choice, quiet)
     inputs = {f"{model}/{s.name}": s.digest for model, spectra in models.items() for s in spectra}
+    if run.inputs and run.inputs != inputs:
+        raise HTMPError(
+            f"{run.path} holds a pooled fit of other layers; choose another --out, or remove the folder to fit anew."
+        )
     with run.writing(inputs):
         if (run.path / NETWORK).exists():
             return open_network(run.path)
@@ -105,10 +111,15 @@ def write_comparison(folder: Path, result: "xr.DataTree", layer: str | None = No
     if result["posterior"].sizes["model"] > 1:
         tables[MODELS] = compare_models(result)
         shown = tables[MODELS] if layer is None else shown
+    made_by = {"seed": result.attrs.get("random_seed"), "htmp_bayes": result.attrs.get("htmp_bayes_version")}
+    in_pictures = {
+        "Software": f"htmp-bayes {made_by['htmp_bayes']}",
+        "Description": f"seed {made_by['seed']}",
+    }
     try:
         for name, table in tables.items():
             with replacing(folder / name) as temporary:
-                table.to_csv(temporary, index=False)
+                table.assign(**made_by).to_csv(temporary, index=False)
         pictures = {
             "layers": plot_layers(result, ("kappa", "correlation")),
             "depth": plot_depth(result),
@@ -116,10 +127,32 @@ def write_comparison(folder: Path, result: "xr.DataTree", layer: str | None = No
         }
         for name, picture in pictures.items():
             with replacing(folder / f"{name}.png") as temporary:
-                picture.savefig(temporary)
+                picture.savefig(temporary, metadata=in_pictures)
     except OSError as error:
         raise HTMPError(f"{folder} cannot be written ({reason(error)}).") from error
     return shown
+
+
+def contrasts_json(
+    contrasts: "pd.DataFrame", result: "xr.DataTree", reasons: Sequence[str]
+) -> dict[str, Any]:
+    """Contrasts, versions, seed and what speaks against the posterior, as JSON can hold them."""
+    made_by = {
+        str(key): value
+        for key, value in sorted(result.attrs.items())
+        if key == "random_seed" or str(key).endswith("_version")
+    }
+    # by way of pandas, which knows NumPy's numbers and writes null for what is unknown
+    rows = json.loads(contrasts.to_json(orient="records", double_precision=15))
+    seed = made_by.pop("random_seed", None)
+    return {
+        "htmp_bayes": __version__,
+        "versions": {key.removesuffix("_version").replace("_", "-"): value for key, value in made_by.items()},
+        "seed": None if seed is None else int(seed),
+        "usable": not reasons,
+        "reasons": list(reasons),
+        "contrasts": rows,
+    }
 
 
 def contrast_table(contrasts: "pd.DataFrame") -> "Table":

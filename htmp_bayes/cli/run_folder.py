@@ -162,7 +162,11 @@ class RunFolder:
 
     def _check_same(self, before: Mapping[str, Any]) -> None:
         now = {**self.settings, "version": __version__}
-        changed = [f"{key} = {before.get(key)}, not {now[key]}" for key in now if now[key] != before.get(key)]
+        changed = [
+            f"{key} = {before.get(key)}, not {now.get(key)}"
+            for key in {**now, **before}
+            if now.get(key) != before.get(key)
+        ]
         if changed:
             raise RunError(
                 f"{self.path} was fitted with {' and '.join(changed)}; choose another --out, or remove the "

@@ -12,13 +12,20 @@ import numpy as np
 
 from htmp_bayes._errors import reason
 from htmp_bayes._files import replacing
+from htmp_bayes._versions import versions
 from htmp_bayes.spectra.hdf5 import Dataset, Hdf5File
 from htmp_bayes.spectra.spectrum import Spectrum, SpectrumError
 
 FORMAT = "htmp_bayes spectra, version 1"
 
 
-def save_spectra(spectra: Iterable[Spectrum], path: str | os.PathLike[str]) -> None:
+_COMPUTED_BY = ("htmp-bayes", "numpy", "scipy")
+"""Packages that the eigenvalues depend on, of which the file names the versions."""
+
+
+def save_spectra(
+    spectra: Iterable[Spectrum], path: str | os.PathLike[str], settings: Mapping[str, Any] | None = None
+) -> None:
     """Save spectra in one netCDF file, without loss.
 
     Parameters
@@ -28,17 +35,22 @@ def save_spectra(spectra: Iterable[Spectrum], path: str | os.PathLike[str]) -> N
     path : str or path-like
         The file, with suffix ``.nc``. It is written under another name first, so that it is whole or not
         there.
+    settings : mapping, optional
+        How the spectra came about, as JSON can hold it: what `read_spectra` was called with, or the seed of a
+        simulation. It is kept in the file, for its reader.
 
     Raises
     ------
     SpectrumError
-        A ValueError, if there is nothing to save or the file cannot be written.
+        A ValueError, if there is nothing to save, JSON cannot hold the settings or the file cannot be written.
 
     Notes
     -----
     The layout is the contiguous ragged array of the CF conventions (version 1.11, section 9.3.3): the
     eigenvalues of all layers one after the other in ``eigenvalue``, with their number for each layer in
-    ``row_size``. Any netCDF reader opens it, for example `xarray.open_dataset`.
+    ``row_size``. Any netCDF reader opens it, for example `xarray.open_dataset`. Attributes of the file are
+    ``<package>_version`` of this package, NumPy and SciPy, the ``settings`` and, as nothing is drawn by chance when
+    eigenvalues are computed, ``random_seed`` = "none" unless the settings name one.
 
     Examples
     --------
@@ -55,9 +67,11 @@ def save_spectra(spectra: Iterable[Spectrum], path: str | os.PathLike[str]) -> N
         raise SpectrumError(f"{path}: a collection of spectra has the suffix .nc.")
     if not collected:
         raise SpectrumError(f"{path}: there are no spectra to save.")
+    origin = _origin(settings or {}, path)
     try:
         with replacing(path) as temporary, h5netcdf.File(temporary, "w") as file:
             _write(file, collected)
+            file.attrs.update(origin)
     except OSError as error:
         raise SpectrumError(f"{path} cannot be written ({reason(error)}); choose another place.") from error
 
@@ -91,6 +105,17 @@ def load_spectra(path: Path) -> list[Spectrum]:
     if not known:
         raise SpectrumError(f"{path} is not a collection of spectra; make one with `htmp-bayes spectra`.")
     return spectra
+
+
+def _origin(settings: Mapping[str, Any], path: Path) -> dict[str, str]:
+    """Attributes that say what the spectra were made with."""
+    known = versions()
+    by = {f"{package.replace('-', '_')}_version": known[package] for package in _COMPUTED_BY}
+    try:
+        text = json.dumps(dict(settings), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise SpectrumError(f"{path}: settings must hold what JSON can hold ({reason(error)}).") from error
+    return {**by, "random_seed": str(settings.get("random_seed", "none")), "settings": text}
 
 
 def _write(file: h5netcdf.File, spectra: list[Spectrum]) -> None:

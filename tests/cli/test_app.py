@@ -163,6 +163,9 @@ def test_spectra_writes_a_collection_and_a_table(run, tmp_path):
     source = checkpoint(tmp_path / "model.npz", MATRIX)
     code, out, err = run("spectra", source, "--out", tmp_path / "out.nc")
     (spectrum,) = hb.read_spectra(tmp_path / "out.nc")
+    with h5py.File(tmp_path / "out.nc") as file:
+        settings = json.loads(file.attrs["settings"])
+    assert (settings["files"], settings["convolutions"]) == ([str(source)], "flattened")
     assert (code, err) == (0, "")
     assert spectrum == hb.read_spectra(source)[0]
     assert out.splitlines()[-1].split()[:5] == ["weight", "60", "80", "0.75", "0"]
@@ -193,7 +196,7 @@ def test_json_is_for_machines(run, tmp_path):
     code, said, err = run("spectra", source, "--out", tmp_path / "out.nc", "--json")
     (layer,) = json.loads(said)["layers"]
     assert (code, err, layer["layer"], layer["n_eigenvalues"]) == (0, "", "weight", 60)
-    assert json.loads(said)["htmp_bayes"] == hb.__version__
+    assert json.loads(said)["htmp_bayes"] == json.loads(said)["versions"]["htmp-bayes"] == hb.__version__
 
 
 def test_options_that_choose_matrices_reach_the_reader(run, tmp_path):

@@ -32,7 +32,8 @@ def pooled(spectra, random_seed, draws, chains, diverging=0, weight_sd=0.1):
             ),
         }
     )
-    tree.attrs = {"name": "network", "surrogate_error": 3.0, "surrogate_log_weight_sd": weight_sd}
+    made_by = {"random_seed": random_seed, "htmp_bayes_version": hb.__version__}
+    tree.attrs = {"name": "network", **made_by, "surrogate_error": 3.0, "surrogate_log_weight_sd": weight_sd}
     return tree
 
 
@@ -76,6 +77,36 @@ def test_a_second_run_does_not_fit_again(run, fits, two_models, tmp_path):
     for _ in range(2):
         assert run("fit", *two_models, "--out", tmp_path / "run", "--pool", *SHORT)[0] == 0
     assert len(fits) == 1
+
+
+def test_what_is_written_and_json_name_seed_and_versions(run, fits, two_models, tmp_path):
+    out = tmp_path / "run"
+    said = run("fit", *two_models, "--out", out, "--pool", *SHORT, "--json")[1]
+    content = json.loads(said)
+    assert (content["seed"], content["versions"]) == (1, {"htmp-bayes": hb.__version__})
+    assert (content["usable"], content["reasons"]) == (True, [])
+    assert {row["parameter"] for row in content["contrasts"]} >= {"kappa", "tail_index"}
+    assert run("compare", out, "--json")[1] == said
+    assert run("compare", out, "--quiet")[1] == ""
+    for name in ("compare_models.csv", "compare_layers.csv"):
+        header, first, *_ = (out / name).read_text().splitlines()
+        assert header.endswith(",seed,htmp_bayes")
+        assert first.endswith(f",1,{hb.__version__}")
+    for name in ("layers.png", "depth.png", "map.png"):
+        assert b"seed 1" in (out / name).read_bytes()
+
+
+def test_other_layers_or_single_fits_in_the_same_folder_are_refused(run, fits, two_models, tmp_path):
+    out = tmp_path / "run"
+    assert run("fit", *two_models, "--out", out, "--pool", *SHORT)[0] == 0
+    for changed, words in (
+        ([*two_models, "--pool", "--include", "h.0"], "holds a pooled fit of other layers"),
+        ([two_models[0], "--pool"], "holds a pooled fit of other layers"),
+        (two_models, "was fitted with pool = True, not None"),
+    ):
+        code, _, err = run("fit", *changed, "--out", out, *SHORT)
+        assert (code, err.count("\n"), len(fits)) == (2, 1, 1)
+        assert words in err
 
 
 def test_compare_says_the_same_and_can_name_a_layer(run, fits, two_models, tmp_path):

@@ -1,5 +1,7 @@
 """Collections come back as they were saved, and are whole or not there."""
 
+import json
+
 import h5netcdf
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import htmp_bayes
 from htmp_bayes.spectra import Spectrum, SpectrumError, read_spectra, save_spectra
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
@@ -56,6 +59,24 @@ def test_the_same_spectra_make_the_same_file(tmp_path, spectra):
     for name in ("a.nc", "b.nc"):
         save_spectra(spectra, tmp_path / name)
     assert (tmp_path / "a.nc").read_bytes() == (tmp_path / "b.nc").read_bytes()
+
+
+def test_the_file_says_with_which_versions_and_settings_it_was_made(tmp_path, spectra):
+    save_spectra(spectra, tmp_path / "a.nc")
+    save_spectra(spectra, tmp_path / "b.nc", {"include": "layer", "random_seed": 7})
+    with xr.open_dataset(tmp_path / "a.nc") as plain, xr.open_dataset(tmp_path / "b.nc") as told:
+        assert plain.attrs["htmp_bayes_version"] == htmp_bayes.__version__
+        assert plain.attrs["numpy_version"] == np.__version__
+        assert (plain.attrs["random_seed"], plain.attrs["settings"]) == ("none", "{}")
+        assert json.loads(told.attrs["settings"]) == {"include": "layer", "random_seed": 7}
+        assert told.attrs["random_seed"] == "7"
+    assert read_spectra(tmp_path / "b.nc") == spectra
+
+
+def test_settings_that_json_cannot_hold_are_refused(tmp_path, spectra):
+    with pytest.raises(SpectrumError, match="settings must hold what JSON can hold"):
+        save_spectra(spectra, tmp_path / "a.nc", {"model": object()})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_any_iterable_is_saved(tmp_path, spectra):

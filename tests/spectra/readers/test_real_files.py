@@ -84,6 +84,9 @@ def test_an_initialiser_with_typed_data_is_read():
     np.testing.assert_array_equal(loaded("model.onnx")["typed"], WEIGHTS["dense.weight"])
 
 
+@pytest.mark.filterwarnings(
+    "ignore:Validating sparse tensor invariants:UserWarning"
+)  # torch 2.15, of types.pt
 @pytest.mark.parametrize("file", ["zip.pt", "legacy.pt", "types.pt"])
 def test_torch_itself_reads_the_same(file):
     torch = pytest.importorskip("torch")

@@ -1,0 +1,73 @@
+"""Compiling the law in a process of its own, so that the first fit after an installation repeats bit by bit.
+
+A process that compiles with Numba does not run what it leaves on disk: functions that it has compiled on their own are
+taken for the copies that were optimised within their callers, and sums are rounded in another order there (seen with
+numba 0.68: the last bits of the log-density, and from there other draws). So a process that finds nothing on disk has
+another one compile, and loads what that left, as every later process does.
+"""
+
+import functools
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numba
+import numpy as np
+
+from htmp_bayes.laws.ensemble import sample_ensemble
+from htmp_bayes.laws.kernel import INVERSE_GAMMA, fast_rows, log_density
+from htmp_bayes.laws.secular import rank_one_eigenvalues
+
+logger = logging.getLogger(__name__)
+
+_LAW = (np.linspace(-1.0, 1.0, 3), 5.0, 0.5, 0.3, INVERSE_GAMMA)
+
+
+@functools.cache
+def compile_beforehand() -> None:
+    """Have the law compiled by another process, unless an earlier one did so; takes a minute or two then.
+
+    Where that process leaves nothing on disk (a home that cannot be written), the law is compiled when it is called.
+
+    Examples
+    --------
+    >>> compile_beforehand()
+    """
+    if _all_on_disk():
+        return
+    logger.info("compiling the law, once for this installation")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-P", "-m", __name__]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode or not _all_on_disk():
+        logger.warning(
+            "The law could not be compiled beforehand: %s", done.stderr.strip() or "nothing is on disk"
+        )
+
+
+def _all_on_disk() -> bool:
+    return all(_on_disk(function, arguments) for function, arguments in _entrances())
+
+
+def _entrances() -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Compiled functions that Python calls in a fit, with arguments of the types that it calls them with."""
+    yield log_density, _LAW
+    yield fast_rows, _LAW
+    poles = np.array([1.0, 2.0, 3.0])
+    yield rank_one_eigenvalues, (poles, poles)
+
+
+def _on_disk(function: Any, arguments: tuple[Any, ...]) -> bool:
+    """Whether a call would load what is on disk; that is Numba's own test, for which it has no public name."""
+    signature = tuple(map(numba.typeof, arguments))
+    loaded: Callable[..., Any] = function._cache.load_overload
+    return bool(function.overloads) or loaded(signature, function.targetctx) is not None
+
+
+if __name__ == "__main__":
+    log_density(*_LAW)
+    fast_rows(*_LAW)
+    sample_ensemble(3, 5.0, 0.5, correlation=0.3, random_state=1)

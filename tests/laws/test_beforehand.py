@@ -1,0 +1,45 @@
+"""The first process after an installation computes the same bits as all later ones."""
+
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from htmp_bayes.laws import beforehand
+
+LAW = """
+import numpy as np
+from htmp_bayes.laws.beforehand import compile_beforehand
+compile_beforehand()
+from htmp_bayes.laws.kernel import log_density
+values = log_density(np.linspace(-3, 2, 40), 5.0, 0.6, 0.3, 0)
+print(values.tobytes().hex(), sum(log_density.stats.cache_misses.values()))
+"""
+
+
+@pytest.mark.parametrize("on_disk", [[True], [False, True], [False, False]])
+def test_another_process_compiles_if_nothing_is_on_disk(monkeypatch, caplog, on_disk):
+    run, answers = [], iter(on_disk)
+
+    def compile_there(command, **_):
+        run.append(command[-1])
+        return SimpleNamespace(returncode=0, stderr="")
+
+    monkeypatch.setattr(beforehand, "_all_on_disk", lambda: next(answers))
+    monkeypatch.setattr(subprocess, "run", compile_there)
+    beforehand.compile_beforehand.__wrapped__()
+    assert run == ["htmp_bayes.laws.beforehand"] * (not on_disk[0])
+    assert ("could not be compiled beforehand" in caplog.text) == (not on_disk[-1])
+
+
+@pytest.mark.slow
+def test_the_first_process_gets_the_bits_of_the_next(tmp_path):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    first, second = (
+        subprocess.run([sys.executable, "-c", LAW], env=environment, capture_output=True, check=True).stdout
+        for _ in range(2)
+    )
+    assert first == second
+    assert first.split()[1] == b"0"
