@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         plot_layers,
         plot_parameters,
         plot_quantiles,
+        plot_ridge,
         plot_spectrum,
         plot_tail,
     )
@@ -60,6 +61,7 @@ _HOMES = {
     "plot_layers": "htmp_bayes.plots",
     "plot_parameters": "htmp_bayes.plots",
     "plot_quantiles": "htmp_bayes.plots",
+    "plot_ridge": "htmp_bayes.plots",
     "plot_spectrum": "htmp_bayes.plots",
     "plot_tail": "htmp_bayes.plots",
     "read_spectra": "htmp_bayes.spectra",
@@ -96,6 +98,7 @@ __all__ = [
     "plot_layers",
     "plot_parameters",
     "plot_quantiles",
+    "plot_ridge",
     "plot_spectrum",
     "plot_tail",
     "read_spectra",

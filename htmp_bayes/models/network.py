@@ -1,6 +1,5 @@
 """The model of a network: every layer's parameters, partially pooled over kind, depth and model."""
 
-import dataclasses
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from htmp_bayes.models.adjustment import Adjustment, softly_between
 from htmp_bayes.models.layer import CORRELATION_MAX, expected_log
 from htmp_bayes.models.layer_likelihood import LikelihoodSurrogate, saturated, softened
 from htmp_bayes.models.network_op import TABLES, NetworkLogLikelihood, tables
+from htmp_bayes.models.nuts import sample_compiled
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -287,16 +287,12 @@ def sample_network(
     progressbar: bool = False,
 ) -> Any:
     """Draws of the model's variables by NUTS."""
-    import nutpie
-
     compiled, layout = _compiled_network(shape, _Key(data))
-    compiled = dataclasses.replace(
-        compiled.with_data(**{name: data[name] for name in data if name in compiled.shared_data}),
-        initial_point_func=functools.partial(_initial_point, data, layout),
-    )
-    return nutpie.sample(
-        compiled, draws=draws, tune=tune, chains=chains, cores=cores, seed=random_seed,
-        save_warmup=False, progress_bar=progressbar, target_accept=TARGET_ACCEPT,
+    compiled = compiled.with_data(**{name: data[name] for name in data if name in compiled.shared_data})
+    return sample_compiled(
+        compiled, draws=draws, tune=tune, chains=chains, random_seed=random_seed, cores=cores,
+        progressbar=progressbar, start=functools.partial(_initial_point, data, layout),
+        target_accept=TARGET_ACCEPT,
     )  # fmt: skip
 
 

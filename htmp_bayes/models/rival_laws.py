@@ -22,6 +22,7 @@ from htmp_bayes.laws.htmp import KAPPA_RANGE
 from htmp_bayes.laws.kernel import INVERSE_GAMMA, log_density
 from htmp_bayes.laws.special import inverse_trigamma, trigamma
 from htmp_bayes.models.layer import log_temperature
+from htmp_bayes.models.nuts import sample_compiled
 
 type Tensors = dict[str, Any]
 
@@ -143,20 +144,14 @@ def sample_rival(
     xarray.DataTree
         Groups ``posterior`` and ``sample_stats``.
     """
-    import nutpie
-
-    tree = nutpie.sample(
+    tree = sample_compiled(
         _compiled_model(name).with_data(**data),
         draws=draws,
         tune=tune,
         chains=chains,
+        random_seed=random_seed,
         cores=cores,
-        seed=random_seed,
-        save_warmup=False,
-        progress_bar=False,
     )
-    if tree["posterior"].sizes["draw"] < draws:
-        raise KeyboardInterrupt  # nutpie turns Ctrl-C into a shorter trace
     tree["posterior"] = xr.DataTree(tree["posterior"].to_dataset()[list(RIVALS[name].names)])
     return tree
 

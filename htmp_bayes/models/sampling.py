@@ -1,8 +1,6 @@
 """Sampling of one layer's posterior."""
 
-import dataclasses
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from htmp_bayes.models.layer import CORRELATION_MAX, KAPPA_RANGE, layer_data, layer_model
+from htmp_bayes.models.nuts import Start, sample_compiled
 from htmp_bayes.models.posterior import LayerPosterior
 from htmp_bayes.models.surrogate import SurrogateError, sample_surrogate
 
@@ -126,7 +125,7 @@ def _sample_pymc(posterior: LayerPosterior, *settings: Any) -> xr.DataTree:
 
 def _nutpie_draws(
     compiled: Any,
-    start: Callable[[int], Array] | None,
+    start: Start | None,
     draws: int,
     tune: int,
     chains: int,
@@ -134,18 +133,10 @@ def _nutpie_draws(
     cores: int | None,
     progressbar: bool,
 ) -> xr.DataTree:
-    import nutpie
-
-    if start is not None:
-        compiled = dataclasses.replace(compiled, initial_point_func=start)
-    tree = nutpie.sample(
-        compiled, draws=draws, tune=tune, chains=chains, cores=cores, seed=random_seed,
-        save_warmup=False, progress_bar=progressbar,
+    return sample_compiled(
+        compiled, draws=draws, tune=tune, chains=chains, random_seed=random_seed, cores=cores,
+        progressbar=progressbar, start=start,
     )  # fmt: skip
-    if tree["posterior"].sizes["draw"] < draws:
-        # nutpie turns Ctrl-C into a shorter trace; a posterior must not be shorter than was asked for.
-        raise KeyboardInterrupt
-    return tree
 
 
 def _pymc_draws(

@@ -20,6 +20,8 @@ from scipy.special import logsumexp
 from scipy.stats import qmc
 from threadpoolctl import threadpool_limits
 
+from htmp_bayes.models.nuts import sample_compiled
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -344,26 +346,18 @@ def _sample_polynomial(
     cores: int | None,
     progressbar: bool,
 ) -> tuple[Array, "xr.DataTree"]:
-    import nutpie
-
     size = len(surrogate.coefficients)
     mode = surrogate.box.coordinates(posterior.mode)
     width = np.sqrt(np.diag(surrogate.box.coordinates(surrogate.box.origin + posterior.covariance)))
-    compiled = dataclasses.replace(
-        _compiled_model().with_data(
-            coefficients=surrogate.coefficients, orders=np.arange(size, dtype=np.float64)
-        ),
-        initial_point_func=functools.partial(_initial_point, mode, np.clip(width, 0.05, 0.5)),
+    compiled = _compiled_model().with_data(
+        coefficients=surrogate.coefficients, orders=np.arange(size, dtype=np.float64)
     )
-    tree = nutpie.sample(
-        compiled, draws=draws, tune=tune, chains=chains, cores=cores, seed=random_seed,
-        save_warmup=False, progress_bar=progressbar, target_accept=_TARGET_ACCEPT,
+    tree = sample_compiled(
+        compiled, draws=draws, tune=tune, chains=chains, random_seed=random_seed, cores=cores,
+        progressbar=progressbar, start=functools.partial(_initial_point, mode, np.clip(width, 0.05, 0.5)),
+        target_accept=_TARGET_ACCEPT,
     )  # fmt: skip
-    z = tree["posterior"]["z"].to_numpy()
-    if z.shape[1] < draws:
-        # nutpie turns Ctrl-C into a shorter trace; a posterior must not be shorter than was asked for.
-        raise KeyboardInterrupt
-    return z, tree
+    return tree["posterior"]["z"].to_numpy(), tree
 
 
 def _touched_faces(posterior: ExactPosterior, box: Box, z: Array) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from htmp_bayes.models import layer
+from htmp_bayes.models.nuts import sample_compiled
 from htmp_bayes.models.posterior import LayerPosterior
 from htmp_bayes.models.sampling import LayerDraws
 from htmp_bayes.models.surrogate import SurrogateError, sample_surrogate
@@ -100,15 +101,10 @@ def _sample_model(
     posterior: UncorrelatedPosterior, draws: int, tune: int, chains: int, random_seed: int, cores: int | None
 ) -> LayerDraws:
     """Sample the model itself, where no polynomial comes close to its posterior."""
-    import nutpie
-
     compiled = _compiled_model(len(posterior.data["log_nodes"])).with_data(**posterior.data)
-    tree = nutpie.sample(
-        compiled, draws=draws, tune=tune, chains=chains, cores=cores, seed=random_seed,
-        save_warmup=False, progress_bar=False,
-    )  # fmt: skip
-    if tree["posterior"].sizes["draw"] < draws:
-        raise KeyboardInterrupt  # nutpie turns Ctrl-C into a shorter trace
+    tree = sample_compiled(
+        compiled, draws=draws, tune=tune, chains=chains, random_seed=random_seed, cores=cores
+    )
     sampled = tree["posterior"].to_dataset().drop_attrs()
     return LayerDraws(sampled[list(_PARAMETERS)], tree["sample_stats"].to_dataset(), {})
 

@@ -8,17 +8,12 @@ from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group
-from htmp_bayes.plots._canvas import LEGEND, SMALL, TEXT, label_of, log_ticks, new_figure, tidy
+from htmp_bayes.plots._canvas import LEGEND, SMALL, STYLES, TEXT, label_of, log_ticks, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito's colours, with a marker each, so that kinds are told apart without colour too.
-_STYLES = (
-    ("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P"),
-    ("#000000", "X"),
-)  # fmt: skip
 _LOGARITHMIC = ("kappa", "temperature", "scale")
 # Least share of the posterior's mass that an outline of a layer holds, of a normal in both logarithms.
 _REGION = 0.5
@@ -118,7 +113,7 @@ def _by_layer(result: xr.DataTree, parameter: str) -> tuple[NDArray, NDArray, ND
 
 def _styles(kinds: NDArray) -> dict[str, tuple[str, str]]:
     names = list(dict.fromkeys(kinds.tolist()))
-    return {name: _STYLES[i % len(_STYLES)] for i, name in enumerate(names)}
+    return {name: STYLES[i % len(STYLES)] for i, name in enumerate(names)}
 
 
 def _centre(row: NDArray, kinds: NDArray, depth: NDArray, kind: str, places: NDArray) -> NDArray:

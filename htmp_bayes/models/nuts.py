@@ -1,0 +1,69 @@
+"""The one call of nutpie's sampler, so that a trace that Ctrl-C cut short is refused wherever one is drawn."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Start = Callable[[int], NDArray[np.float64]]
+
+
+def sample_compiled(
+    compiled: Any,
+    *,
+    draws: int,
+    tune: int,
+    chains: int,
+    random_seed: int,
+    cores: int | None = None,
+    progressbar: bool = False,
+    start: Start | None = None,
+    **options: Any,
+) -> "xr.DataTree":
+    """Draw from a compiled model by NUTS: all draws that were asked for, or none.
+
+    Parameters
+    ----------
+    compiled : nutpie.CompiledModel
+        The model, with its data.
+    draws, tune, chains : int
+        Draws kept and tuning steps of each chain, and the number of chains.
+    random_seed : int
+        The same seed gives the same bits, on any number of cores.
+    cores : int, optional
+        Chains that run at a time; by default as many as there are cores.
+    progressbar : bool
+        Show the sampler's progress.
+    start : callable, optional
+        Makes the unconstrained starting point of a chain from a seed; by default nutpie's own.
+    **options
+        Further arguments of ``nutpie.sample``, such as ``target_accept``.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``posterior`` and ``sample_stats``.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If Ctrl-C came while it sampled. nutpie itself returns the draws so far, and a posterior must not be
+        shorter than was asked for.
+    """
+    import nutpie
+
+    if start is not None:
+        compiled = dataclasses.replace(compiled, initial_point_func=start)
+    tree = nutpie.sample(
+        compiled, draws=draws, tune=tune, chains=chains, cores=cores, seed=random_seed,
+        save_warmup=False, progress_bar=progressbar, **options,
+    )  # fmt: skip
+    posterior = tree["posterior"]
+    if posterior.sizes["draw"] < draws or posterior.sizes["chain"] < chains:
+        raise KeyboardInterrupt
+    return tree
