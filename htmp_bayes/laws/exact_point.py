@@ -353,8 +353,7 @@ def _imaginary_slope(tau, y, s, c, upper, population, rule, constants):
 @_jit
 def _resolving_share(a, side, length, lift, reference, here_l, y, s, c, upper, population, rule, constants):
     """Shorten a panel so that it resolves a population's deep tail, which changes faster than the exponent."""
-    if lift == 0.0:
-        return length
+    nothing = -140.0 if lift > 0.0 else -690.0
     tau0, l0, _ = reference
     level = (s + 1.0) * (a - tau0) - y * math.exp(tau0) * math.expm1(a - tau0) - c * (here_l - l0)
     here = level + _log_share(a, upper, population, constants) + lift
@@ -362,7 +361,7 @@ def _resolving_share(a, side, length, lift, reference, here_l, y, s, c, upper, p
     for _ in range(40):
         slope = side * _imaginary_slope(a + side * length, y, s, c, upper, population, rule, constants)
         # Log-concave: nowhere on the panel is it above the tangents at its ends.
-        negligible = here + max(slope_here, 0.0) * length < -140.0
+        negligible = here + max(slope_here, 0.0) * length < nothing
         if negligible or max(abs(slope), abs(slope_here)) * length < 24.0:
             break
         length *= 0.7
@@ -382,20 +381,24 @@ def _add_real_leg(moments, side, inward, reference, q0, lift, y, s, c, upper, po
     silent = False
     best = -np.inf
     for count in range(MAX_PANELS):
-        length = (
-            reach(complex(a, 0.0), rho, rule)
-            if silent
-            else _real_step(a, side, count == 0, y, s, c, rho, rule)
-        )
-        if inward and not silent and rho > 0.0:
-            length = _resolving_share(a, side, min(length, 3.0 * rho), lift, reference, here_l[0], y, s, c, upper,
-                                      population, rule, constants)
+        length = _real_step(a, side, count == 0, y, s, c, rho, rule)
+        if silent:
+            length = reach(complex(a, 0.0), rho, rule)
+        if inward and rho > 0.0:
+            length = min(length, 3.0 * rho)
+            if not silent:
+                length = _resolving_share(
+                    a, side, length, lift, reference, here_l[0], y, s, c, upper, population, rule, constants
+                )
         b = a + side * length
         turn = inward and not _descends(b, side, y, s, c, upper, population, rule, constants)
         if turn:
             b = _last_descending(a, b, side, y, s, c, upper, population, rule, constants)
         largest = 0.0
-        if not silent:
+        if silent:
+            here, here_rho = potential(complex(b, 0.0), rule)
+            here_l = (here.real, here_rho.real)
+        else:
             largest, here_l = _add_real_panel(
                 moments, a, b, side, reference, here_l, q0, lift, y, s, c, upper, population, rule, constants
             )
