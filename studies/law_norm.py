@@ -118,7 +118,13 @@ def main() -> None:
             if seed not in done:
                 kappa, gamma, rho, population = random_parameters(seed)
                 found = errors(kappa, gamma, rho, population)
-                done[seed] = {"seed": seed, "kappa": kappa, "gamma": gamma, "rho": rho, "population": population}
+                done[seed] = {
+                    "seed": seed,
+                    "kappa": kappa,
+                    "gamma": gamma,
+                    "rho": rho,
+                    "population": population,
+                }
                 done[seed] |= found._asdict()
                 writer.writerow(done[seed])
                 file.flush()

@@ -415,6 +415,8 @@ def _add_real_leg(moments, side, inward, reference, q0, lift, y, s, c, upper, po
         if inward:
             imaginary = level + _log_share(a, upper, population, constants)
             best = max(best, imaginary)
+            if fallen and level + excess < best - 60.0:
+                return a, False, best  # the level only falls on this leg, and imaginary parts are below it
             silent = fallen and imaginary + lift < -690.0
     return a, False, best
 
@@ -493,6 +495,10 @@ def _tail(log_y, tau, upper, s, c, population, rule, constants, row):
     moments = np.zeros(MOMENTS, np.complex128)
     _, q0, lift = tail_moments(log_y, tau, upper, s, c, population, rule, constants, moments)
     write_row(moments, complex(q0, 0.0), 0j, s, c, log_y, not upper, lift, row)
+    if not row[0] > -1e300:
+        # No imaginary part was found at all, some 10,000 standard deviations out.
+        row[0] = -np.inf
+        row[1:5] = 0.0
 
 
 @_jit

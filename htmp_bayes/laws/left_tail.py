@@ -15,7 +15,6 @@ import math
 import numba
 import numpy as np
 
-from htmp_bayes.laws.contour import population_sums
 from htmp_bayes.laws.exact_point import exact_point, log_transform
 from htmp_bayes.laws.population_rule import H_INVERSE, WEIGHT
 from htmp_bayes.laws.special import digamma
