@@ -38,7 +38,9 @@ def test_agrees_with_arbitrary_precision_below_the_smallest_doubles_powers():
         assert got[0] == pytest.approx(row["logpdf"], abs=1e-10, rel=1e-12), row
         assert got[5] == pytest.approx(row["cdf"], abs=1e-12), row
         assert gradient[2] == pytest.approx(row["d_kappa"], rel=1e-7, abs=1e-9), row
-        if row["kappa"] <= 300:  # above, terms of size kappa cancel in d_gamma at gamma = 1: see docs/numerics.md
+        if (
+            row["kappa"] <= 300
+        ):  # above, terms of size kappa cancel in d_gamma at gamma = 1: see docs/numerics.md
             assert gradient[3] == pytest.approx(row["d_gamma"], rel=1e-7, abs=1e-7), row
 
 
