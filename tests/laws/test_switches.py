@@ -12,7 +12,6 @@ DEEP = [
     (0.5, 0.5, 0.05, kernel.LOG_NORMAL),
     (20.0, 0.1, 0.1, kernel.LOG_NORMAL),
     (0.01, 0.3, 0.006, kernel.INVERSE_GAMMA),
-    (1.0, 0.02, 0.5, kernel.INVERSE_GAMMA),
 ]
 
 
