@@ -14,6 +14,7 @@ import numpy as np
 
 from htmp_bayes.laws.contour import DROP, first_step, population_sums, potential, trace_descent
 from htmp_bayes.laws.exact_point import (
+    DRIFT,
     MAX_VERTICES,
     MOMENTS,
     _add_path,
@@ -57,8 +58,8 @@ def _band(log_y, t0, s, c, rule, row):
         start = side * direction
         count = trace_descent(t0, start, length, side, DROP, y, s + 1.0, c + 1.0, 0.0, rule, vertices)
         _add_path(moments, vertices, count, side, (t0, l0, l0_rho), (l0, l0_rho), 0j, 0.0, y, s, c, rule)
-    base_phase = ((s + 1.0) * t0 - y * np.exp(t0) - c * l0).imag
-    write_row(moments, 0j, base_phase, s, c, log_y, False, 0.0, row)
+    base = (s + 1.0) * t0 - y * np.exp(t0) - c * l0
+    write_row(moments, 0j, base, s, c, log_y, False, 0.0, row)
 
 
 @_jit
@@ -87,7 +88,7 @@ def _gap_row(log_y, reference, share, q0, lift, left, right, s, c, rule, row):
     highest = -1e308
     for side in (1.0, -1.0):
         bounded = right if side > 0.0 else left
-        end, turn = _add_real_leg(
+        end, turn, _ = _add_real_leg(
             moments, side, bounded, reference, q0, lift, y, s, c, True, 0, rule, _NO_TAIL
         )
         if turn:
@@ -100,9 +101,10 @@ def _gap_row(log_y, reference, share, q0, lift, left, right, s, c, rule, row):
                 moments, vertices, count, side, complex_reference, start_l, complex(q0, 0.0), lift, y, s, c,
                 rule,
             )  # fmt: skip
+            moments[DRIFT] = 0j
             highest = max(highest, _level(end, reference, y, s, c, rule))
     below_all = not right
-    write_row(moments, complex(q0, 0.0), 0.0, s, c, log_y, below_all, lift, row)
+    write_row(moments, complex(q0, 0.0), 0j, s, c, log_y, below_all, lift, row)
     if right and left:
         # The phase so far is the one beyond that of the gap, -pi c times the mass above it.
         row[6] += share

@@ -107,6 +107,8 @@ def potential(t: complex, rule: np.ndarray):
 @_jit
 def point_mass_saddle(y: float, s1: float, c1: float) -> complex:
     """Return log v at the saddle point for h = 1: y v^2 - (y + s1 - c1) v + s1 = 0, the root that stays stable."""
+    if y > 1e100:
+        return complex(math.log(s1 / y), 0.0)  # b * b would overflow
     b = y + s1 - c1
     discriminant = b * b - 4.0 * y * s1
     if discriminant < 0.0:

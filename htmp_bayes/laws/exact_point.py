@@ -33,19 +33,24 @@ from htmp_bayes.laws.contour import (
     saddle,
     trace_descent,
 )
-from htmp_bayes.laws.population_rule import expm1_minus_identity, population_tail
+from htmp_bayes.laws.population_rule import expm1_minus_identity, lifted_population_tail, population_tail
 
 # Columns of a result row: log f, d/d log y, d/ds, d/dc, d/d(rho), cdf, sf.
 COLUMNS = 7
-MOMENTS = 11
+MOMENTS = 12
+# The last moment: of exp(c L) - 1, from which F is had where kappa is small.
+DRIFT = 11
+# Where c is smaller, F comes from its difference to the law without repulsion.
+SMALL_C = 0.05
 # Below this |Im mu| / |mu| the bulk route loses more than 5 digits to cancellation and the tail route takes over.
 TAIL_RATIO = 2e-5
 # Below this 1 - F so it does too: the rule of a heavy-tailed population has an absolute error of 1e-16.
 TAIL_PROBABILITY = 1e-6
 MAX_VERTICES = 600
 MAX_PANELS = 4000
-# Where log f is below this, imaginary parts are near the smallest double and are lifted.
-LIFT_BELOW = -500.0
+# Where imaginary parts, relative to the integrals, are below this (and its logarithm), they are lifted.
+LIFT_BELOW = -400.0
+LIFTED = 1e-170
 
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
@@ -68,6 +73,22 @@ def _add(moments, weight, q, dt, dl, dl_rho, q_rho, dyv):
 
 
 @_jit
+def expm1(z):
+    """Return exp(z) - 1 of a complex number without cancellation."""
+    half = math.sin(0.5 * z.imag)
+    growth = math.expm1(z.real)
+    return complex(growth - 2.0 * (1.0 + growth) * half * half, (1.0 + growth) * math.sin(z.imag))
+
+
+@_jit
+def _phase_at_small_c(moments, base, s, c, log_y):
+    """Phase of Phi to a relative accuracy: its difference to c = 0, where Phi is Gamma(s) y^-s, is of order c."""
+    drift = moments[DRIFT] + c * moments[1]
+    ratio = drift * np.exp(base - math.lgamma(s + 1.0) + (s + 1.0) * log_y)
+    return -math.atan2(ratio.imag, 1.0 - ratio.real)
+
+
+@_jit
 def _within_turns(phase, c, lower_reference):
     """Take out whole turns: the phase runs from -pi c to 0, or from 0 to pi c."""
     low = -0.5 if lower_reference else -math.pi * c - 0.5
@@ -79,12 +100,12 @@ def _within_turns(phase, c, lower_reference):
 
 
 @_jit
-def write_row(moments, q0, base_phase, s, c, log_y, lower_reference, lift, row):
+def write_row(moments, q0, base, s, c, log_y, lower_reference, lift, row):
     """Turn moments into log f, its gradient, F and 1 - F.
 
-    ``base_phase`` is the imaginary part of the exponent at the reference point. With ``lower_reference`` phases
-    count from F = 0 instead of from F = 1, so that a small F keeps its relative accuracy. Imaginary parts carry a
-    factor exp(lift).
+    ``base`` is the exponent at the reference point, of which the tails need no more than that it is real. With
+    ``lower_reference`` phases count from F = 0 instead of from F = 1, so that a small F keeps its relative accuracy.
+    Imaginary parts carry a factor exp(lift).
     """
     mass = moments[0]
     dq = moments[1] / mass
@@ -100,7 +121,10 @@ def write_row(moments, q0, base_phase, s, c, log_y, lower_reference, lift, row):
     row[2] = by_s.imag / im + 2.0 * (c * by_s / one).real + 1.0 / s
     row[3] = by_c.imag / im + 2.0 * ((c * by_c + mu) / one).real
     row[4] = by_rho.imag / im + 2.0 * (c * by_rho / one).real
-    phase = base_phase + math.atan2(mass.imag, mass.real) + math.atan2(one.imag, one.real)
+    if moments[DRIFT] != 0j:
+        phase = _phase_at_small_c(moments, base, s, c, log_y)
+    else:
+        phase = base.imag + math.atan2(mass.imag, mass.real) + math.atan2(one.imag, one.real)
     share = _within_turns(phase, c, lower_reference) / (math.pi * c) * math.exp(-lift)
     row[5] = share if lower_reference else 1.0 + share
     row[6] = 1.0 - share if lower_reference else -share
@@ -150,6 +174,8 @@ def _add_path(moments, vertices, count, side, reference, start_l, q0, lift, y, s
             dyv = y * v0 * (expm1_minus_identity(dt) + dt)
             weight = np.exp((s + 1.0) * dt - dyv - c * dl + lift) * half * (side * GAUSS_WEIGHTS[k])
             yv = y * np.exp(t)
+            if c < SMALL_C:
+                moments[DRIFT] += weight * expm1(c * (l_a - run))
             _add(moments, weight, m[k] / yv - q0, dt, dl, l_a_rho - run_rho - l0_rho, m_rho[k] / yv, dyv)
         run, run_rho = _panel_total(m, m_rho, half)
         l_a -= run
@@ -175,21 +201,27 @@ def bulk_saddle(y, s, c, rho, rule):
 
 
 @_jit
-def _bulk(log_y, s, c, population, rule, constants, row):
-    """Take the route through the complex saddle; return |Im mu|/|mu|, Re log v and arg of L at the saddle."""
+def bulk_moments(log_y, s, c, rho, rule, moments):
+    """Fill the moments on the route through the complex saddle point; return (t, L, dL/d(rho)) there."""
     y = math.exp(log_y)
-    rho = constants[0]
     t0, direction, length = bulk_saddle(y, s, c, rho, rule)
     l0, l0_rho = potential(t0, rule)
-    moments = np.zeros(MOMENTS, np.complex128)
     vertices = np.empty(MAX_VERTICES, np.complex128)
     for side in (1.0, -1.0):
         count = trace_descent(
             t0, side * direction, length, side, DROP, y, s + 1.0, c + 1.0, rho, rule, vertices
         )
         _add_path(moments, vertices, count, side, (t0, l0, l0_rho), (l0, l0_rho), 0j, 0.0, y, s, c, rule)
-    base_phase = ((s + 1.0) * t0 - y * np.exp(t0) - c * l0).imag
-    write_row(moments, 0j, base_phase, s, c, log_y, False, 0.0, row)
+    return t0, l0, l0_rho
+
+
+@_jit
+def _bulk(log_y, s, c, population, rule, constants, row):
+    """Take the route through the complex saddle; return |Im mu|/|mu|, Re log v and arg of L at the saddle."""
+    moments = np.zeros(MOMENTS, np.complex128)
+    t0, l0, _ = bulk_moments(log_y, s, c, constants[0], rule, moments)
+    base = (s + 1.0) * t0 - math.exp(log_y) * np.exp(t0) - c * l0
+    write_row(moments, 0j, base, s, c, log_y, False, 0.0, row)
     mu = moments[1] / moments[0]
     return abs(mu.imag) / abs(mu), t0.real, l0.imag
 
@@ -236,7 +268,14 @@ def _add_real_panel(
     for k in range(GAUSS_NODES.size):
         tau = a + half * (1.0 + GAUSS_NODES[k])
         run, run_rho = _panel_potential(m, m_rho, half, k)
-        share, density, share_rho, density_rho = population_tail(tau, upper, population, constants)
+        share, density, share_rho, density_rho, deep = lifted_population_tail(
+            tau, upper, population, constants
+        )
+        if lift == 0.0:
+            down = math.exp(-deep)
+            share, density, share_rho, density_rho = (
+                share * down, density * down, share_rho * down, density_rho * down
+            )  # fmt: skip
         dl = complex(start_l[0] - run.real - l0, sign * math.pi * share)
         dl_rho = complex(start_l[1] - run_rho.real - l0_rho, sign * math.pi * share_rho)
         dyv = y * v0 * math.expm1(tau - tau0)
@@ -250,7 +289,7 @@ def _add_real_panel(
             weight = math.exp(level) * turn
             _add(moments, weight, q, dt, dl, dl_rho, q_rho, complex(dyv, 0.0))
         else:
-            weight = math.exp(min(level + lift, 300.0)) * turn
+            weight = math.exp(min(level + lift - deep, 600.0)) * turn
             part[:] = 0j
             _add(part, math.exp(level) * turn, q, dt, dl, dl_rho, q_rho, complex(dyv, 0.0))
             lifted[:] = 0j
@@ -298,25 +337,68 @@ def _real_step(a, side, first, y, s, c, rho, rule):
 
 
 @_jit
+def _log_share(tau, upper, population, constants):
+    share, _, _, _, deep = lifted_population_tail(tau, upper, population, constants)
+    return math.log(share) - deep if share > 0.0 else -np.inf
+
+
+@_jit
+def _imaginary_slope(tau, y, s, c, upper, population, rule, constants):
+    """Slope of the log of the imaginary part: of the exponent and of the population's tail."""
+    share, density, _, _, _ = lifted_population_tail(tau, upper, population, constants)
+    own = _real_slope(tau, y, s + 1.0, c + 1.0, rule)[0]
+    return own + (density if upper else -density) / (share + 1e-300)
+
+
+@_jit
+def _resolving_share(a, side, length, lift, reference, here_l, y, s, c, upper, population, rule, constants):
+    """Shorten a panel so that it resolves a population's deep tail, which changes faster than the exponent."""
+    nothing = -140.0 if lift > 0.0 else -690.0
+    tau0, l0, _ = reference
+    level = (s + 1.0) * (a - tau0) - y * math.exp(tau0) * math.expm1(a - tau0) - c * (here_l - l0)
+    here = level + _log_share(a, upper, population, constants) + lift
+    slope_here = side * _imaginary_slope(a, y, s, c, upper, population, rule, constants)
+    for _ in range(40):
+        slope = side * _imaginary_slope(a + side * length, y, s, c, upper, population, rule, constants)
+        # Log-concave: nowhere on the panel is it above the tangents at its ends.
+        negligible = here + max(slope_here, 0.0) * length < nothing
+        if negligible or max(abs(slope), abs(slope_here)) * length < 24.0:
+            break
+        length *= 0.7
+    return length
+
+
+@_jit
 def _add_real_leg(moments, side, inward, reference, q0, lift, y, s, c, upper, population, rule, constants):
-    """Add panels from the real saddle outwards or inwards; returns (end, whether the path must turn there)."""
+    """Add panels from the real saddle outwards or inwards.
+
+    Returns (end, whether the path must turn there, the largest log of an imaginary part that was met).
+    """
     rho = constants[0]
     tau0, l0, l0_rho = reference
     a = tau0
     here_l = (l0, l0_rho)
     silent = False
+    best = -np.inf
     for count in range(MAX_PANELS):
-        length = (
-            reach(complex(a, 0.0), rho, rule)
-            if silent
-            else _real_step(a, side, count == 0, y, s, c, rho, rule)
-        )
+        length = _real_step(a, side, count == 0, y, s, c, rho, rule)
+        if silent:
+            length = reach(complex(a, 0.0), rho, rule)
+        if inward and rho > 0.0:
+            length = min(length, 3.0 * rho)
+            if not silent:
+                length = _resolving_share(
+                    a, side, length, lift, reference, here_l[0], y, s, c, upper, population, rule, constants
+                )
         b = a + side * length
         turn = inward and not _descends(b, side, y, s, c, upper, population, rule, constants)
         if turn:
             b = _last_descending(a, b, side, y, s, c, upper, population, rule, constants)
         largest = 0.0
-        if not silent:
+        if silent:
+            here, here_rho = potential(complex(b, 0.0), rule)
+            here_l = (here.real, here_rho.real)
+        else:
             largest, here_l = _add_real_panel(
                 moments, a, b, side, reference, here_l, q0, lift, y, s, c, upper, population, rule, constants
             )
@@ -329,9 +411,14 @@ def _add_real_leg(moments, side, inward, reference, q0, lift, y, s, c, upper, po
         # population has no mass left there is nothing to add before the turn.
         settled = not inward or 0.0 < abs(moments[1].imag) * 1e-17 >= largest
         if turn or (settled and fallen and not silent):
-            return a, turn
-        silent = inward and fallen and population_tail(a, upper, population, constants)[0] < 1e-300
-    return a, False
+            return a, turn, best
+        if inward:
+            imaginary = level + _log_share(a, upper, population, constants)
+            best = max(best, imaginary)
+            if fallen and level + excess < best - 60.0:
+                return a, False, best  # the level only falls on this leg, and imaginary parts are below it
+            silent = fallen and imaginary + lift < -690.0
+    return a, False, best
 
 
 @_jit
@@ -352,87 +439,86 @@ def _turning_step(a, side, y, s, c, rho, rule):
 
 
 @_jit
-def _lift(end, turn, reference, y, s, c, upper, population, rule, constants):
-    """Factor (its log) that brings the imaginary parts of the deepest tails back into the range of a double.
-
-    0 where they come from the population's own tail rather than from behind the turn of the path.
-    """
+def _tail_moments(log_y, reference, q0, lift, upper, s, c, population, rule, constants, moments):
+    """Integrate along the real axis and down from its turn; return the log of the largest imaginary part."""
+    y = math.exp(log_y)
+    tau0, l0, l0_rho = reference
+    outward = -1.0 if upper else 1.0
+    moments[:] = 0j
+    _add_real_leg(moments, outward, False, reference, q0, lift, y, s, c, upper, population, rule, constants)
+    end, turn, best = _add_real_leg(
+        moments, -outward, True, reference, q0, lift, y, s, c, upper, population, rule, constants
+    )
     if not turn:
-        return 0.0
-    behind_turn = _level(end, reference, y, s, c, rule)
-    for k in range(41):
-        tau = reference[0] + (end - reference[0]) * k / 40.0
-        share = population_tail(tau, upper, population, constants)[0]
-        if share > 0.0 and _level(tau, reference, y, s, c, rule) + math.log(share) > behind_turn - 5.0:
-            return 0.0
-    return max(-behind_turn - 70.0, 0.0)
+        return best
+    vertices = np.empty(MAX_VERTICES, np.complex128)
+    direction, length = _turning_step(end, -outward, y, s, c, constants[0], rule)
+    count = trace_descent(
+        complex(end, 0.0), direction, length, -outward, DROP, y, s + 1.0, c + 1.0, constants[0], rule, vertices
+    )  # fmt: skip
+    phase = 0.0 if upper else math.pi
+    complex_reference = (complex(tau0, 0.0), complex(l0, phase), complex(l0_rho, 0.0))
+    start_l = potential(complex(end, 0.0), rule)
+    _add_path(
+        moments, vertices, count, -outward, complex_reference, start_l, complex(q0, 0.0), lift, y, s, c, rule
+    )
+    # Phases count from the reference point here, so that the small ones come without the difference to c = 0.
+    moments[DRIFT] = 0j
+    return max(best, _level(end, reference, y, s, c, rule))
 
 
 @_jit
-def _tail_row(log_y, reference, q0, lift, upper, s, c, population, rule, constants, row):
-    """Integrate along the real axis and down from its turn, write the row; returns (end of the leg, turn)."""
+def tail_reference(log_y, tau, s, c, rule):
+    """Return (log v, L, dL/d(rho)) and M/(y v) at the real saddle point near ``tau``, without imaginary parts."""
     y = math.exp(log_y)
-    tau0, l0, l0_rho = reference
-    moments = np.zeros(MOMENTS, np.complex128)
-    outward = -1.0 if upper else 1.0
-    _add_real_leg(moments, outward, False, reference, q0, lift, y, s, c, upper, population, rule, constants)
-    end, turn = _add_real_leg(
-        moments, -outward, True, reference, q0, lift, y, s, c, upper, population, rule, constants
-    )
-    if turn:
-        vertices = np.empty(MAX_VERTICES, np.complex128)
-        direction, length = _turning_step(end, -outward, y, s, c, constants[0], rule)
-        count = trace_descent(
-            complex(end, 0.0),
-            direction,
-            length,
-            -outward,
-            DROP,
-            y,
-            s + 1.0,
-            c + 1.0,
-            constants[0],
-            rule,
-            vertices,
-        )
-        phase = 0.0 if upper else math.pi
-        complex_reference = (complex(tau0, 0.0), complex(l0, phase), complex(l0_rho, 0.0))
-        start_l = potential(complex(end, 0.0), rule)
-        _add_path(
-            moments,
-            vertices,
-            count,
-            -outward,
-            complex_reference,
-            start_l,
-            complex(q0, 0.0),
-            lift,
-            y,
-            s,
-            c,
-            rule,
-        )
-    write_row(moments, complex(q0, 0.0), 0.0, s, c, log_y, not upper, lift, row)
-    return end, turn
+    tau0 = _real_saddle(tau, y, s + 1.0, c + 1.0, rule)
+    l0, l0_rho = potential(complex(tau0, 0.0), rule)
+    m, _, _, _ = population_sums(complex(tau0, 0.0), rule)
+    return (tau0, l0.real, l0_rho.real), m.real / (y * math.exp(tau0))
+
+
+@_jit
+def tail_moments(log_y, tau, upper, s, c, population, rule, constants, moments):
+    """Fill the moments on the route along the real axis; return the reference point, M/(y v) there and the lift."""
+    reference, q0 = tail_reference(log_y, tau, s, c, rule)
+    best = _tail_moments(log_y, reference, q0, 0.0, upper, s, c, population, rule, constants, moments)
+    lift = 0.0
+    if best < LIFT_BELOW and abs(moments[1].imag) < LIFTED * abs(moments[0]):
+        lift = -best - 70.0
+        _tail_moments(log_y, reference, q0, lift, upper, s, c, population, rule, constants, moments)
+    return reference, q0, lift
 
 
 @_jit
 def _tail(log_y, tau, upper, s, c, population, rule, constants, row):
     """Take the route along the real axis, with imaginary parts without cancellation."""
-    y = math.exp(log_y)
-    tau0 = _real_saddle(tau, y, s + 1.0, c + 1.0, rule)
-    l0, l0_rho = potential(complex(tau0, 0.0), rule)
-    m, _, _, _ = population_sums(complex(tau0, 0.0), rule)
-    q0 = m.real / (y * math.exp(tau0))
-    reference = (tau0, l0.real, l0_rho.real)
-    end, turn = _tail_row(log_y, reference, q0, 0.0, upper, s, c, population, rule, constants, row)
-    if not row[0] > LIFT_BELOW:
-        lift = _lift(end, turn, reference, y, s, c, upper, population, rule, constants)
-        _tail_row(log_y, reference, q0, lift, upper, s, c, population, rule, constants, row)
-        if not row[0] > -1e300:
-            # Below the smallest double, where the population's own tail decides: log(0).
-            row[0] = -np.inf
-            row[1:5] = 0.0
+    moments = np.zeros(MOMENTS, np.complex128)
+    _, q0, lift = tail_moments(log_y, tau, upper, s, c, population, rule, constants, moments)
+    write_row(moments, complex(q0, 0.0), 0j, s, c, log_y, not upper, lift, row)
+    if not row[0] > -1e300:
+        # No imaginary part was found at all, some 10,000 standard deviations out.
+        row[0] = -np.inf
+        row[1:5] = 0.0
+
+
+@_jit
+def log_transform(log_y, s, c, rho, rule):
+    """Return log Phi, its imaginary part up to whole turns, and its derivatives by s, c and rho."""
+    moments = np.zeros(MOMENTS, np.complex128)
+    t0, l0, l0_rho = bulk_moments(log_y, s, c, rho, rule, moments)
+    mass = moments[0]
+    mu = moments[1] / mass
+    one = 1.0 - c * mu
+    by_s = moments[3] / mass - mu * moments[2] / mass
+    by_c = -(moments[5] / mass - mu * moments[4] / mass)
+    by_rho = moments[8] / mass - c * (moments[7] / mass - mu * moments[6] / mass)
+    base = (s + 1.0) * t0 - np.exp(log_y + t0) - c * l0
+    return (
+        log_y - math.log(s) + base + np.log(mass) + np.log(one),
+        t0 + moments[2] / mass - 1.0 / s - c * by_s / one,
+        -l0 - moments[4] / mass - (mu + c * by_c) / one,
+        -c * (l0_rho + moments[6] / mass) - c * by_rho / one,
+    )
 
 
 @_jit

@@ -11,7 +11,7 @@ import sys
 import numba
 import numpy as np
 
-from htmp_bayes.laws import contour, exact_point, population_rule, shared_path, special
+from htmp_bayes.laws import contour, exact_point, left_tail, population_rule, shared_path, special
 from htmp_bayes.laws.population_rule import INVERSE_GAMMA, LOG_NORMAL
 
 __all__ = [
@@ -28,6 +28,8 @@ _make_rule = population_rule.population_rule
 _make_constants = population_rule.population_constants
 _exact_point = exact_point.exact_point
 _shared_rows = shared_path.shared_rows
+_left_end = left_tail.left_end
+_left_rows = left_tail.left_rows
 _COLUMNS = exact_point.COLUMNS
 
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -57,8 +59,11 @@ def exact_rows(log_y, kappa, gamma, rho, population):
     rule = _make_rule(rho, population)
     constants = _make_constants(rho, population)
     rows = np.empty((log_y.size, _COLUMNS))
+    done = np.zeros(log_y.size, np.bool_)
+    _left_rows(log_y, _left_end(c, rule), s, c, population, rule, constants, rows, done)
     for i in range(log_y.size):
-        _exact_point(log_y[i], s, c, population, rule, constants, rows[i])
+        if not done[i]:
+            _exact_point(log_y[i], s, c, population, rule, constants, rows[i])
     return rows
 
 
@@ -71,6 +76,7 @@ def _rows(log_y, kappa, gamma, rho, population, gradient):
     constants = _make_constants(rho, population)
     rows = np.empty((log_y.size, _COLUMNS))
     done = np.zeros(log_y.size, np.bool_)
+    _left_rows(log_y, _left_end(c, rule), s, c, population, rule, constants, rows, done)
     _shared_rows(log_y, s, c, rho, rule, gradient, rows, done)
     for i in range(log_y.size):
         if not done[i]:
@@ -108,6 +114,6 @@ def log_density(log_y, kappa, gamma, rho, population):
 
 def log_density_source_version() -> str:
     """Return a hash of the kernel's sources, for the keys of caches of compiled graphs."""
-    modules = (special, population_rule, contour, exact_point, shared_path, sys.modules[__name__])
+    modules = (special, population_rule, contour, exact_point, left_tail, shared_path, sys.modules[__name__])
     source = "".join(inspect.getsource(module) for module in modules)
     return hashlib.sha256(source.encode()).hexdigest()[:16]

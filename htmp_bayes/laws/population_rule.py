@@ -20,6 +20,9 @@ INVERSE_GAMMA = 1
 _PANEL_X, _PANEL_W = np.polynomial.legendre.leggauss(16)
 # Rule columns: log h, h, 1/h, weight, weight * d(log h)/d(rho), d(weight)/d(rho).
 LOG_H, H, H_INVERSE, WEIGHT, WEIGHT_SLOPE, WEIGHT_CHANGE = range(6)
+# The population's tails below exp(-46) are returned with a factor that keeps them there: still small enough for
+# products of two of them to vanish beside 1.
+DEEP = 46.0
 
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
@@ -124,32 +127,48 @@ def population_constants(rho: float, population: int) -> np.ndarray:
 
 
 @_jit
-def _log_normal_tail(tau, upper, rho):
-    x = -tau / rho
-    phi = math.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
-    side = 1.0 if upper else -1.0
-    probability = 0.5 * math.erfc(side * x / math.sqrt(2.0))
-    return probability, phi / rho, side * phi * x / rho, phi / rho * (x * x - 1.0) / rho
+def _scaled_erfc(x):
+    """Return exp(x^2) erfc(x) for x > 3.5, by its continued fraction (DLMF 7.9.1)."""
+    fraction = x
+    for k in range(60, 0, -1):
+        fraction = x + 0.5 * k / fraction
+    return 1.0 / (math.sqrt(math.pi) * fraction)
 
 
 @_jit
-def _gamma_tail_moments(u0, left, nu, psi, log_gamma):
-    """Integrals of the density of log g, and of (log g - psi) times it, from u0 outwards."""
+def _log_normal_tail(tau, upper, rho):
+    x = -tau / rho
+    side = 1.0 if upper else -1.0
+    lift = max(0.5 * x * x - DEEP, 0.0) if side * x > 5.0 else 0.0
+    phi = math.exp(lift - 0.5 * x * x) / math.sqrt(2.0 * math.pi)
+    if lift > 0.0:
+        probability = 0.5 * math.exp(-DEEP) * _scaled_erfc(side * x / math.sqrt(2.0))
+    else:
+        probability = 0.5 * math.erfc(side * x / math.sqrt(2.0))
+    return probability, phi / rho, side * phi * x / rho, phi / rho * (x * x - 1.0) / rho, lift
+
+
+@_jit
+def _gamma_tail_moments(u0, left, nu, psi, log_scale):
+    """Integrals of the density of log g, and of (log g - psi) times it, from u0 outwards.
+
+    The density is exp(nu u - exp(u) - log_scale).
+    """
     side = -1.0 if left else 1.0
     total = 0.0
     centred = 0.0
     u = u0
-    top = nu * u - math.exp(u) - log_gamma
+    top = nu * u - math.exp(u)
     for _ in range(400):
         e = math.exp(u)
         length = min(6.0 / (abs(nu - e) + 1e-3 * nu), 3.0 / math.sqrt(e + 1e-3 * nu))
         for k in range(_PANEL_X.size):
             x = u + side * 0.5 * length * (1.0 + _PANEL_X[k])
-            mass = math.exp(nu * x - math.exp(x) - log_gamma) * 0.5 * length * _PANEL_W[k]
+            mass = math.exp(nu * x - math.exp(x) - log_scale) * 0.5 * length * _PANEL_W[k]
             total += mass
             centred += mass * (x - psi)
         u += side * length
-        level = nu * u - math.exp(u) - log_gamma
+        level = nu * u - math.exp(u)
         top = max(top, level)
         if level < top - 40.0:
             break
@@ -161,26 +180,37 @@ def _inverse_gamma_tail(tau, upper, constants):
     nu, nu_slope, psi = constants[1], constants[2], constants[3]
     # h > exp(-tau) is g < exp(u0), and u0 = psi(nu) + tau moves with nu.
     u0 = psi + tau
+    outside = (u0 < math.log(nu)) if upper else (u0 > math.log(nu))
     log_density = nu * u0 - math.exp(u0) - constants[4]
-    if log_density < -700.0:
-        return 0.0, 0.0, 0.0, 0.0
-    density = math.exp(log_density)
-    probability, centred = _gamma_tail_moments(u0, upper, nu, psi, constants[4])
+    lift = max(-DEEP - log_density, 0.0)
+    if lift > 0.0 and not outside:
+        return 1.0, 0.0, 0.0, 0.0, 0.0
+    density = math.exp(log_density + lift)
+    probability, centred = _gamma_tail_moments(u0, upper, nu, psi, constants[4] - lift)
     boundary = density * constants[5]
     change = (centred + boundary) if upper else (centred - boundary)
     density_change = density * ((u0 - psi) + (nu - math.exp(u0)) * constants[5])
-    return probability, density, change * nu_slope, density_change * nu_slope
+    return probability, density, change * nu_slope, density_change * nu_slope, lift
+
+
+@_jit
+def lifted_population_tail(tau: float, upper: bool, population: int, constants: np.ndarray):
+    """Return P, p, dP/d(rho), dp/d(rho), all to full relative accuracy and times exp(lift), and the lift.
+
+    P is ``P(h > exp(-tau))`` if ``upper`` else ``P(h < exp(-tau))``; p is the density of ``log h`` at ``-tau``.
+    Deep in the tails, far below the smallest double, they are lifted to about exp(-46); elsewhere the lift is 0.
+    """
+    rho = constants[0]
+    if rho == 0.0:
+        return 0.0, 0.0, 0.0, 0.0, 0.0
+    if population == LOG_NORMAL:
+        return _log_normal_tail(tau, upper, rho)
+    return _inverse_gamma_tail(tau, upper, constants)
 
 
 @_jit
 def population_tail(tau: float, upper: bool, population: int, constants: np.ndarray):
-    """Return P, p, dP/d(rho), dp/d(rho), all to full relative accuracy.
-
-    P is ``P(h > exp(-tau))`` if ``upper`` else ``P(h < exp(-tau))``; p is the density of ``log h`` at ``-tau``.
-    """
-    rho = constants[0]
-    if rho == 0.0:
-        return 0.0, 0.0, 0.0, 0.0
-    if population == LOG_NORMAL:
-        return _log_normal_tail(tau, upper, rho)
-    return _inverse_gamma_tail(tau, upper, constants)
+    """Return P, p, dP/d(rho), dp/d(rho) of `lifted_population_tail`, brought down again."""
+    share, density, share_rho, density_rho, lift = lifted_population_tail(tau, upper, population, constants)
+    down = math.exp(-lift)
+    return share * down, density * down, share_rho * down, density_rho * down

@@ -26,11 +26,14 @@ from htmp_bayes.laws.contour import (
     trace_descent,
 )
 from htmp_bayes.laws.exact_point import (
+    DRIFT,
     MAX_VERTICES,
     MOMENTS,
+    SMALL_C,
     TAIL_PROBABILITY,
     TAIL_RATIO,
     bulk_saddle,
+    expm1,
     write_row,
 )
 
@@ -174,14 +177,14 @@ def _fill_table(vertices, panels, s, c, rule, columns, nodes):
             nodes[9, n] = nodes[8, n] * size_q
             l_here_rho = l_a_rho - half * run_rho
             _fill_columns(
-                columns, n, half * GAUSS_WEIGHTS[k], m[k] / v, t, l_here, l_here_rho, m_rho[k] / v, v
+                columns, n, half * GAUSS_WEIGHTS[k], m[k] / v, t, l_here, l_here_rho, m_rho[k] / v, v, c
             )
         l_a -= half * total
         l_a_rho -= half * total_rho
 
 
 @_jit
-def _fill_columns(columns, n, weight, q, t, potential_l, l_rho, q_rho, v):
+def _fill_columns(columns, n, weight, q, t, potential_l, l_rho, q_rho, v, c):
     weighted = weight * q
     values = (
         weight,
@@ -195,6 +198,7 @@ def _fill_columns(columns, n, weight, q, t, potential_l, l_rho, q_rho, v):
         weight * q_rho,
         weight * v,
         weighted * v,
+        weight * expm1(c * potential_l) if c < SMALL_C else 0j,
     )
     for k in range(MOMENTS):
         columns[k, n] = values[k].real
@@ -405,12 +409,13 @@ def _sum_row(log_y, s, c, rho, rule, columns, nodes, levels, factors, moments, g
         return NOT_SERVED
     if kept < 0.5 or abs(math.atan2(moments[0].imag, moments[0].real)) > 1.0:
         phase += _turns(phase, moments[0], y, s, c, rho, rule)
-    for k in range(2 if gradient else 9, MOMENTS):
+    moments[DRIFT] = 0j
+    for k in range(2 if gradient else 9, MOMENTS if c < SMALL_C else DRIFT):
         moments[k] = _moment(columns[k][i:j], columns[MOMENTS + k][i:j], real, imag)
     for k in (1, 3, 5, 7, 8):
         moments[k] /= y
     moments[9] *= y
-    write_row(moments, 0j, phase, s, c, log_y, False, 0.0, row)
+    write_row(moments, 0j, complex(best, phase), s, c, log_y, False, 0.0, row)
     return SERVED if row[6] >= TAIL_PROBABILITY else IN_TAIL
 
 
@@ -447,15 +452,17 @@ def _descent_path(y, s, c, rho, rule, vertices):
 
 @_jit
 def shared_rows(log_y, s, c, rho, rule, gradient, rows, done):
-    """Fill ``rows`` for the points that shared paths serve, and say which in ``done``.
+    """Fill ``rows`` for the points that shared paths serve, less those already in ``done``, and say which.
 
     Without ``gradient`` the derivatives by s, c and rho are left out; their columns then hold nothing of use.
     First the curve of all saddle points; then, as long as one serves more than its own point, the path of steepest
     descent of a point in the middle of the longest run of points not done yet.
     """
-    state = np.zeros(log_y.size, np.int64)
-    y_low = math.exp(log_y.min())
-    left, right = _path_range(y_low, math.exp(log_y.max()), s + 1.0)
+    state = np.where(done, SERVED, NOT_SERVED)
+    if done.all():
+        return
+    y_low = math.exp(log_y[~done].min())
+    left, right = _path_range(y_low, math.exp(log_y[~done].max()), s + 1.0)
     vertices = np.empty(2 * MAX_VERTICES + 1, np.complex128)
     panels = _trace_curve(left, right, y_low, s + 1.0, c + 1.0, rho, rule, vertices)
     if panels > 0:

@@ -1,0 +1,132 @@
+"""The law far to the left, in closed form from a single point.
+
+For y -> 0 the part of Phi that moves with y comes from v far beyond the population, where L(v) = log(v) + i pi and
+the integral is a Gamma function (DLMF 5.2.1). With p = s - c and Psi = exp(i pi c) Phi, whose phase is pi c F,
+
+    Psi(y) = Psi(y0) + g,    g = Gamma(p + 1) y0^-p (exp(p D) - 1) / p,    D = log(y0 / y)
+    d Psi / d log y = -Gamma(p + 1) y^-p,    y f = -Im(Psi' / Psi) / (pi c) with Psi' = d Psi / d log y
+
+up to relative corrections of order c y0 E[1/h]. For gamma = 1, p is 0 and F falls like 1 / log(1/y) only: much of the
+mass may lie here, below the smallest double even.
+"""
+
+import math
+
+import numba
+import numpy as np
+
+from htmp_bayes.laws.exact_point import exact_point, log_transform
+from htmp_bayes.laws.population_rule import H_INVERSE, WEIGHT
+from htmp_bayes.laws.special import digamma
+
+# Corrections are below exp(-45) there.
+_FAR = 45.0
+# Phases below this are had from the density, which keeps the relative accuracy of small ones.
+_SMALL_PHASE = 0.1
+
+_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_jit
+def left_end(c, rule):
+    """Return the log y below which `left_row` is exact to rounding."""
+    inverse = 0.0
+    for j in range(rule.shape[1]):
+        inverse += (rule[WEIGHT, j] * rule[H_INVERSE, j]).real
+    return -_FAR - math.log1p(c) - math.log(max(inverse, 1.0))
+
+
+@_jit
+def _growth(p, distance):
+    """Return log((exp(p D) - 1) / p), its derivative by p, and p / (1 - exp(-p D))."""
+    x = p * distance
+    if x < 0.1:
+        log_ratio = 0.5 * x + x**2 / 24.0 - x**4 / 2880.0 + x**6 / 181440.0
+        slope = 0.5 + x / 12.0 - x**3 / 720.0 + x**5 / 30240.0
+        return math.log(distance) + log_ratio, distance * slope, (1.0 + x * slope) / distance
+    falling = -math.expm1(-x)
+    return x + math.log(falling / p), distance * (1.0 / falling - 1.0 / x), p / falling
+
+
+@_jit
+def _start(low, s, c, rho, rule, row):
+    """Return log Psi at the left end, with its phase, and its derivatives by s, c and rho, from the row there."""
+    value, by_s, by_c, by_rho = log_transform(low, s, c, rho, rule)
+    phase = math.pi * c * row[5]
+    if phase > _SMALL_PHASE:
+        return complex(value.real, phase), by_s, by_c + 1j * math.pi, by_rho
+    p = s - c
+    log_rate = math.lgamma(p + 1.0) - p * low
+    log_rate_p = digamma(p + 1.0) - low
+    phase = math.asin(math.exp(row[0] + low + math.log(math.pi * c) + value.real - log_rate))
+    size = math.tan(phase)
+    return (
+        complex(value.real, phase),
+        complex(by_s.real, size * (row[2] + by_s.real - log_rate_p)),
+        complex(by_c.real, size * (row[3] + 1.0 / c + by_c.real + log_rate_p)),
+        complex(by_rho.real, size * (row[4] + by_rho.real)),
+    )
+
+
+@_jit
+def _power_row(distance, p, start, row):
+    """Continue a row by the power law alone, where nothing but the moving part of Psi is left."""
+    row[:] = start
+    row[0] += (1.0 - p) * distance
+    row[1] = p - 1.0
+    row[2] -= distance
+    row[3] += distance
+    row[5] *= math.exp(-p * distance)
+    row[6] = 1.0 - row[5]
+
+
+@_jit
+def _sum_row(log_y, distance, s, c, start, row):
+    """Fill a row from log Psi and its derivatives by s, c and rho at the left end."""
+    log_psi, by_s, by_c, by_rho = start
+    p = s - c
+    log_g, log_g_p, rate = _growth(p, distance)
+    constant = math.lgamma(p + 1.0) - p * (log_y + distance)
+    constant_p = digamma(p + 1.0) - (log_y + distance)
+    ratio = np.exp(log_psi - (constant + log_g))
+    # Of the two parts of Psi, the weight of the moving one; the phase keeps its relative accuracy.
+    moving = 1.0 / (1.0 + ratio)
+    size = constant + log_g + 0.5 * math.log1p(2.0 * ratio.real + abs(ratio) ** 2)
+    phase = math.atan2(ratio.imag, 1.0 + ratio.real)
+    steepness = rate * math.exp(constant + log_g - size)
+    row[0] = math.log(steepness * math.sin(phase) / (math.pi * c)) - log_y
+    row[1] = 2.0 * steepness * math.cos(phase) - p - 1.0
+    log_steepest_p = constant_p + distance
+    cotangent = 1.0 / math.tan(phase)
+    changes = (by_s, by_c, by_rho)
+    signs = (1.0, -1.0, 0.0)
+    for k in range(3):
+        moved = signs[k] * (constant_p + log_g_p)
+        change = moved + ratio * moving * (changes[k] - moved)
+        row[2 + k] = signs[k] * log_steepest_p - change.real + cotangent * change.imag
+    row[3] -= 1.0 / c
+    row[5] = phase / (math.pi * c)
+    row[6] = 1.0 - row[5]
+
+
+@_jit
+def left_rows(log_y, low, s, c, population, rule, constants, rows, done):
+    """Fill the rows of all points below ``low``, the `left_end`, and say which in ``done``."""
+    p = s - c
+    by_power = p * -low > _FAR
+    at_end = np.empty(rows.shape[1])
+    start = (0j, 0j, 0j, 0j)
+    ready = False
+    for i in range(log_y.size):
+        if log_y[i] >= low:
+            continue
+        if not ready:
+            exact_point(low, s, c, population, rule, constants, at_end)
+            if not by_power:
+                start = _start(low, s, c, constants[0], rule, at_end)
+            ready = True
+        if by_power:
+            _power_row(low - log_y[i], p, at_end, rows[i])
+        else:
+            _sum_row(log_y[i], low - log_y[i], s, c, start, rows[i])
+        done[i] = True
