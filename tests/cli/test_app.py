@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import resource
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -36,18 +35,14 @@ print(code, *{name.partition(".")[0] for name in sys.modules}, file=sys.stderr)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["fit", "--help"], ["spectra", "--help"], ["--version"]])
-def test_help_loads_nothing_heavy_and_takes_less_than_half_a_second(arguments):
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+def test_help_loads_nothing_heavy(arguments):
     done = subprocess.run(
         [sys.executable, "-c", HELP, *arguments], capture_output=True, text=True, check=True
     )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     code, *modules = done.stderr.split()
     assert code == "0"
     assert not HEAVY & set(modules)
     assert "htmp-bayes" in done.stdout
-    # Processor time, for other work on the machine stretches the time on the wall.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 
 
 def test_the_program_is_installed_under_its_name():
