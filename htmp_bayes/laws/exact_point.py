@@ -343,28 +343,68 @@ def _log_share(tau, upper, population, constants):
 
 
 @_jit
+def _share_slope(tau, upper, population, constants):
+    """Slope of the log of the population's tail."""
+    share, density, _, _, _ = lifted_population_tail(tau, upper, population, constants)
+    return (density if upper else -density) / (share + 1e-300)
+
+
+@_jit
 def _imaginary_slope(tau, y, s, c, upper, population, rule, constants):
     """Slope of the log of the imaginary part: of the exponent and of the population's tail."""
-    share, density, _, _, _ = lifted_population_tail(tau, upper, population, constants)
-    own = _real_slope(tau, y, s + 1.0, c + 1.0, rule)[0]
-    return own + (density if upper else -density) / (share + 1e-300)
+    return _real_slope(tau, y, s + 1.0, c + 1.0, rule)[0] + _share_slope(tau, upper, population, constants)
+
+
+@_jit
+def _log_imaginary(a, reference, here_l, y, s, c, upper, population, constants):
+    """Log of the imaginary part at ``a``, where L is ``here_l``, against the real saddle."""
+    tau0, l0, _ = reference
+    level = (s + 1.0) * (a - tau0) - y * math.exp(tau0) * math.expm1(a - tau0) - c * (here_l - l0)
+    return level + _log_share(a, upper, population, constants)
+
+
+@_jit
+def _quiet_stretch(a, side, nothing, lift, reference, here_l, y, s, c, upper, population, constants):
+    """How far from a imaginary parts stay below exp(nothing).
+
+    The population's tail is log-concave, so below its tangent at a, and the exponent falls.
+    """
+    here = _log_imaginary(a, reference, here_l, y, s, c, upper, population, constants) + lift
+    if here >= nothing:
+        return 0.0
+    slope = side * _share_slope(a, upper, population, constants)
+    return (nothing - here) / slope if slope > 0.0 else np.inf
+
+
+@_jit
+def _not_past_the_peak(a, side, length, y, s, c, upper, population, rule, constants):
+    """Shorten a panel in whose inside imaginary parts are largest, so that their size is seen at its end."""
+    slope_here = side * _imaginary_slope(a, y, s, c, upper, population, rule, constants)
+    if slope_here <= 0.0:
+        return length
+    for _ in range(60):
+        slope = side * _imaginary_slope(a + side * length, y, s, c, upper, population, rule, constants)
+        if slope >= 0.0 or max(-slope, slope_here) * length < 24.0:
+            break
+        length *= 0.7
+    return length
 
 
 @_jit
 def _resolving_share(a, side, length, lift, reference, here_l, y, s, c, upper, population, rule, constants):
     """Shorten a panel so that it resolves a population's deep tail, which changes faster than the exponent."""
     nothing = -140.0 if lift > 0.0 else -690.0
-    tau0, l0, _ = reference
-    level = (s + 1.0) * (a - tau0) - y * math.exp(tau0) * math.expm1(a - tau0) - c * (here_l - l0)
-    here = level + _log_share(a, upper, population, constants) + lift
-    slope_here = side * _imaginary_slope(a, y, s, c, upper, population, rule, constants)
+    quiet = _quiet_stretch(a, side, nothing, lift, reference, here_l, y, s, c, upper, population, constants)
+    rho = constants[0]
+    if quiet > 3.0 * rho:
+        return _not_past_the_peak(a, side, min(length, quiet), y, s, c, upper, population, rule, constants)
+    length = min(length, 3.0 * rho)
+    slope_here = _imaginary_slope(a, y, s, c, upper, population, rule, constants)
     for _ in range(40):
-        slope = side * _imaginary_slope(a + side * length, y, s, c, upper, population, rule, constants)
-        # Log-concave: nowhere on the panel is it above the tangents at its ends.
-        negligible = here + max(slope_here, 0.0) * length < nothing
-        if negligible or max(abs(slope), abs(slope_here)) * length < 24.0:
+        slope = _imaginary_slope(a + side * length, y, s, c, upper, population, rule, constants)
+        if max(abs(slope), abs(slope_here)) * length < 24.0:
             break
-        length *= 0.7
+        length = max(0.7 * length, quiet)
     return length
 
 
@@ -383,13 +423,17 @@ def _add_real_leg(moments, side, inward, reference, q0, lift, y, s, c, upper, po
     for count in range(MAX_PANELS):
         length = _real_step(a, side, count == 0, y, s, c, rho, rule)
         if silent:
-            length = reach(complex(a, 0.0), rho, rule)
-        if inward and rho > 0.0:
-            length = min(length, 3.0 * rho)
-            if not silent:
-                length = _resolving_share(
-                    a, side, length, lift, reference, here_l[0], y, s, c, upper, population, rule, constants
-                )
+            quiet = _quiet_stretch(
+                a, side, -690.0, lift, reference, here_l[0], y, s, c, upper, population, constants
+            )
+            silent = quiet > 3.0 * rho
+            if silent:
+                length = min(reach(complex(a, 0.0), rho, rule), quiet)
+                length = _not_past_the_peak(a, side, length, y, s, c, upper, population, rule, constants)
+        if inward and rho > 0.0 and not silent:
+            length = _resolving_share(
+                a, side, length, lift, reference, here_l[0], y, s, c, upper, population, rule, constants
+            )
         b = a + side * length
         turn = inward and not _descends(b, side, y, s, c, upper, population, rule, constants)
         if turn:
