@@ -72,7 +72,7 @@ def fit(
     spikes : {"off", "auto"}
         ``"auto"``: up to ten of the largest eigenvalues (one in ten of a small matrix) may be spikes, which the law has
         no part in. Their number is inferred with the law's parameters, whose posterior is averaged over it
-        (:mod:`htmp_bayes.models.spikes`). For ``likelihood="density"``; it takes longer, and as long as
+        (:mod:`htmp_bayes.models.spikes`). For ``likelihood="density"``; it takes a second longer, and as long as
         several fits where several numbers are probable.
     nuts_sampler : {"nutpie", "pymc"}
         Implementation of NUTS.
