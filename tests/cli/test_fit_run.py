@@ -167,7 +167,7 @@ def test_spikes_are_asked_for_and_their_number_is_in_the_summary(
     def fit(spectrum, *, random_seed, draws, chains, spikes, **settings):
         assert spikes == "auto"
         result = fitted(spectrum, random_seed, draws, chains)
-        result["constant_data/spike_number_probability"] = xr.DataArray([0.1, 0.2, 0.7], dims="number")
+        result["constant_data/spike_number_probability"] = ("number", [0.1, 0.2, 0.7])
         return result
 
     arguments = ("fit", collection, "--include", "layer.0", "--seed", "1", "--quiet", "--out")
