@@ -10,7 +10,6 @@ LAWS = ("htmp", "inverse-htmp")
 LIKELIHOODS = ("density", "joint")
 POPULATIONS = ("inverse-gamma", "log-normal")
 SAMPLERS = ("nutpie", "pymc")
-SPIKES = ("off", "auto")
 
 
 class FitError(HTMPError):
@@ -58,7 +57,6 @@ def check_choices(**chosen: str) -> None:
         "population": POPULATIONS,
         "likelihood": LIKELIHOODS,
         "nuts_sampler": SAMPLERS,
-        "spikes": SPIKES,
     }
     for setting, value in chosen.items():
         if value not in available[setting]:
