@@ -23,8 +23,10 @@ if TYPE_CHECKING:
         plot_layers,
         plot_parameters,
         plot_quantiles,
+        plot_ridge,
         plot_spectrum,
         plot_tail,
+        plot_trajectories,
     )
     from htmp_bayes.reporting import report
     from htmp_bayes.spectra import Spectrum, SpectrumError, list_matrices, read_spectra, save_spectra
@@ -60,8 +62,10 @@ _HOMES = {
     "plot_layers": "htmp_bayes.plots",
     "plot_parameters": "htmp_bayes.plots",
     "plot_quantiles": "htmp_bayes.plots",
+    "plot_ridge": "htmp_bayes.plots",
     "plot_spectrum": "htmp_bayes.plots",
     "plot_tail": "htmp_bayes.plots",
+    "plot_trajectories": "htmp_bayes.plots",
     "read_spectra": "htmp_bayes.spectra",
     "report": "htmp_bayes.reporting",
     "sample_ensemble": "htmp_bayes.laws",
@@ -96,8 +100,10 @@ __all__ = [
     "plot_layers",
     "plot_parameters",
     "plot_quantiles",
+    "plot_ridge",
     "plot_spectrum",
     "plot_tail",
+    "plot_trajectories",
     "read_spectra",
     "report",
     "sample_ensemble",

@@ -1,4 +1,4 @@
-"""The model of a network: every layer's parameters, partially pooled over kind, depth and model."""
+"""The model of a network: every layer's parameters, partially pooled over kind, depth, model and training."""
 
 import functools
 from dataclasses import dataclass
@@ -13,11 +13,13 @@ from htmp_bayes.models.layer import CORRELATION_MAX, expected_log
 from htmp_bayes.models.layer_likelihood import LikelihoodSurrogate, saturated, softened
 from htmp_bayes.models.network_op import TABLES, NetworkLogLikelihood, tables
 from htmp_bayes.models.nuts import sample_compiled
+from htmp_bayes.models.random_walk import common_walk, partly_centred_walks, walk_density
 
 if TYPE_CHECKING:
     import pymc as pm
 
 type Array = NDArray[np.float64]
+type Shape = tuple[int, int, int, bool, int]
 
 PARAMETERS = ("log_kappa", "logit_correlation", "log_scale")
 # Prior of the typical layer, and scales of the half-normal priors of the spreads, in the order of PARAMETERS.
@@ -27,21 +29,27 @@ KIND_SPREAD = np.array([0.75, 0.5, 1.0])
 MODEL_SPREAD = np.array([0.5, 0.3, 0.75])
 LAYER_SPREAD = np.array([0.75, 0.5, 1.0])
 DEPTH_SD = np.array([0.75, 0.5, 1.0])
+# Medians of the log-normal priors of the random walks' increments, and their logarithmic standard deviation.
+STEP_SPREAD = np.array([0.15, 0.1, 0.1])
+STEP_SPREAD_SD = 1.0
 TARGET_ACCEPT = 0.95
 
 
 @dataclass(frozen=True)
 class Design:
-    """Which layer belongs where.
+    """Which spectrum belongs where.
 
     Attributes
     ----------
     kind, model : ndarray of int
-        Index of each layer's kind and model, shape ``(L,)``.
+        Index of the kind and model of each spectrum, shape ``(L,)``.
     kinds, models : tuple of str
         Their names.
     depth : ndarray
-        Relative depth of each layer, from 0 to 1, shape ``(L,)``.
+        Relative depth of each, from 0 to 1, shape ``(L,)``.
+    steps : tuple of float
+        Training steps, ascending, or none. With S of them the spectra are those of L / S layers, each at all
+        steps in turn.
     """
 
     kind: NDArray[np.int64]
@@ -49,11 +57,13 @@ class Design:
     model: NDArray[np.int64]
     models: tuple[str, ...]
     depth: Array
+    steps: tuple[float, ...] = ()
 
     @property
-    def shape(self) -> tuple[int, int, int, bool]:
-        """What a compiled model depends on: layers, kinds, models, and whether depths differ."""
-        return len(self.kind), len(self.kinds), len(self.models), bool(np.ptp(self.depth) > 0)
+    def shape(self) -> Shape:
+        """What a compiled model depends on: spectra, kinds, models, whether depths differ, and steps."""
+        graded = bool(np.ptp(self.depth) > 0)
+        return len(self.kind), len(self.kinds), len(self.models), graded, max(len(self.steps), 1)
 
 
 def network_data(
@@ -86,7 +96,10 @@ def network_data(
         for surrogate, adjustment, layer in zip(surrogates, adjustments, layers, strict=True)
     ]
     peaks, spreads = np.array(summaries).transpose(1, 0, 2)
-    centred = 1 / (1 + (spreads[:, :2] / (0.6 * LAYER_SPREAD[:2])) ** 2)
+    pooled_within = np.tile(0.6 * LAYER_SPREAD[:2], (len(layers), 1))
+    if design.steps:
+        pooled_within[np.arange(len(layers)) % len(design.steps) > 0] = STEP_SPREAD[:2]
+    centred = 1 / (1 + (spreads[:, :2] / pooled_within) ** 2)
     scale = given["log_mean"] + np.log(5.0 / given["gamma"]) - expected_log(10.0, given["gamma"])
     return {
         **given,
@@ -119,7 +132,7 @@ def _peak_and_spread(
     return points[weights.argmax()], np.sqrt(weights @ (points - mean) ** 2)
 
 
-def network_model(data: dict[str, Any], shape: tuple[int, int, int, bool]) -> "pm.Model":
+def network_model(data: dict[str, Any], shape: Shape) -> "pm.Model":
     r"""PyMC model of the spectra of a network's layers.
 
     Three numbers describe layer l: :math:`\theta_l` = (log kappa, logit(correlation / 3), log scale), with
@@ -138,7 +151,20 @@ def network_model(data: dict[str, Any], shape: tuple[int, int, int, bool]) -> "p
     - ``layer_spread``: half-normal with scales (0.75, 0.5, 1).
 
     There is no kind effect where there is one kind, no model effect where there is one model, and no depth
-    trend where all depths are equal. The likelihood of each layer is that of
+    trend where all depths are equal.
+
+    With several steps of training this is the prior at the first of them, and from each step to the next
+
+    .. math:: \theta_{l,s+1} \sim \mathrm{Normal}(\theta_{l,s} + \text{trend}_{s+1} - \text{trend}_s,\
+        \text{step spread}),
+
+    where ``step_trend``, from 0 at the first step, is a random walk itself and common to all layers (there is
+    none where there is one layer); log T, a sum of log scale, -log kappa and a constant, walks with them. The
+    standard deviations of the increments, ``step_spread`` and ``trend_spread``, are log-normal with medians
+    (0.15, 0.1, 0.1) and log-standard-deviation 1: a walk without any movement is not believed. Each step counts
+    alike, whatever the number of updates between two.
+
+    The likelihood of each layer is that of
     :func:`~htmp_bayes.models.layer.layer_model`, through the polynomials of
     :mod:`~htmp_bayes.models.layer_likelihood`.
 
@@ -162,9 +188,10 @@ def network_model(data: dict[str, Any], shape: tuple[int, int, int, bool]) -> "p
     import pymc as pm
     import pytensor.tensor as pt
 
-    layers, kinds, models, graded = shape
+    layers, kinds, models, graded, steps = shape
     coords = {
         "parameter": PARAMETERS, "layer": range(layers), "kind": range(kinds), "model": range(models),
+        "step": range(steps),
     }  # fmt: skip
     with pm.Model(coords=coords) as model:
         given = {name: pm.Data(name, value) for name, value in data.items()}
@@ -182,8 +209,8 @@ def network_model(data: dict[str, Any], shape: tuple[int, int, int, bool]) -> "p
             slope = pm.Normal("depth_trend", 0.0, DEPTH_SD, dims="parameter")
             means = [means[i] + slope[i] * given["relative_depth"] for i in range(3)]
         spread = pm.HalfNormal("layer_spread", LAYER_SPREAD, dims="parameter")
-        log_kappa = _partly_centred("log_kappa", means[0], spread[0], given["centred"][:, 0])
-        logit_rho = _partly_centred("logit_correlation", means[1], spread[1], given["centred"][:, 1])
+        pooling = _Pooling(means, spread, given["centred"], layers, steps)
+        log_kappa, logit_rho = pooling.sampled(0), pooling.sampled(1)
         offset = pm.Flat("offset", dims="layer")
         location = pm.Deterministic(
             "location", given["location_centre"] + given["location_unit"] * offset, dims="layer"
@@ -195,7 +222,7 @@ def network_model(data: dict[str, Any], shape: tuple[int, int, int, bool]) -> "p
             - expected_log(pt.exp(log_kappa), given["gamma"], pt.gammaln)
         )
         log_scale = pm.Deterministic("log_scale", expected + shift, dims="layer")
-        pm.Potential("scale_prior", pm.logp(pm.Normal.dist(means[2], spread[2]), log_scale))
+        pm.Potential("scale_prior", pooling.log_density(2, log_scale))
         points = _evaluated(given, log_kappa, CORRELATION_MAX * pt.sigmoid(logit_rho), expected)
         values = NetworkLogLikelihood()(points, *(given[name] for name in TABLES))[0]
         pm.Deterministic("log_likelihood", values, dims="layer")
@@ -227,6 +254,42 @@ def _zero_sum_effect(of: str, scale: Array, share: Array) -> Any:
     return pm.Deterministic(f"{of}_effect", spread ** (1 - share) * sampled, dims=("parameter", of))
 
 
+class _Pooling:
+    """What is expected of the parameters of each spectrum: within the network, and over the steps of training."""
+
+    def __init__(self, means: list[Any], spread: Any, centred: Any, layers: int, steps: int) -> None:
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        self.means, self.spread, self.centred, self.steps = means, spread, centred, steps
+        if steps > 1:
+            self.step_spread = pm.LogNormal(
+                "step_spread", np.log(STEP_SPREAD), STEP_SPREAD_SD, dims="parameter"
+            )
+            share = np.array([0.0, 0.5, 0.5])
+            single = layers == steps
+            self.trend = (
+                pt.zeros((3, steps)) if single else common_walk(steps, STEP_SPREAD, STEP_SPREAD_SD, share)
+            )
+
+    def sampled(self, i: int) -> Any:
+        """Values of a parameter, sampled as far from its mean as its own data lets it be."""
+        name, mean, spread, share = PARAMETERS[i], self.means[i], self.spread[i], self.centred[:, i]
+        if self.steps == 1:
+            return _partly_centred(name, mean, spread, share)
+        return partly_centred_walks(name, mean, spread, self.step_spread[i], self.trend[i], share, self.steps)
+
+    def log_density(self, i: int, values: Any) -> Any:
+        """Log-density of a parameter whose values are sampled in another way."""
+        import pymc as pm
+
+        if self.steps == 1:
+            return pm.logp(pm.Normal.dist(self.means[i], self.spread[i]), values)
+        return walk_density(
+            values, self.means[i], self.spread[i], self.step_spread[i], self.trend[i], self.steps
+        )
+
+
 def _partly_centred(name: str, mean: Any, spread: Any, share: Any) -> Any:
     """Make a normal variable of each layer, non-centred where `share` is 0 and centred where it is 1."""
     import pymc as pm
@@ -237,7 +300,7 @@ def _partly_centred(name: str, mean: Any, spread: Any, share: Any) -> Any:
 
 
 @functools.cache
-def _compiled_network(shape: tuple[int, int, int, bool], example: "_Key") -> tuple[Any, dict[str, int]]:
+def _compiled_network(shape: Shape, example: "_Key") -> tuple[Any, dict[str, int]]:
     """Compile the model once for all networks of a shape, with the sizes of its unconstrained variables."""
     import nutpie
 
@@ -248,17 +311,23 @@ def _compiled_network(shape: tuple[int, int, int, bool], example: "_Key") -> tup
     return nutpie.compile_pymc_model(model), layout
 
 
-def _initial_point(data: dict[str, Any], layout: dict[str, int], seed: int) -> Array:
+def _initial_point(data: dict[str, Any], layout: dict[str, int], steps: int, seed: int) -> Array:
     """Start near the layers' own likelihoods, about the mean of all layers, with spreads of their prior's size."""
     rng = np.random.default_rng(seed)
     values = {name: 0.3 * rng.uniform(-1, 1, size) for name, size in layout.items()}
     values["layer_spread"] += np.log(0.7 * LAYER_SPREAD)
+    for name in {"step_spread", "trend_spread"} & set(values):
+        values[name] += np.log(STEP_SPREAD)
     for i, name in enumerate(PARAMETERS[:2]):
         theta = np.clip(data["peaks"][:, i], TYPICAL[i] - 2.5, TYPICAL[i] + 2.5)
         share, mean = data["centred"][:, i], theta.mean()
         values["standard_typical"][i] = (mean - TYPICAL[i]) / TYPICAL_SD[i]
-        spread = np.exp(values["layer_spread"][i])
-        values[f"sampled_{name}"] = share * mean + (theta - mean) / spread ** (1 - share)
+        spread = np.full(len(theta), np.exp(values["layer_spread"][i]))
+        expected = np.full(len(theta), mean)
+        if steps > 1:
+            later = np.arange(len(theta)) % steps > 0
+            expected[later], spread[later] = np.roll(theta, 1)[later], np.exp(values["step_spread"][i])
+        values[f"sampled_{name}"] = share * expected + (theta - expected) / spread ** (1 - share)
     return np.concatenate(list(values.values()))
 
 
@@ -277,7 +346,7 @@ class _Key:
 
 def sample_network(
     data: dict[str, Any],
-    shape: tuple[int, int, int, bool],
+    shape: Shape,
     *,
     draws: int,
     tune: int,
@@ -291,7 +360,7 @@ def sample_network(
     compiled = compiled.with_data(**{name: data[name] for name in data if name in compiled.shared_data})
     return sample_compiled(
         compiled, draws=draws, tune=tune, chains=chains, random_seed=random_seed, cores=cores,
-        progressbar=progressbar, start=functools.partial(_initial_point, data, layout),
+        progressbar=progressbar, start=functools.partial(_initial_point, data, layout, shape[-1]),
         target_accept=TARGET_ACCEPT,
     )  # fmt: skip
 

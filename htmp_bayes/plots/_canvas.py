@@ -19,6 +19,11 @@ COLUMN_WIDTH = 8.5 / 2.54
 
 # Okabe & Ito's colours (https://jfly.uni-koeln.de/color/), which the colour-blind tell apart.
 MODEL, OUTSIDE, POINT_ESTIMATE = "#0072B2", "#D55E00", "#009E73"
+# The same with a marker each, so that kinds are told apart without colour too.
+STYLES = (
+    ("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P"),
+    ("#000000", "X"),
+)  # fmt: skip
 TEXT, SMALL = 8.0, 6.8  # points
 LEGEND: dict[str, Any] = {"fontsize": SMALL, "frameon": False, "handlelength": 1.6, "labelspacing": 0.3}
 TITLE_LENGTH = 34

@@ -8,17 +8,13 @@ from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group
-from htmp_bayes.plots._canvas import LEGEND, SMALL, TEXT, label_of, log_ticks, new_figure, tidy
+from htmp_bayes.network_steps import at_step
+from htmp_bayes.plots._canvas import LEGEND, SMALL, STYLES, TEXT, label_of, log_ticks, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito's colours, with a marker each, so that kinds are told apart without colour too.
-_STYLES = (
-    ("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P"),
-    ("#000000", "X"),
-)  # fmt: skip
 _LOGARITHMIC = ("kappa", "temperature", "scale")
 # Least share of the posterior's mass that an outline of a layer holds, of a normal in both logarithms.
 _REGION = 0.5
@@ -105,8 +101,8 @@ def plot_kappa_correlation(result: xr.DataTree) -> "Figure":
 
 
 def _by_layer(result: xr.DataTree, parameter: str) -> tuple[NDArray, NDArray, NDArray]:
-    """Draws of a parameter, shape (draws, layers), and the kinds and depths of the layers."""
-    posterior, constant = group(result, "posterior"), group(result, "constant_data")
+    """Draws of a parameter after the last step, shape (draws, layers), and the kinds and depths of the layers."""
+    posterior, constant = at_step(group(result, "posterior")), group(result, "constant_data")
     if parameter not in posterior or "layer" not in posterior[parameter].dims or "layer_kind" not in constant:
         raise HTMPError(
             f"The result has no {parameter!r} of layers; pass what htmp_bayes.fit_network returned."
@@ -118,7 +114,7 @@ def _by_layer(result: xr.DataTree, parameter: str) -> tuple[NDArray, NDArray, ND
 
 def _styles(kinds: NDArray) -> dict[str, tuple[str, str]]:
     names = list(dict.fromkeys(kinds.tolist()))
-    return {name: _STYLES[i % len(_STYLES)] for i, name in enumerate(names)}
+    return {name: STYLES[i % len(STYLES)] for i, name in enumerate(names)}
 
 
 def _centre(row: NDArray, kinds: NDArray, depth: NDArray, kind: str, places: NDArray) -> NDArray:
