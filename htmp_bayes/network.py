@@ -360,7 +360,7 @@ def _by_step(data: xr.Dataset, layers: list[_Layer], design: "Design") -> xr.Dat
         return data.assign_coords(names)
     folded = data.coarsen(layer=steps).construct(layer=("layer", "step"))
     whole = all(step == int(step) for step in design.steps)
-    return folded.assign_coords(names, step=[int(s) if whole else s for s in design.steps])
+    return folded.assign_coords({**names, "step": [int(s) if whole else s for s in design.steps]})
 
 
 def _data_groups(layers: list[_Layer], design: "Design") -> tuple[xr.Dataset, xr.Dataset]:
