@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import resource
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -35,14 +36,18 @@ print(code, *{name.partition(".")[0] for name in sys.modules}, file=sys.stderr)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["fit", "--help"], ["spectra", "--help"], ["--version"]])
-def test_help_loads_nothing_heavy(arguments):
+def test_help_loads_nothing_heavy_and_takes_less_than_half_a_second(arguments):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-c", HELP, *arguments], capture_output=True, text=True, check=True
     )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     code, *modules = done.stderr.split()
     assert code == "0"
     assert not HEAVY & set(modules)
     assert "htmp-bayes" in done.stdout
+    # Processor time, for other work on the machine stretches the time on the wall.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 
 
 def test_the_program_is_installed_under_its_name():
@@ -158,9 +163,6 @@ def test_spectra_writes_a_collection_and_a_table(run, tmp_path):
     source = checkpoint(tmp_path / "model.npz", MATRIX)
     code, out, err = run("spectra", source, "--out", tmp_path / "out.nc")
     (spectrum,) = hb.read_spectra(tmp_path / "out.nc")
-    with h5py.File(tmp_path / "out.nc") as file:
-        settings = json.loads(file.attrs["settings"])
-    assert (settings["files"], settings["convolutions"]) == ([str(source)], "flattened")
     assert (code, err) == (0, "")
     assert spectrum == hb.read_spectra(source)[0]
     assert out.splitlines()[-1].split()[:5] == ["weight", "60", "80", "0.75", "0"]
@@ -191,7 +193,7 @@ def test_json_is_for_machines(run, tmp_path):
     code, said, err = run("spectra", source, "--out", tmp_path / "out.nc", "--json")
     (layer,) = json.loads(said)["layers"]
     assert (code, err, layer["layer"], layer["n_eigenvalues"]) == (0, "", "weight", 60)
-    assert json.loads(said)["htmp_bayes"] == json.loads(said)["versions"]["htmp-bayes"] == hb.__version__
+    assert json.loads(said)["htmp_bayes"] == hb.__version__
 
 
 def test_options_that_choose_matrices_reach_the_reader(run, tmp_path):
