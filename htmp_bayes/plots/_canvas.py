@@ -37,6 +37,8 @@ NAMES = {
     "correlation": "correlation",
     "tail_index": "tail index",
 }
+LOGARITHMIC = ("kappa", "temperature", "scale")
+"""Parameters of a network's layers whose axis is logarithmic."""
 _WITH_UNIT = ("temperature", "mean")
 
 

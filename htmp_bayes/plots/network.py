@@ -8,13 +8,22 @@ from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group
-from htmp_bayes.plots._canvas import LEGEND, SMALL, STYLES, TEXT, label_of, log_ticks, new_figure, tidy
+from htmp_bayes.plots._canvas import (
+    LEGEND,
+    LOGARITHMIC,
+    SMALL,
+    STYLES,
+    TEXT,
+    label_of,
+    log_ticks,
+    new_figure,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LOGARITHMIC = ("kappa", "temperature", "scale")
 # Least share of the posterior's mass that an outline of a layer holds, of a normal in both logarithms.
 _REGION = 0.5
 _ANGLES = np.linspace(0, 2 * np.pi, 61)
@@ -53,7 +62,7 @@ def plot_depth(result: xr.DataTree, parameter: str = "kappa") -> "Figure":
         else:
             ax.vlines(places, rows[0], rows[2], color=colour, lw=0.9, alpha=0.5)
         ax.plot(places, rows[1], color=colour, marker=marker, ms=3, lw=1.0, label=kind)
-    if parameter in _LOGARITHMIC:
+    if parameter in LOGARITHMIC:
         ax.set_yscale("log")
         log_ticks(ax.yaxis)
     ax.set_xlabel("relative depth", fontsize=TEXT)

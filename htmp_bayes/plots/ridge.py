@@ -11,6 +11,7 @@ from htmp_bayes._results import group
 from htmp_bayes.plots._canvas import (
     COLUMN_WIDTH,
     LEGEND,
+    LOGARITHMIC,
     SMALL,
     STYLES,
     TEXT,
@@ -24,7 +25,6 @@ from htmp_bayes.plots._canvas import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_LOGARITHMIC = ("kappa", "temperature", "scale")
 _NAME_LENGTH = 30
 _ROW, _FRAME = 0.16, 1.1  # inches: of a layer, and of all around
 # How many rows high the highest density is: neighbours overlap a little.
@@ -71,7 +71,7 @@ def plot_ridge(result: xr.DataTree, parameter: str = "kappa") -> "Figure":
     values = posterior[parameter].transpose("layer", "chain", "draw")
     names = [shown(str(name), _NAME_LENGTH) for name in values["layer"].to_numpy()]
     draws = values.to_numpy().reshape(len(names), -1)
-    logarithmic = parameter in _LOGARITHMIC
+    logarithmic = parameter in LOGARITHMIC
     curves = [_density(np.log(row) if logarithmic else row) for row in draws]
     scale = _HEIGHT / max(density.max() for _, density in curves)
     kinds = _kinds(result, len(names))
