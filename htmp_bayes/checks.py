@@ -20,6 +20,9 @@ ESS_MIN = 400
 SENSITIVITY_MAX = 0.05
 """Kallioinen et al. (2024), Statistics and Computing 34, 57: section 3.4."""
 
+LOG_WEIGHT_SD_MAX = 0.5
+"""Standard deviation of log importance weights at which a draw's efficiency, exp(-sd²), is below 80 %."""
+
 E_BFMI_MIN = 0.3
 """Betancourt (2016), arXiv 1604.00695, found trouble below it; the threshold of Stan and of ArviZ."""
 
@@ -41,7 +44,8 @@ class Verdict:
         Divergent transitions after tuning, over all chains.
     r_hat, ess_bulk, ess_tail : mapping of str to float
         Rank-normalised split R-hat and effective sample sizes of each parameter; NaN where the draws allow
-        none (a single chain, or draws that are all the same), which is a reason of its own.
+        none (a single chain, or draws that are all the same), which is a reason of its own. Of a parameter that
+        each layer of a network has, the worst.
     e_bfmi : float
         Smallest energy Bayesian fraction of missing information of any chain.
 
@@ -83,14 +87,15 @@ def check(result: xr.DataTree) -> Verdict:
     Parameters
     ----------
     result : xarray.DataTree
-        What `htmp_bayes.fit` returns, or a file of it read by `xarray.open_datatree`.
+        What `htmp_bayes.fit` or `htmp_bayes.fit_network` returns, or a file of it read by `xarray.open_datatree`.
 
     Returns
     -------
     Verdict
         True in a condition if the draws are those of the posterior, with a sentence in ``reasons`` for each of
         these that failed: no divergence, R-hat at most 1.01 and effective sample sizes of at least 400 in bulk
-        and tail for every parameter, E-BFMI of at least 0.3 in every chain.
+        and tail for every parameter (of every layer), E-BFMI of at least 0.3 in every chain, and for a network a
+        standard deviation of at most 0.5 of the draws' log importance weights.
 
         ``cautions`` has a sentence for each of these: a parameter on which the prior bears (power-scaling
         sensitivity of 0.05 and more); a bulk, lower edge or upper tail that fewer than 2 % of the predictive
@@ -134,9 +139,9 @@ def check(result: xr.DataTree) -> Verdict:
             name=str(result.attrs.get("name", "")),
             reasons=(),
             divergences=int(statistics["diverging"].sum()),
-            r_hat=_by_parameter(az.rhat(posterior)),
-            ess_bulk=_by_parameter(az.ess(posterior, method="bulk")),
-            ess_tail=_by_parameter(az.ess(posterior, method="tail")),
+            r_hat=_by_parameter(az.rhat(posterior).max(skipna=False)),
+            ess_bulk=_by_parameter(az.ess(posterior, method="bulk").min(skipna=False)),
+            ess_tail=_by_parameter(az.ess(posterior, method="tail").min(skipna=False)),
             e_bfmi=float(az.bfmi(result)["energy"].min()),
         )
     return replace(
@@ -192,8 +197,19 @@ def _energy_not_explored(verdict: Verdict, result: xr.DataTree) -> Iterator[str]
         )
 
 
+def _polynomials_off(verdict: Verdict, result: xr.DataTree) -> Iterator[str]:
+    if result.attrs.get("surrogate_log_weight_sd", 0.0) > LOG_WEIGHT_SD_MAX:
+        yield (
+            f"The polynomials that stand for the layers' likelihoods are off by "
+            f"{result.attrs['surrogate_error']:.1f} nats at a draw, too much for this network (layers of noise are "
+            "the hard ones); fit its layers one by one."
+        )
+
+
 # Each yields a sentence for what it finds wrong.
-_CHECKS = (_diverged, _chains_disagree, _few_in_bulk, _few_in_tail, _energy_not_explored)
+_CHECKS = (
+    _diverged, _chains_disagree, _few_in_bulk, _few_in_tail, _energy_not_explored, _polynomials_off,
+)  # fmt: skip
 
 
 def _prior_bears(result: xr.DataTree) -> Iterator[str]:

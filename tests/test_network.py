@@ -48,6 +48,31 @@ def test_every_layer_has_its_parameters_and_coordinates(result):
 
 
 @pytest.mark.slow
+def test_another_network_of_the_same_shape_has_its_own_posterior(result):
+    other = {
+        model: [correlated(f"h.{i}.{part}", seed=50 + 10 * i + k) for i, part in enumerate(("fc1", "fc2"))]
+        for k, model in enumerate("ab")
+    }
+    scaled = {m: [hb.Spectrum(20 * s.eigenvalues, s.n, name=s.name) for s in ss] for m, ss in other.items()}
+    second = fit_network(scaled, draws=100, tune=300, chains=2, random_seed=1)
+    ratio = second["posterior"]["scale"].median(("chain", "draw")) / result["posterior"]["scale"].median(
+        ("chain", "draw")
+    )
+    assert np.allclose(ratio, 20, rtol=0.25)
+    assert second.attrs["surrogate_log_weight_sd"] < 0.5
+
+
+@pytest.mark.slow
+def test_check_takes_the_worst_layer_of_a_network(result):
+    verdict = hb.check(result)
+    worst = az.ess(result["posterior"].to_dataset())["kappa"].min()
+    assert verdict.ess_bulk["kappa"] == pytest.approx(float(worst))
+    result.attrs["surrogate_log_weight_sd"], kept = 2.0, result.attrs["surrogate_log_weight_sd"]
+    assert any("polynomials" in reason for reason in hb.check(result).reasons)
+    result.attrs["surrogate_log_weight_sd"] = kept
+
+
+@pytest.mark.slow
 def test_arviz_summarises_it(result):
     summary = az.summary(result, var_names=["kappa", "model_kappa", "typical"])
     assert "kappa[a/h.0.fc1]" in summary.index
@@ -69,6 +94,13 @@ def test_it_survives_a_file_and_is_compared(result, tmp_path):
     assert list(models.parameter) == ["kappa", "correlation", "tail_index", "temperature"]
     assert len(layers) == 6 * 4
     assert models.p_less.between(0, 1).all()
+
+
+def test_kinds_of_one_layer_each_have_no_effect_of_their_own():
+    alone = _layers([spectrum("x.1"), spectrum("x.2", 2)], kinds=["up", "down"], depth=None)
+    assert _design(alone).shape == (2, 1, 1, True)
+    shared = _layers([spectrum("x.1"), spectrum("x.2", 2), spectrum("x.3", 3)], ["up", "down", "up"], None)
+    assert _design(shared).shape == (3, 2, 1, True)
 
 
 def test_kinds_and_depths_can_be_given():

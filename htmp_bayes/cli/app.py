@@ -268,9 +268,10 @@ def compare(
 def _show_network(
     out: Path, result: "xr.DataTree", quiet: bool, as_json: bool, layer: str | None = None
 ) -> None:
-    from htmp_bayes.cli.pooled_run import contrast_table, contrasts_json, failures, write_comparison
+    from htmp_bayes.checks import check
+    from htmp_bayes.cli.pooled_run import contrast_table, contrasts_json, write_comparison
 
-    table, reasons = write_comparison(out, result, layer), failures(result)
+    table, reasons = write_comparison(out, result, layer), check(result).reasons
     _report(quiet, as_json, lambda: contrasts_json(table, result, reasons), lambda _: contrast_table(table))
     for reason in reasons:
         _say(f"{out}: {reason}")

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 NETWORK = "network.nc"
-LARGEST_WEIGHT_SD = 0.5
-"""Standard deviation of the draws' log importance weights at which their efficiency, exp(-sd²), is below 80 %."""
 MODELS, LAYERS = "compare_models.csv", "compare_layers.csv"
 
 
@@ -172,30 +170,3 @@ def contrast_table(contrasts: "pd.DataFrame") -> "Table":
             Text(f"[{short(row.q5, 2)}, {short(row.q95, 2)}]"), f"{row.p_less:.3f}", f"{row.p_rope:.3f}",
         )  # fmt: skip
     return table
-
-
-def failures(result: "xr.DataTree") -> list[str]:
-    """Say why the posterior of a network cannot be used as it is, one sentence for each reason."""
-    import arviz as az
-
-    from htmp_bayes.checks import R_HAT_MAX
-
-    reasons = []
-    diverging = int(result["sample_stats"]["diverging"].sum())
-    if diverging:
-        reasons.append(f"{diverging} draws diverged; fit with more tuning steps.")
-    if result.attrs.get("surrogate_log_weight_sd", 0.0) > LARGEST_WEIGHT_SD:
-        reasons.append(
-            f"the polynomials that stand for the likelihoods are off by {result.attrs['surrogate_error']:.1f} nats at "
-            "a draw, too much for this network (layers of noise are the hard ones); fit its layers one by one."
-        )
-    if result["posterior"].sizes["chain"] > 1:
-        posterior = result["posterior"].to_dataset()
-        r_hat = {str(name): float(value.max()) for name, value in az.rhat(posterior).data_vars.items()}
-        worst = max(r_hat, key=lambda name: r_hat[name])
-        if not r_hat[worst] <= R_HAT_MAX:
-            reasons.append(
-                f"R-hat is {r_hat[worst]:.3f} for {worst} (more than {R_HAT_MAX}); fit with more tuning steps "
-                "and draws."
-            )
-    return reasons

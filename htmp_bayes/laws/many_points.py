@@ -7,6 +7,7 @@ and on an interval with few points the kernel is asked for these points themselv
 
 import numba
 import numpy as np
+from numpy.polynomial import chebyshev
 
 from htmp_bayes.laws import kernel
 
@@ -24,7 +25,6 @@ _FEW = 3 * _NODES
 
 def _hermite_matrices() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Nodes on (-1, 1), and the matrices from values and slopes there to Chebyshev coefficients."""
-    chebyshev = np.polynomial.chebyshev
     nodes = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
     size = 2 * _NODES
     values = chebyshev.chebvander(nodes, size - 1)
@@ -75,7 +75,7 @@ def log_density_at(log_y: np.ndarray, kappa: float, gamma: float, rho: float, po
     low, high = float(whole.min()), float(whole.max())
     if not high - low > _NARROWEST * (1.0 + abs(low)):
         return kernel.fast_rows(log_y, *law)[:, 0]
-    coefficients = _series(low, high, law)
+    coefficients = _series(low, high, law, _TOLERANCE[rho > 0])
     if coefficients is not None:
         _clenshaw(coefficients, whole, low, high, out)
         return out
@@ -87,13 +87,32 @@ def log_density_at(log_y: np.ndarray, kappa: float, gamma: float, rho: float, po
     return out
 
 
+def log_density_and_slope_near(
+    log_y: np.ndarray, kappa: float, gamma: float, rho: float, population: int, tolerance: float
+) -> np.ndarray:
+    """Logarithm of the density at temperature 1 and its derivative by log y, shape ``(N, 2)``, about to `tolerance`.
+
+    For searches and polynomials that bear an error of this size in log f, relative to 1 + abs(log f). Where one
+    series does not reach it, as around a sharp edge, the kernel is asked for every point.
+    """
+    law = (kappa, gamma, rho, population)
+    low, high = float(log_y.min()), float(log_y.max())
+    coefficients = _series(low, high, law, tolerance) if log_y.size > _FEW and high > low else None
+    if coefficients is None:
+        return kernel.log_density_and_slope(log_y, *law)
+    half = 0.5 * (high - low)
+    z = (log_y - low) / half - 1.0
+    slopes = chebyshev.chebval(z, chebyshev.chebder(coefficients)) / half
+    return np.stack([chebyshev.chebval(z, coefficients), slopes], axis=1)
+
+
 def _fill(ascending: np.ndarray, values: np.ndarray, low: float, high: float, law: tuple) -> None:
     """Fill ``values`` at the ascending points of the interval [low, high]."""
     if ascending.size < _FEW or not high - low > _NARROWEST * (1.0 + abs(low)):
         if ascending.size:
             values[:] = kernel.fast_rows(ascending, *law)[:, 0]
         return
-    coefficients = _series(low, high, law)
+    coefficients = _series(low, high, law, _TOLERANCE[law[2] > 0])
     if coefficients is None:
         _fill_halves(ascending, values, low, high, law)
     else:
@@ -107,7 +126,7 @@ def _fill_halves(ascending: np.ndarray, values: np.ndarray, low: float, high: fl
     _fill(ascending[split:], values[split:], middle, high, law)
 
 
-def _series(low: float, high: float, law: tuple) -> np.ndarray | None:
+def _series(low: float, high: float, law: tuple, tolerance: float) -> np.ndarray | None:
     """Chebyshev coefficients of log f on [low, high], or None if they have not died out."""
     half = 0.5 * (high - low)
     rows = kernel.log_density_and_slope(low + half * (1.0 + _POINTS), *law)
@@ -115,6 +134,6 @@ def _series(low: float, high: float, law: tuple) -> np.ndarray | None:
         return None  # log f is -inf where the population has no mass left that a double can hold
     coefficients = _FROM_VALUES @ rows[:, 0] + _FROM_SLOPES @ (half * rows[:, 1])
     last = np.abs(coefficients[-_LAST:]).max()
-    if not last <= _TOLERANCE[law[2] > 0] * (1.0 + np.abs(rows[:, 0]).min()):
+    if not last <= tolerance * (1.0 + np.abs(rows[:, 0]).min()):
         return None
     return coefficients

@@ -98,16 +98,17 @@ def estimate_adjustment(estimate: Array, data: dict[str, Any], random_seed: int)
     size = min(n_eigenvalues, LARGEST_SIZE)
     slope = slope_of_expected_log(kappa, gamma)
     rng = np.random.default_rng(random_seed)
-    scores = np.empty((DRAWS, size, 3))
-    for i in range(DRAWS):
-        spectrum = sample_ensemble(size, kappa, gamma, 1.0, correlation, population, rng)
-        log_y = np.log(np.maximum(spectrum, np.exp(_LOG_TINY)))
-        columns = log_density(log_y, kappa, gamma, correlation, code)
-        by_scale = -columns[:, 1] - 1
-        by_log_kappa = kappa * (columns[:, 2] - slope * by_scale)
-        score = np.stack([by_log_kappa, columns[:, 4], by_scale], axis=1)
-        # beyond e^-700 the density vanishes in a double, and so does its score
-        scores[i] = np.where(np.isfinite(score), score, 0.0)
+    spectra = np.stack(
+        [sample_ensemble(size, kappa, gamma, 1.0, correlation, population, rng) for _ in range(DRAWS)]
+    )
+    # all at once, as many points of one law share their paths
+    log_y = np.log(np.maximum(spectra, np.exp(_LOG_TINY))).ravel()
+    columns = log_density(log_y, kappa, gamma, correlation, code)
+    by_scale = -columns[:, 1] - 1
+    by_log_kappa = kappa * (columns[:, 2] - slope * by_scale)
+    scores = np.stack([by_log_kappa, columns[:, 4], by_scale], axis=1).reshape(DRAWS, size, 3)
+    # beyond e^-700 the density vanishes in a double, and so does its score
+    scores = np.where(np.isfinite(scores), scores, 0.0)
     curvature = np.einsum("mni,mnj->ij", scores, scores) / (DRAWS * size)
     totals = scores.sum(axis=1)
     # an inverse of an estimated covariance is too large by this factor (Hartlap, Simon & Schneider 2007)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from htmp_bayes.models import centring
 from htmp_bayes.models.adjustment import Adjustment, softly_between
 from htmp_bayes.models.layer import CORRELATION_MAX, expected_log
 from htmp_bayes.models.layer_likelihood import LikelihoodSurrogate, saturated, softened
@@ -20,14 +21,17 @@ if TYPE_CHECKING:
 type Array = NDArray[np.float64]
 
 PARAMETERS = ("log_kappa", "logit_correlation", "log_scale")
-# Prior of the typical layer, and scales of the half-normal priors of the spreads, in the order of PARAMETERS.
+# Prior of the typical layer, and medians of the log-normal priors of the spreads, in the order of PARAMETERS.
 TYPICAL = np.array([np.log(10.0), logit(0.6 / CORRELATION_MAX), 0.0])
 TYPICAL_SD = np.array([1.5, 1.0, 2.0])
-KIND_SPREAD = np.array([0.75, 0.5, 1.0])
-MODEL_SPREAD = np.array([0.5, 0.3, 0.75])
-LAYER_SPREAD = np.array([0.75, 0.5, 1.0])
+KIND_SPREAD = np.array([0.5, 0.35, 0.7])
+MODEL_SPREAD = np.array([0.35, 0.2, 0.5])
+LAYER_SPREAD = np.array([0.5, 0.35, 0.7])
+SPREAD_LOG_SD = 0.8
 DEPTH_SD = np.array([0.75, 0.5, 1.0])
 TARGET_ACCEPT = 0.95
+# The data determine the scale about as well in every layer.
+_ERROR_OF_LOG_SCALE = 0.1
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,12 @@ class Design:
 
     @property
     def shape(self) -> tuple[int, int, int, bool]:
-        """What a compiled model depends on: layers, kinds, models, and whether depths differ."""
-        return len(self.kind), len(self.kinds), len(self.models), bool(np.ptp(self.depth) > 0)
+        """What a compiled model depends on: layers, kinds with an effect, models, and whether depths differ.
+
+        If no kind has two layers, the spread of the kinds cannot be told from that of the layers: there is no effect.
+        """
+        kinds = len(self.kinds) if len(self.kinds) < len(self.kind) else 1
+        return len(self.kind), kinds, len(self.models), bool(np.ptp(self.depth) > 0)
 
 
 def network_data(
@@ -82,41 +90,44 @@ def network_data(
     """
     given = {name: np.array([layer[name] for layer in layers]) for name in ("gamma", "log_mean", "log_sd")}
     summaries = [
-        _peak_and_spread(surrogate, adjustment, layer)
+        centring.LayerSummary(surrogate, adjustment, layer, TYPICAL[:2], 1.4 * TYPICAL_SD[:2])
         for surrogate, adjustment, layer in zip(surrogates, adjustments, layers, strict=True)
     ]
-    peaks, spreads = np.array(summaries).transpose(1, 0, 2)
-    centred = 1 / (1 + (spreads[:, :2] / (0.6 * LAYER_SPREAD[:2])) ** 2)
     scale = given["log_mean"] + np.log(5.0 / given["gamma"]) - expected_log(10.0, given["gamma"])
     return {
         **given,
         **tables(surrogates),
+        **_shares(design, summaries),
         "kind_index": design.kind,
         "model_index": design.model,
         "relative_depth": design.depth - design.depth.mean(),
-        "centred": centred,
         "adjustment_centre": np.array([a.centre for a in adjustments]),
         "adjustment_origin": np.array([a.origin for a in adjustments]),
         "adjustment_stretch": np.array([a.stretch for a in adjustments]),
         "usual_scale": float(scale.mean()),
-        "peaks": peaks,
-        "location_centre": peaks[:, 2],
-        "location_unit": spreads[:, 2],
+        "peaks": np.array([summary.peak for summary in summaries]),
+        "location_centre": np.array([summary.peak[2] for summary in summaries]),
+        "location_unit": np.array([summary.sd[2] for summary in summaries]),
     }
 
 
-def _peak_and_spread(
-    surrogate: LikelihoodSurrogate, adjustment: Adjustment, layer: dict[str, Any]
-) -> tuple[Array, Array]:
-    """Maximum and standard deviations of the adjusted likelihood, in log kappa, logit correlation, location."""
-    (kappa, correlation, location), weights = surrogate.weighted_points()
-    expected = layer["log_mean"] + layer["log_sd"] * location
-    evaluated = np.stack([np.log(kappa), correlation, expected], axis=-1)
-    points = adjustment.origin + np.linalg.solve(adjustment.stretch, (evaluated - adjustment.centre).T).T
-    points[:, 1] = logit(np.clip(np.abs(points[:, 1]) / CORRELATION_MAX, 1e-3, 0.999))
-    points[:, 2] = (points[:, 2] - layer["log_mean"]) / layer["log_sd"]
-    mean = weights @ points
-    return points[weights.argmax()], np.sqrt(weights @ (points - mean) ** 2)
+def _shares(design: Design, summaries: list[centring.LayerSummary]) -> dict[str, Array]:
+    """To what degree kinds, models and layers are centred."""
+    estimates = np.array([(*summary.peak[:2], summary.log_scale) for summary in summaries])
+    errors = np.array([(*summary.sd[:2], _ERROR_OF_LOG_SCALE) for summary in summaries])
+    residuals = estimates - estimates.mean(axis=0)
+    shares = {}
+    for of, index, groups, expected in (
+        ("kind", design.kind, design.kinds, KIND_SPREAD),
+        ("model", design.model, design.models, MODEL_SPREAD),
+    ):
+        member = np.eye(len(groups))[index]
+        counts = member.sum(axis=0)
+        means = member.T @ residuals / counts[:, None]
+        rms = np.sqrt(member.T @ errors**2 / counts[:, None])
+        shares[f"{of}_centred"] = centring.effect_shares(means, rms, counts, LAYER_SPREAD, expected)
+        residuals = residuals - member @ means
+    return {**shares, "centred": centring.layer_shares(residuals, errors, LAYER_SPREAD)[:, :2]}
 
 
 def network_model(data: dict[str, Any], shape: tuple[int, int, int, bool]) -> "pm.Model":
@@ -133,18 +144,22 @@ def network_model(data: dict[str, Any], shape: tuple[int, int, int, bool]) -> "p
     - ``typical``: normal, about kappa 10, correlation 0.6 and the mean scale of the layers, with standard
       deviations 1.5, 1 and 2. The prior moves along when all eigenvalues are multiplied by a factor.
     - ``kind_effect``, ``model_effect``: normal with sum zero; their spreads ``kind_spread`` and
-      ``model_spread`` are half-normal with scales (0.75, 0.5, 1) and (0.5, 0.3, 0.75).
+      ``model_spread`` are log-normal with medians (0.5, 0.35, 0.7) and (0.35, 0.2, 0.5).
     - ``depth_trend``: change from the first layer to the last; normal with standard deviations (0.75, 0.5, 1).
-    - ``layer_spread``: half-normal with scales (0.75, 0.5, 1).
+    - ``layer_spread``: log-normal with medians (0.5, 0.35, 0.7).
 
-    There is no kind effect where there is one kind, no model effect where there is one model, and no depth
-    trend where all depths are equal. The likelihood of each layer is that of
+    The logarithm of each spread has the standard deviation 0.8: 95 % of its prior are within a factor of 4.8 of the
+    median. A prior that avoids zero (Chung, Rabe-Hesketh, Dorie, Gelman & Liu 2013, Psychometrika 78, 685) says
+    that no two trained layers are exactly alike, and keeps the sampler out of the funnel that opens at zero.
+
+    There is no kind effect where there is one kind or no kind has two layers, no model effect where there is one
+    model, and no depth trend where all depths are equal. The likelihood of each layer is that of
     :func:`~htmp_bayes.models.layer.layer_model`, through the polynomials of
     :mod:`~htmp_bayes.models.layer_likelihood`.
 
     Log kappa and logit correlation are non-centred to the degree that a layer's own data leaves them open
-    (Papaspiliopoulos, Roberts & Sköld 2007, Statist. Sci. 22, 59); the scale, which the data always
-    determines, is centred.
+    (:mod:`~htmp_bayes.models.centring`), as are the effects; the scale, which the data always determines,
+    is centred.
 
     Parameters
     ----------
@@ -173,15 +188,15 @@ def network_model(data: dict[str, Any], shape: tuple[int, int, int, bool]) -> "p
         typical = pm.Deterministic("typical", origin + TYPICAL_SD * standard, dims="parameter")
         means = [typical[i] + pt.zeros(layers) for i in range(3)]
         if kinds > 1:
-            effect = _zero_sum_effect("kind", KIND_SPREAD, np.array([0.5, 1.0, 1.0]))
+            effect = _zero_sum_effect("kind", KIND_SPREAD, given["kind_centred"])
             means = [means[i] + effect[i][given["kind_index"]] for i in range(3)]
         if models > 1:
-            effect = _zero_sum_effect("model", MODEL_SPREAD, np.array([0.0, 0.5, 0.5]))
+            effect = _zero_sum_effect("model", MODEL_SPREAD, given["model_centred"])
             means = [means[i] + effect[i][given["model_index"]] for i in range(3)]
         if graded:
             slope = pm.Normal("depth_trend", 0.0, DEPTH_SD, dims="parameter")
             means = [means[i] + slope[i] * given["relative_depth"] for i in range(3)]
-        spread = pm.HalfNormal("layer_spread", LAYER_SPREAD, dims="parameter")
+        spread = _spread("layer", LAYER_SPREAD)
         log_kappa = _partly_centred("log_kappa", means[0], spread[0], given["centred"][:, 0])
         logit_rho = _partly_centred("logit_correlation", means[1], spread[1], given["centred"][:, 1])
         offset = pm.Flat("offset", dims="layer")
@@ -217,11 +232,17 @@ def _evaluated(given: dict[str, Any], log_kappa: Any, correlation: Any, expected
     return pt.stack(evaluated, axis=1)
 
 
-def _zero_sum_effect(of: str, scale: Array, share: Array) -> Any:
+def _spread(of: str, median: Array) -> Any:
+    import pymc as pm
+
+    return pm.LogNormal(f"{of}_spread", np.log(median), SPREAD_LOG_SD, dims="parameter")
+
+
+def _zero_sum_effect(of: str, median: Array, share: Any) -> Any:
     """Effects with sum zero, non-centred where `share` is 0 and centred where it is 1."""
     import pymc as pm
 
-    spread = pm.HalfNormal(f"{of}_spread", scale, dims="parameter")[:, None]
+    spread = _spread(of, median)[:, None]
     share = share[:, None]
     sampled = pm.ZeroSumNormal(f"sampled_{of}", spread**share, dims=("parameter", of))
     return pm.Deterministic(f"{of}_effect", spread ** (1 - share) * sampled, dims=("parameter", of))
@@ -252,7 +273,9 @@ def _initial_point(data: dict[str, Any], layout: dict[str, int], seed: int) -> A
     """Start near the layers' own likelihoods, about the mean of all layers, with spreads of their prior's size."""
     rng = np.random.default_rng(seed)
     values = {name: 0.3 * rng.uniform(-1, 1, size) for name, size in layout.items()}
-    values["layer_spread"] += np.log(0.7 * LAYER_SPREAD)
+    for of, median in (("kind", KIND_SPREAD), ("model", MODEL_SPREAD), ("layer", LAYER_SPREAD)):
+        if f"{of}_spread" in values:
+            values[f"{of}_spread"] += np.log(median)
     for i, name in enumerate(PARAMETERS[:2]):
         theta = np.clip(data["peaks"][:, i], TYPICAL[i] - 2.5, TYPICAL[i] + 2.5)
         share, mean = data["centred"][:, i], theta.mean()
@@ -288,11 +311,12 @@ def sample_network(
 ) -> Any:
     """Draws of the model's variables by NUTS."""
     compiled, layout = _compiled_network(shape, _Key(data))
-    compiled = compiled.with_data(**{name: data[name] for name in data if name in compiled.shared_data})
+    used = {variable.name for variable in compiled.shared_var_keys}
+    compiled = compiled.with_data(**{name: value for name, value in data.items() if name in used})
     return sample_compiled(
         compiled, draws=draws, tune=tune, chains=chains, random_seed=random_seed, cores=cores,
         progressbar=progressbar, start=functools.partial(_initial_point, data, layout),
-        target_accept=TARGET_ACCEPT,
+        target_accept=TARGET_ACCEPT, adaptation="low_rank",
     )  # fmt: skip
 
 

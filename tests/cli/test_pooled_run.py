@@ -23,7 +23,9 @@ def pooled(spectra, random_seed, draws, chains, diverging=0, weight_sd=0.1):
     tree = xr.DataTree.from_dict(
         {
             "posterior": xr.Dataset(variables, coords={"layer": layers, "model": list(models)}),
-            "sample_stats": xr.Dataset({"diverging": (dims, flags)}),
+            "sample_stats": xr.Dataset(
+                {"diverging": (dims, flags), "energy": (dims, rng.normal(size=flags.shape))}
+            ),
             "constant_data": xr.Dataset(
                 {
                     "layer_kind": ("layer", ["up"] * len(layers)),
@@ -133,5 +135,5 @@ def test_a_posterior_that_fails_is_told_by_the_exit_code(run, monkeypatch, two_m
     monkeypatch.setattr("htmp_bayes.network.fit_network", fit_network)
     code, _, err = run("fit", *two_models, "--out", tmp_path / "run", "--pool", *SHORT)
     assert code == 1
-    assert "3 draws diverged" in err
+    assert "3 of 8000 draws diverged" in err
     assert "off by 3.0 nats" in err

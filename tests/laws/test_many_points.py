@@ -47,3 +47,12 @@ def test_the_laws_use_it(law):
 
 def test_all_points_alike():
     assert_allclose(HTMP(5.0, 0.25).logpdf(np.full(500, 3.0)), HTMP(5.0, 0.25).logpdf(3.0), rtol=1e-13)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_values_and_slopes_to_a_tolerance(law):
+    log_y = np.log(law[0] / (2 * law[1])) + np.linspace(-2.0, 2.0, 200)
+    near = many_points.log_density_and_slope_near(log_y, *law, tolerance=1e-5)
+    exact = kernel.fast_rows(log_y, *law)[:, :2]
+    assert_allclose(near[:, 0], exact[:, 0], rtol=1e-4, atol=1e-4)
+    assert_allclose(near[:, 1], exact[:, 1], rtol=1e-3, atol=1e-2)
