@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         plot_ridge,
         plot_spectrum,
         plot_tail,
+        plot_trajectories,
     )
     from htmp_bayes.reporting import report
     from htmp_bayes.spectra import Spectrum, SpectrumError, list_matrices, read_spectra, save_spectra
@@ -64,6 +65,7 @@ _HOMES = {
     "plot_ridge": "htmp_bayes.plots",
     "plot_spectrum": "htmp_bayes.plots",
     "plot_tail": "htmp_bayes.plots",
+    "plot_trajectories": "htmp_bayes.plots",
     "read_spectra": "htmp_bayes.spectra",
     "report": "htmp_bayes.reporting",
     "sample_ensemble": "htmp_bayes.laws",
@@ -101,6 +103,7 @@ __all__ = [
     "plot_ridge",
     "plot_spectrum",
     "plot_tail",
+    "plot_trajectories",
     "read_spectra",
     "report",
     "sample_ensemble",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group
+from htmp_bayes.network_steps import at_step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,7 @@ def compare_models(
     contrast: Literal["ratio", "difference"] = "ratio",
     parameters: Sequence[str] = PARAMETERS,
     rope: float = ROPE,
+    step: float | None = None,
 ) -> "pd.DataFrame":
     """Compare two models, or two separate fits, by the contrasts of their parameters.
 
@@ -50,6 +52,9 @@ def compare_models(
     rope : float
         Half-width of the region of practical equivalence: of the logarithm of a ratio (0.1: within about
         10 %), or of a difference in its own unit.
+    step : float, optional
+        Step of training at which they are compared, where `htmp_bayes.fit_network` had several; by default the
+        last.
 
     Returns
     -------
@@ -62,6 +67,8 @@ def compare_models(
     ------
     ComparisonError
         A ValueError, if a model or parameter is not there or a setting not available.
+    HTMPError
+        A ValueError, if the step is not there.
 
     Notes
     -----
@@ -94,7 +101,7 @@ def compare_models(
             size = min(map(len, values))
             rows.append(_row(*pairs[0], parameter, values[0][:size], values[1][:size], contrast, rope))
         return _table(rows)
-    posterior = group(a, "posterior")
+    posterior = at_step(group(a, "posterior"), step)
     names = _coordinate(posterior, "model")
     return _contrasts(posterior, names, _pairs(names, b, c, "model"), "model", parameters, contrast, rope)
 
@@ -107,6 +114,7 @@ def compare_layers(
     contrast: Literal["ratio", "difference"] = "ratio",
     parameters: Sequence[str] = PARAMETERS,
     rope: float = ROPE,
+    step: float | None = None,
 ) -> "pd.DataFrame":
     """Compare layers of a network by the contrasts of their parameters.
 
@@ -117,7 +125,7 @@ def compare_layers(
     first, second : str, optional
         Names of two layers. With `first` alone it is compared with all others, and without either all pairs
         are.
-    contrast, parameters, rope
+    contrast, parameters, rope, step
         As for :func:`compare_models`.
 
     Returns
@@ -129,6 +137,8 @@ def compare_layers(
     ------
     ComparisonError
         A ValueError, if a layer or parameter is not there or a setting not available.
+    HTMPError
+        A ValueError, if the step is not there.
 
     Examples
     --------
@@ -143,7 +153,7 @@ def compare_layers(
       h.1    h.2     0.5
     """
     _check(contrast, rope)
-    posterior = group(result, "posterior")
+    posterior = at_step(group(result, "posterior"), step)
     names = _coordinate(posterior, "layer")
     return _contrasts(
         posterior, names, _pairs(names, first, second, "layer"), "layer", parameters, contrast, rope

@@ -11,6 +11,7 @@ import xarray as xr
 
 from htmp_bayes._settings import FitError, as_seed, check_choices, check_counts, check_gamma
 from htmp_bayes.layer_names import kind_of, relative_depths
+from htmp_bayes.network_steps import order_by_step, steps_of
 from htmp_bayes.spectra import Spectrum
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ _POPULATION = (
     "kind_spread",
     "model_spread",
     "layer_spread",
+    "step_trend",
+    "step_spread",
+    "trend_spread",
 )
 # Draws at which the polynomials are compared with the likelihoods that they stand for.
 _COMPARED_DRAWS = 80
@@ -41,6 +45,7 @@ def fit_network(
     *,
     kinds: Mapping[str, str] | Sequence[str] | None = None,
     depth: Mapping[str, float] | Sequence[float] | None = None,
+    steps: Sequence[float] | None = None,
     adjust: bool = True,
     cores: int | None = None,
     progressbar: bool = False,
@@ -58,7 +63,7 @@ def fit_network(
     ----------
     spectra : sequence of Spectrum, or mapping of str to sequence of Spectrum
         The layers of a model, or those of several models by the model's name. Names of layers are unique
-        within a model.
+        within a model, or within each checkpoint of its training (see `steps`).
     population : {"inverse-gamma", "log-normal"}
         Law of the population spectrum.
     draws, tune, chains : int
@@ -71,6 +76,11 @@ def fit_network(
     depth : mapping or sequence of float, optional
         Depth of each layer, in any unit; by default from 0 to 1 by the numbers in the names
         (:func:`htmp_bayes.layer_names.relative_depths`).
+    steps : sequence of float, optional
+        For checkpoints of one training run: the step at which each spectrum was taken, in the order of the
+        spectra; by default ``Spectrum.meta["step"]`` where all have one. Every layer is there at every step.
+        The parameters of a layer then follow a random walk over the steps, about one that all layers share,
+        and the steps become a coordinate of the result.
     adjust : bool
         Correct the curvature of the composite likelihoods for the repulsion of eigenvalues, as
         `htmp_bayes.fit` does.
@@ -93,7 +103,10 @@ def fit_network(
             layers), dimension ``model``; and the population's ``typical``, ``kind_effect``, ``model_effect``,
             ``depth_trend``, ``kind_spread``, ``model_spread`` and ``layer_spread``, with the dimensions
             ``parameter`` (log kappa, logit(correlation / 3), log scale), ``kind`` and ``model``, as far as
-            there are several kinds, models and depths.
+            there are several kinds, models and depths. With `steps`, all parameters have the further dimension
+            ``step``, and there are ``step_trend``, what all layers' parameters have moved together since the
+            first step, and the standard deviations ``trend_spread`` and ``step_spread`` of its increments and
+            of each layer's own.
         ``sample_stats``
             As `htmp_bayes.fit` has them.
         ``log_likelihood``
@@ -113,6 +126,10 @@ def fit_network(
     layers of pure noise, where a large kappa without correlation puts a sharp edge next to single eigenvalues
     and no polynomial of moderate degree follows the likelihood; such networks are better fitted layer by layer.
 
+    Given their parameters, the spectra are taken as independent. Checkpoints so close together that the weights
+    hardly change in between share their chance fluctuations, too: intervals of what does not move are then too
+    narrow. Take steps between which the weights do change.
+
     Raises
     ------
     FitError
@@ -128,7 +145,7 @@ def fit_network(
     Traceback (most recent call last):
     htmp_bayes._settings.FitError: fit_network takes at least two layers; for one use fit.
     """
-    layers = _layers(spectra, kinds, depth)
+    layers = _layers(spectra, kinds, depth, steps)
     check_choices(population=population)
     check_counts(1, draws=draws, tune=tune, chains=chains)
     seed = as_seed(random_seed)
@@ -164,9 +181,10 @@ class _Layer:
     kind: str
     depth: float
     name: str
+    step: float | None = None
 
 
-def _layers(spectra: Spectra, kinds: Any, depth: Any) -> list[_Layer]:
+def _layers(spectra: Spectra, kinds: Any, depth: Any, steps: Any = None) -> list[_Layer]:
     models = dict(spectra) if isinstance(spectra, Mapping) else {"network": list(spectra)}
     total = sum(map(len, models.values()))
     if total < 2:
@@ -178,18 +196,16 @@ def _layers(spectra: Spectra, kinds: Any, depth: Any) -> list[_Layer]:
     depths = _chosen("depth", depth, names, inferred)
     several = len(models) > 1
     labels = [f"{model}/{spectrum.name}" if several else spectrum.name for model, spectrum in flat]
-    repeated = {label for label in labels if labels.count(label) > 1}
-    if repeated:
-        raise FitError(
-            f"{len(repeated)} names stand for several layers, {min(repeated)!r} for one; rename them."
-        )
+    at = steps_of([spectrum for _, spectrum in flat], steps)
     for _, spectrum in flat:
         check_gamma(spectrum)
         _check_kind(spectrum)
-    return [
-        _Layer(spectrum, model, str(kind), float(place), label)
-        for (model, spectrum), kind, place, label in zip(flat, chosen_kinds, depths, labels, strict=True)
+    rows = zip(flat, chosen_kinds, depths, labels, at, strict=True)
+    layers = [
+        _Layer(spectrum, model, str(kind), float(place), label, step)
+        for (model, spectrum), kind, place, label, step in rows
     ]
+    return [layers[i] for i in order_by_step(labels, at)]
 
 
 def _check_kind(spectrum: Spectrum) -> None:
@@ -217,6 +233,10 @@ def _chosen(setting: str, given: Any, names: list[str], inferred: list[Any]) -> 
 def _design(layers: list[_Layer]) -> "Design":
     from htmp_bayes.models.network import Design
 
+    steps = tuple(dict.fromkeys(layer.step for layer in layers if layer.step is not None))
+    for first, other in ((layers[i - i % len(steps)], layers[i]) for i in range(len(layers)) if steps):
+        if (first.kind, first.depth) != (other.kind, other.depth):
+            raise FitError(f"{other.name!r} has another kind or depth at step {other.step:g}; give it one.")
     kinds = tuple(dict.fromkeys(layer.kind for layer in layers))
     models = tuple(dict.fromkeys(layer.model for layer in layers))
     return Design(
@@ -225,6 +245,7 @@ def _design(layers: list[_Layer]) -> "Design":
         np.array([models.index(layer.model) for layer in layers]),
         models,
         np.array([layer.depth for layer in layers]),
+        steps,
     )
 
 
@@ -259,16 +280,12 @@ def _result(
 ) -> xr.DataTree:
     from htmp_bayes._fit_result import package_versions, sample_stats
 
-    coords = {"layer": [layer.name for layer in layers]}
-    place = {
-        "layer_kind": [layer.kind for layer in layers],
-        "layer_model": [layer.model for layer in layers],
-        "layer_depth": [layer.depth for layer in layers],
-    }
-    sampled = tree["posterior"].to_dataset().drop_attrs().assign_coords(coords)
-    sampled = sampled.assign_coords(kind=list(design.kinds), model=list(design.models))
+    unfolded = tree["posterior"].to_dataset().drop_attrs().drop_vars(["layer", "step"], errors="ignore")
+    unfolded = unfolded.assign_coords(kind=list(design.kinds), model=list(design.models))
+    sampled = _by_step(unfolded, layers, design)
     datas, _, adjustments = prepared
-    gamma = xr.DataArray([data["gamma"] for data in datas], dims="layer")
+    constant, observed = _data_groups(layers, design)
+    gamma = constant["gamma"]
     posterior = _layer_parameters(sampled, gamma, settings["population"])
     typical = _typical_parameters(sampled, gamma, design, settings["population"])
     population = sampled[[name for name in _POPULATION if name in sampled]]
@@ -276,10 +293,11 @@ def _result(
         "posterior": xr.merge([posterior, typical, population]),
         "sample_stats": sample_stats(tree["sample_stats"].to_dataset()),
         "log_likelihood": sampled[["log_likelihood"]].rename(log_likelihood="spectra"),
-        **_data_groups([layer.spectrum for layer in layers], coords, place),
+        "observed_data": observed,
+        "constant_data": constant,
     }
     result = xr.DataTree.from_dict(groups)
-    accuracy = _surrogate_accuracy(sampled, datas, adjustments)
+    accuracy = _surrogate_accuracy(unfolded, datas, adjustments)
     name = " and ".join(design.models) if len(design.models) > 1 else "network"
     result.attrs = {"name": name, "kind": "network", **settings, **accuracy, **package_versions()}
     return result
@@ -296,7 +314,7 @@ def _layer_parameters(sampled: xr.Dataset, gamma: xr.DataArray, population: str)
 def _typical_parameters(
     sampled: xr.Dataset, gamma: xr.DataArray, design: "Design", population: str
 ) -> xr.Dataset:
-    """Parameters of each model's typical layer: at the mean over the kinds and depths of all layers."""
+    """Parameters of each model's typical layer, at each step: at the mean over the kinds and depths of all."""
     from htmp_bayes.models.network import correlation_of
 
     typical = sampled["typical"]
@@ -307,6 +325,10 @@ def _typical_parameters(
         typical = typical + sampled["model_effect"]
     else:
         typical = typical.expand_dims(model=list(design.models), axis=-1)
+    if "step_trend" in sampled:
+        typical = typical + sampled["step_trend"]
+    elif design.steps:  # of one layer: its own walk is all there is
+        typical = typical.expand_dims(step=sampled["step"], axis=-1)
     log_kappa, logit_correlation, log_scale = (
         typical.sel(parameter=name, drop=True) for name in ("log_kappa", "logit_correlation", "log_scale")
     )
@@ -328,29 +350,39 @@ def _named(kappa: Any, correlation: Any, scale: Any, gamma: Any, population: str
     if population == "inverse-gamma":
         law = HTMP(1.0, 0.5, 1.0, np.maximum(correlation.values, 1e-6), population)
         named["tail_index"] = correlation.copy(data=np.broadcast_to(law.tail_index(), correlation.shape))
-    order = [dim for dim in ("chain", "draw", "layer", "model") if dim in correlation.dims]
+    order = [dim for dim in ("chain", "draw", "layer", "model", "step") if dim in correlation.dims]
     return xr.Dataset({name: value.transpose(*order) for name, value in named.items()})
 
 
-def _data_groups(
-    spectra: list[Spectrum], coords: dict[str, Any], place: dict[str, Any]
-) -> dict[str, xr.Dataset]:
+def _by_step(data: xr.Dataset, layers: list[_Layer], design: "Design") -> xr.Dataset:
+    """Name the layers, and give the steps of training, if there are any, a dimension of their own."""
+    steps = len(design.steps) or 1
+    names = {"layer": [layer.name for layer in layers[::steps]]}
+    if not design.steps:
+        return data.assign_coords(names)
+    folded = data.coarsen(layer=steps).construct(layer=("layer", "step"))
+    whole = all(step == int(step) for step in design.steps)
+    return folded.assign_coords({**names, "step": [int(s) if whole else s for s in design.steps]})
+
+
+def _data_groups(layers: list[_Layer], design: "Design") -> tuple[xr.Dataset, xr.Dataset]:
+    """Make ``constant_data`` and ``observed_data``."""
+    spectra = [layer.spectrum for layer in layers]
     eigenvalues = np.full((len(spectra), max(map(len, spectra))), np.nan)
     for row, spectrum in zip(eigenvalues, spectra, strict=True):
         row[: len(spectrum)] = spectrum.eigenvalues
-    constant = {
+    known = {
         "n": [s.n for s in spectra],
         "gamma": [s.gamma for s in spectra],
         "zeros": [s.zeros for s in spectra],
         "n_eigenvalues": [len(s) for s in spectra],
-        **place,
     }
-    return {
-        "observed_data": xr.Dataset({"eigenvalues": (("layer", "eigenvalue"), eigenvalues)}, coords=coords),
-        "constant_data": xr.Dataset(
-            {name: ("layer", values) for name, values in constant.items()}, coords=coords
-        ),
-    }
+    constant = _by_step(xr.Dataset({k: ("layer", v) for k, v in known.items()}), layers, design)
+    one_each = layers[:: len(design.steps) or 1]
+    for name in ("kind", "model", "depth"):
+        constant[f"layer_{name}"] = "layer", [getattr(layer, name) for layer in one_each]
+    observed = xr.Dataset({"eigenvalues": (("layer", "eigenvalue"), eigenvalues)})
+    return constant, _by_step(observed, layers, design)
 
 
 def _surrogate_accuracy(sampled: xr.Dataset, datas: list[Any], adjustments: list[Any]) -> dict[str, float]:

@@ -98,9 +98,9 @@ def test_it_survives_a_file_and_is_compared(result, tmp_path):
 
 def test_kinds_of_one_layer_each_have_no_effect_of_their_own():
     alone = _layers([spectrum("x.1"), spectrum("x.2", 2)], kinds=["up", "down"], depth=None)
-    assert _design(alone).shape == (2, 1, 1, True)
+    assert _design(alone).shape == (2, 1, 1, True, 1)
     shared = _layers([spectrum("x.1"), spectrum("x.2", 2), spectrum("x.3", 3)], ["up", "down", "up"], None)
-    assert _design(shared).shape == (3, 2, 1, True)
+    assert _design(shared).shape == (3, 2, 1, True, 1)
 
 
 def test_kinds_and_depths_can_be_given():
@@ -122,8 +122,81 @@ def test_kinds_and_depths_can_be_given():
         ([spectrum("a"), spectrum("b", kind="kernel")], {}, "kernel spectra follow the inverse law"),
         ([spectrum("a"), spectrum("b")], {"population": "point"}, "population is one of"),
         ([spectrum("a"), spectrum("b")], {"draws": 0}, "draws must be a whole number"),
+        ([spectrum("a"), spectrum("a", 2)], {"steps": [1]}, "steps has 1 entries for 2 spectra"),
+        ([spectrum("a"), spectrum("a", 2)], {"steps": [1, "2"]}, "a finite number, not '2'"),
+        ([spectrum("a"), spectrum("a", 2)], {"steps": [1, np.nan]}, "a finite number, not nan"),
+        ([spectrum("a"), spectrum("a", 2)], {"steps": [1, 1]}, "say by steps of which checkpoints"),
+        (
+            [spectrum("a"), spectrum("b"), spectrum("a", 2)],
+            {"steps": [1, 1, 2]},
+            "'b' is there at 1 of 2 steps",
+        ),
     ],
 )
 def test_wrong_input_is_said_before_anything_is_computed(arguments, options, sentence):
     with pytest.raises(FitError, match=sentence):
         fit_network(arguments, **options)
+
+
+def test_checkpoints_are_told_apart_by_their_steps():
+    names = ["h.1.fc1", "h.0.fc1"]
+    spectra = [spectrum(name, seed) for seed in (1, 2, 3) for name in names]
+    layers = _layers(spectra, None, None, steps=[30, 30, 10, 10, 20, 20])
+    assert [(layer.name, layer.step) for layer in layers] == [(n, s) for n in names for s in (10, 20, 30)]
+    assert [layer.spectrum for layer in layers] == [spectra[i] for i in (2, 4, 0, 3, 5, 1)]
+    design = _design(layers)
+    assert design.steps == (10.0, 20.0, 30.0)
+    assert list(design.depth) == [1.0] * 3 + [0.0] * 3
+
+
+def test_a_kind_or_depth_that_changes_over_the_steps_is_refused():
+    spectra = [spectrum("a"), spectrum("a", 2)]
+    with pytest.raises(FitError, match="'a' has another kind or depth at step 2"):
+        _design(_layers(spectra, ["up", "down"], None, steps=[1, 2]))
+
+
+TRUE_KAPPA = np.geomspace(30.0, 3.0, 6) * np.array([[1.3], [0.8], [1.0]])
+
+
+@pytest.fixture(scope="module")
+def training():
+    """Spectra of three layers whose kappa falls tenfold over six checkpoints, and the fit of all together."""
+    rng = np.random.default_rng(1)
+    spectra = [
+        hb.Spectrum(
+            hb.sample_ensemble(64, kappa, 0.5, 1.0, 0.5, random_state=rng),
+            128,
+            name=f"h.{layer}.fc1",
+            meta={"step": 100 * k},
+        )
+        for k, column in enumerate(TRUE_KAPPA.T)
+        for layer, kappa in enumerate(column)
+    ]
+    return spectra, fit_network(spectra, draws=300, tune=600, chains=2, random_seed=1, adjust=False)
+
+
+@pytest.mark.slow
+def test_a_training_run_is_followed(training):
+    result = training[1]
+    kappa = result["posterior/kappa"]
+    assert kappa.dims == ("chain", "draw", "layer", "step")
+    assert list(kappa.step.values) == [100 * k for k in range(6)]
+    lower, upper = np.quantile(kappa, [0.05, 0.95], axis=(0, 1))
+    # Binomial: of 18 intervals of 90 %, 12 or fewer hold the truth with probability 0.6 % if all are independent.
+    assert np.sum((lower < TRUE_KAPPA) & (upper > TRUE_KAPPA)) >= 13
+    trend = result["posterior/step_trend"].sel(parameter="log_kappa").median(("chain", "draw"))
+    assert trend.values[0] == 0
+    assert trend.values[-1] < -1.2  # in truth -2.3
+    assert result["posterior/model_kappa"].dims == ("chain", "draw", "model", "step")
+    assert result["log_likelihood/spectra"].dims == ("chain", "draw", "layer", "step")
+    assert result["constant_data/n_eigenvalues"].dims == ("layer", "step")
+    assert not result["sample_stats/diverging"].any()
+
+
+@pytest.mark.slow
+def test_neighbouring_steps_lower_the_error(training):
+    spectra, result = training
+    pooled = np.log(result["posterior/kappa"]).median(("chain", "draw")).values
+    separate = np.log([hb.estimate(s, adjust=False).values["kappa"] for s in spectra]).reshape(6, 3).T
+    errors = [np.sqrt(np.mean((found - np.log(TRUE_KAPPA)) ** 2)) for found in (pooled, separate)]
+    assert errors[0] < errors[1]

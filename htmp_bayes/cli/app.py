@@ -256,7 +256,8 @@ def compare(
     Prints the contrasts of all pairs of models, or of LAYER with all other layers, with 90 % intervals, the
     probability that the first is smaller, and the probability that the two are within 10 %. Writes
     RUN/compare_models.csv (several models), RUN/compare_layers.csv, and the pictures
-    RUN/layers.png (intervals), RUN/depth.png (kappa against depth) and RUN/map.png (kappa and correlation).
+    RUN/layers.png (intervals), RUN/ridge.png (posteriors of kappa), RUN/depth.png (kappa against depth) and
+    RUN/map.png (kappa and correlation).
 
     Exit codes: 0 well; 1 the posterior fails a check, for reasons on standard error; 2 wrong input.
     """

@@ -101,7 +101,7 @@ def write_comparison(folder: Path, result: "xr.DataTree", layer: str | None = No
         layer if there is one model.
     """
     from htmp_bayes.comparison import compare_layers, compare_models
-    from htmp_bayes.plots import plot_depth, plot_kappa_correlation, plot_layers
+    from htmp_bayes.plots import plot_depth, plot_kappa_correlation, plot_layers, plot_ridge
 
     layers = result["posterior"].coords["layer"].to_numpy()
     shown = compare_layers(result, layer or str(layers[0]))
@@ -120,6 +120,7 @@ def write_comparison(folder: Path, result: "xr.DataTree", layer: str | None = No
                 table.assign(**made_by).to_csv(temporary, index=False)
         pictures = {
             "layers": plot_layers(result, ("kappa", "correlation")),
+            "ridge": plot_ridge(result),
             "depth": plot_depth(result),
             "map": plot_kappa_correlation(result),
         }

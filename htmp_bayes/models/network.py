@@ -1,4 +1,4 @@
-"""The model of a network: every layer's parameters, partially pooled over kind, depth and model."""
+"""The model of a network: every layer's parameters, partially pooled over kind, depth, model and training."""
 
 import functools
 from dataclasses import dataclass
@@ -14,11 +14,13 @@ from htmp_bayes.models.layer import CORRELATION_MAX, expected_log
 from htmp_bayes.models.layer_likelihood import LikelihoodSurrogate, saturated, softened
 from htmp_bayes.models.network_op import TABLES, NetworkLogLikelihood, tables
 from htmp_bayes.models.nuts import sample_compiled
+from htmp_bayes.models.random_walk import common_walk, partly_centred_walks, walk_density
 
 if TYPE_CHECKING:
     import pymc as pm
 
 type Array = NDArray[np.float64]
+type Shape = tuple[int, int, int, bool, int]
 
 PARAMETERS = ("log_kappa", "logit_correlation", "log_scale")
 # Prior of the typical layer, and medians of the log-normal priors of the spreads, in the order of PARAMETERS.
@@ -29,23 +31,32 @@ MODEL_SPREAD = np.array([0.35, 0.2, 0.5])
 LAYER_SPREAD = np.array([0.5, 0.35, 0.7])
 SPREAD_LOG_SD = 0.8
 DEPTH_SD = np.array([0.75, 0.5, 1.0])
-TARGET_ACCEPT = 0.95
+# Medians of the log-normal priors of the increments' spreads: of the walk that all layers have in common, and of each
+# layer's own about it, whose logarithmic standard deviation is smaller.
+TREND_SPREAD = np.array([0.3, 0.2, 0.3])
+STEP_SPREAD = np.array([0.15, 0.1, 0.1])
+STEP_SPREAD_SD = 0.6
+# With fewer, some draws of networks of two or three layers diverge.
+TARGET_ACCEPT = 0.98
 # The data determine the scale about as well in every layer.
 _ERROR_OF_LOG_SCALE = 0.1
 
 
 @dataclass(frozen=True)
 class Design:
-    """Which layer belongs where.
+    """Which spectrum belongs where.
 
     Attributes
     ----------
     kind, model : ndarray of int
-        Index of each layer's kind and model, shape ``(L,)``.
+        Index of the kind and model of each spectrum, shape ``(L,)``.
     kinds, models : tuple of str
         Their names.
     depth : ndarray
-        Relative depth of each layer, from 0 to 1, shape ``(L,)``.
+        Relative depth of each, from 0 to 1, shape ``(L,)``.
+    steps : tuple of float
+        Training steps, ascending, or none. With S of them the spectra are those of L / S layers, each at all
+        steps in turn.
     """
 
     kind: NDArray[np.int64]
@@ -53,15 +64,17 @@ class Design:
     model: NDArray[np.int64]
     models: tuple[str, ...]
     depth: Array
+    steps: tuple[float, ...] = ()
 
     @property
-    def shape(self) -> tuple[int, int, int, bool]:
-        """What a compiled model depends on: layers, kinds with an effect, models, and whether depths differ.
+    def shape(self) -> Shape:
+        """What a compiled model depends on: spectra, kinds with an effect, models, whether depths differ, and steps.
 
         If no kind has two layers, the spread of the kinds cannot be told from that of the layers: there is no effect.
         """
-        kinds = len(self.kinds) if len(self.kinds) < len(self.kind) else 1
-        return len(self.kind), kinds, len(self.models), bool(np.ptp(self.depth) > 0)
+        steps = max(len(self.steps), 1)
+        kinds = len(self.kinds) if len(self.kinds) < len(self.kind) // steps else 1
+        return len(self.kind), kinds, len(self.models), bool(np.ptp(self.depth) > 0), steps
 
 
 def network_data(
@@ -127,10 +140,14 @@ def _shares(design: Design, summaries: list[centring.LayerSummary]) -> dict[str,
         rms = np.sqrt(member.T @ errors**2 / counts[:, None])
         shares[f"{of}_centred"] = centring.effect_shares(means, rms, counts, LAYER_SPREAD, expected)
         residuals = residuals - member @ means
-    return {**shares, "centred": centring.layer_shares(residuals, errors, LAYER_SPREAD)[:, :2]}
+    centred = centring.layer_shares(residuals, errors, LAYER_SPREAD)
+    if design.steps:
+        later = np.arange(len(errors)) % len(design.steps) > 0
+        centred[later] = STEP_SPREAD**2 / (STEP_SPREAD**2 + errors[later] ** 2)
+    return {**shares, "centred": centred[:, :2]}
 
 
-def network_model(data: dict[str, Any], shape: tuple[int, int, int, bool]) -> "pm.Model":
+def network_model(data: dict[str, Any], shape: Shape) -> "pm.Model":
     r"""PyMC model of the spectra of a network's layers.
 
     Three numbers describe layer l: :math:`\theta_l` = (log kappa, logit(correlation / 3), log scale), with
@@ -153,7 +170,20 @@ def network_model(data: dict[str, Any], shape: tuple[int, int, int, bool]) -> "p
     that no two trained layers are exactly alike, and keeps the sampler out of the funnel that opens at zero.
 
     There is no kind effect where there is one kind or no kind has two layers, no model effect where there is one
-    model, and no depth trend where all depths are equal. The likelihood of each layer is that of
+    model, and no depth trend where all depths are equal.
+
+    With several steps of training this is the prior at the first of them, and from each step to the next
+
+    .. math:: \theta_{l,s+1} \sim \mathrm{Normal}(\theta_{l,s} + \text{trend}_{s+1} - \text{trend}_s,\
+        \text{step spread}),
+
+    where ``step_trend``, from 0 at the first step, is a random walk itself and common to all layers (there is
+    none where there is one layer); log T, a sum of log scale, -log kappa and a constant, walks with them. The
+    standard deviations of the increments are log-normal: ``trend_spread`` with medians (0.3, 0.2, 0.3) and the
+    same 0.8, ``step_spread`` with medians (0.15, 0.1, 0.1) and 0.6. Each step counts alike, whatever the number
+    of updates between two.
+
+    The likelihood of each layer is that of
     :func:`~htmp_bayes.models.layer.layer_model`, through the polynomials of
     :mod:`~htmp_bayes.models.layer_likelihood`.
 
@@ -177,9 +207,10 @@ def network_model(data: dict[str, Any], shape: tuple[int, int, int, bool]) -> "p
     import pymc as pm
     import pytensor.tensor as pt
 
-    layers, kinds, models, graded = shape
+    layers, kinds, models, graded, steps = shape
     coords = {
         "parameter": PARAMETERS, "layer": range(layers), "kind": range(kinds), "model": range(models),
+        "step": range(steps),
     }  # fmt: skip
     with pm.Model(coords=coords) as model:
         given = {name: pm.Data(name, value) for name, value in data.items()}
@@ -197,8 +228,8 @@ def network_model(data: dict[str, Any], shape: tuple[int, int, int, bool]) -> "p
             slope = pm.Normal("depth_trend", 0.0, DEPTH_SD, dims="parameter")
             means = [means[i] + slope[i] * given["relative_depth"] for i in range(3)]
         spread = _spread("layer", LAYER_SPREAD)
-        log_kappa = _partly_centred("log_kappa", means[0], spread[0], given["centred"][:, 0])
-        logit_rho = _partly_centred("logit_correlation", means[1], spread[1], given["centred"][:, 1])
+        pooling = _Pooling(means, spread, given["centred"], layers, steps)
+        log_kappa, logit_rho = pooling.sampled(0), pooling.sampled(1)
         offset = pm.Flat("offset", dims="layer")
         location = pm.Deterministic(
             "location", given["location_centre"] + given["location_unit"] * offset, dims="layer"
@@ -210,7 +241,7 @@ def network_model(data: dict[str, Any], shape: tuple[int, int, int, bool]) -> "p
             - expected_log(pt.exp(log_kappa), given["gamma"], pt.gammaln)
         )
         log_scale = pm.Deterministic("log_scale", expected + shift, dims="layer")
-        pm.Potential("scale_prior", pm.logp(pm.Normal.dist(means[2], spread[2]), log_scale))
+        pm.Potential("scale_prior", pooling.log_density(2, log_scale))
         points = _evaluated(given, log_kappa, CORRELATION_MAX * pt.sigmoid(logit_rho), expected)
         values = NetworkLogLikelihood()(points, *(given[name] for name in TABLES))[0]
         pm.Deterministic("log_likelihood", values, dims="layer")
@@ -248,6 +279,42 @@ def _zero_sum_effect(of: str, median: Array, share: Any) -> Any:
     return pm.Deterministic(f"{of}_effect", spread ** (1 - share) * sampled, dims=("parameter", of))
 
 
+class _Pooling:
+    """What is expected of the parameters of each spectrum: within the network, and over the steps of training."""
+
+    def __init__(self, means: list[Any], spread: Any, centred: Any, layers: int, steps: int) -> None:
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        self.means, self.spread, self.centred, self.steps = means, spread, centred, steps
+        if steps > 1:
+            self.step_spread = pm.LogNormal(
+                "step_spread", np.log(STEP_SPREAD), STEP_SPREAD_SD, dims="parameter"
+            )
+            share = np.array([0.0, 0.5, 0.5])
+            single = layers == steps
+            self.trend = (
+                pt.zeros((3, steps)) if single else common_walk(steps, TREND_SPREAD, SPREAD_LOG_SD, share)
+            )
+
+    def sampled(self, i: int) -> Any:
+        """Values of a parameter, sampled as far from its mean as its own data lets it be."""
+        name, mean, spread, share = PARAMETERS[i], self.means[i], self.spread[i], self.centred[:, i]
+        if self.steps == 1:
+            return _partly_centred(name, mean, spread, share)
+        return partly_centred_walks(name, mean, spread, self.step_spread[i], self.trend[i], share, self.steps)
+
+    def log_density(self, i: int, values: Any) -> Any:
+        """Log-density of a parameter whose values are sampled in another way."""
+        import pymc as pm
+
+        if self.steps == 1:
+            return pm.logp(pm.Normal.dist(self.means[i], self.spread[i]), values)
+        return walk_density(
+            values, self.means[i], self.spread[i], self.step_spread[i], self.trend[i], self.steps
+        )
+
+
 def _partly_centred(name: str, mean: Any, spread: Any, share: Any) -> Any:
     """Make a normal variable of each layer, non-centred where `share` is 0 and centred where it is 1."""
     import pymc as pm
@@ -258,7 +325,7 @@ def _partly_centred(name: str, mean: Any, spread: Any, share: Any) -> Any:
 
 
 @functools.cache
-def _compiled_network(shape: tuple[int, int, int, bool], example: "_Key") -> tuple[Any, dict[str, int]]:
+def _compiled_network(shape: Shape, example: "_Key") -> tuple[Any, dict[str, int]]:
     """Compile the model once for all networks of a shape, with the sizes of its unconstrained variables."""
     import nutpie
 
@@ -269,19 +336,27 @@ def _compiled_network(shape: tuple[int, int, int, bool], example: "_Key") -> tup
     return nutpie.compile_pymc_model(model), layout
 
 
-def _initial_point(data: dict[str, Any], layout: dict[str, int], seed: int) -> Array:
+def _initial_point(data: dict[str, Any], layout: dict[str, int], steps: int, seed: int) -> Array:
     """Start near the layers' own likelihoods, about the mean of all layers, with spreads of their prior's size."""
     rng = np.random.default_rng(seed)
     values = {name: 0.3 * rng.uniform(-1, 1, size) for name, size in layout.items()}
-    for of, median in (("kind", KIND_SPREAD), ("model", MODEL_SPREAD), ("layer", LAYER_SPREAD)):
+    medians = {
+        "kind": KIND_SPREAD, "model": MODEL_SPREAD, "layer": LAYER_SPREAD, "step": STEP_SPREAD,
+        "trend": TREND_SPREAD,
+    }  # fmt: skip
+    for of, median in medians.items():
         if f"{of}_spread" in values:
             values[f"{of}_spread"] += np.log(median)
     for i, name in enumerate(PARAMETERS[:2]):
         theta = np.clip(data["peaks"][:, i], TYPICAL[i] - 2.5, TYPICAL[i] + 2.5)
         share, mean = data["centred"][:, i], theta.mean()
         values["standard_typical"][i] = (mean - TYPICAL[i]) / TYPICAL_SD[i]
-        spread = np.exp(values["layer_spread"][i])
-        values[f"sampled_{name}"] = share * mean + (theta - mean) / spread ** (1 - share)
+        spread = np.full(len(theta), np.exp(values["layer_spread"][i]))
+        expected = np.full(len(theta), mean)
+        if steps > 1:
+            later = np.arange(len(theta)) % steps > 0
+            expected[later], spread[later] = np.roll(theta, 1)[later], np.exp(values["step_spread"][i])
+        values[f"sampled_{name}"] = share * expected + (theta - expected) / spread ** (1 - share)
     return np.concatenate(list(values.values()))
 
 
@@ -300,7 +375,7 @@ class _Key:
 
 def sample_network(
     data: dict[str, Any],
-    shape: tuple[int, int, int, bool],
+    shape: Shape,
     *,
     draws: int,
     tune: int,
@@ -315,7 +390,7 @@ def sample_network(
     compiled = compiled.with_data(**{name: value for name, value in data.items() if name in used})
     return sample_compiled(
         compiled, draws=draws, tune=tune, chains=chains, random_seed=random_seed, cores=cores,
-        progressbar=progressbar, start=functools.partial(_initial_point, data, layout),
+        progressbar=progressbar, start=functools.partial(_initial_point, data, layout, shape[-1]),
         target_accept=TARGET_ACCEPT, adaptation="low_rank",
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from htmp_bayes.plots.quantiles import plot_quantiles
 from htmp_bayes.plots.ridge import plot_ridge
 from htmp_bayes.plots.spectrum import plot_spectrum
 from htmp_bayes.plots.tail import plot_tail
+from htmp_bayes.plots.trajectories import plot_trajectories
 
 __all__ = [
     "plot_depth",
@@ -19,4 +20,5 @@ __all__ = [
     "plot_ridge",
     "plot_spectrum",
     "plot_tail",
+    "plot_trajectories",
 ]

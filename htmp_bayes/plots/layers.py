@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group
+from htmp_bayes.network_steps import at_step
 from htmp_bayes.plots import _canvas
 from htmp_bayes.plots._canvas import MODEL, OUTSIDE, SMALL, TEXT, ink, label_of, log_ticks, shown, tidy
 
@@ -46,7 +47,7 @@ def plot_layers(
     ----------
     results : sequence or mapping of xarray.DataTree, or xarray.DataTree
         What `htmp_bayes.fit` returned for each layer, in the order of the rows; a mapping gives them names. Or
-        one result whose posterior has a dimension ``layer``.
+        one result whose posterior has a dimension ``layer``; of several steps of training the last is drawn.
     parameters : sequence of str, optional
         Variables of the posterior, a panel for each; by default repulsion and, where there is one,
         correlation. A layer without one of them has an empty row there.
@@ -121,7 +122,7 @@ class _Row:
 
 def _rows(results: Results) -> list[_Row]:
     if isinstance(results, xr.DataTree):  # which is a Mapping, too
-        posterior = group(results, "posterior")
+        posterior = at_step(group(results, "posterior"))
         if "layer" in posterior.dims:
             names = posterior["layer"].to_numpy()
             return [_row(str(name), posterior.isel(layer=i), results) for i, name in enumerate(names)]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group
+from htmp_bayes.network_steps import at_step
 from htmp_bayes.plots._canvas import (
     LEGEND,
     LOGARITHMIC,
@@ -109,8 +110,8 @@ def plot_kappa_correlation(result: xr.DataTree) -> "Figure":
 
 
 def _by_layer(result: xr.DataTree, parameter: str) -> tuple[NDArray, NDArray, NDArray]:
-    """Draws of a parameter, shape (draws, layers), and the kinds and depths of the layers."""
-    posterior, constant = group(result, "posterior"), group(result, "constant_data")
+    """Draws of a parameter after the last step, shape (draws, layers), and the kinds and depths of the layers."""
+    posterior, constant = at_step(group(result, "posterior")), group(result, "constant_data")
     if parameter not in posterior or "layer" not in posterior[parameter].dims or "layer_kind" not in constant:
         raise HTMPError(
             f"The result has no {parameter!r} of layers; pass what htmp_bayes.fit_network returned."

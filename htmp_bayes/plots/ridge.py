@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group
+from htmp_bayes.network_steps import at_step
 from htmp_bayes.plots._canvas import (
     COLUMN_WIDTH,
     LEGEND,
@@ -63,7 +64,7 @@ def plot_ridge(result: xr.DataTree, parameter: str = "kappa") -> "Figure":
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['h.0', 'h.1']
     """
-    posterior = group(result, "posterior")
+    posterior = at_step(group(result, "posterior"))
     if parameter not in posterior or "layer" not in posterior[parameter].dims:
         raise HTMPError(
             f"The result has no {parameter!r} of layers; pass what htmp_bayes.fit_network returned."

@@ -71,7 +71,7 @@ def test_each_file_is_a_model_and_all_is_written(run, fits, two_models, tmp_path
     assert "tail_index" in out
     written = {file.name for file in (tmp_path / "run").iterdir()}
     assert written >= {"network.nc", "compare_models.csv", "compare_layers.csv", "run.json"}
-    assert written >= {"layers.png", "depth.png", "map.png"}
+    assert written >= {"layers.png", "ridge.png", "depth.png", "map.png"}
     assert json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["pool"] is True
 
 
