@@ -115,5 +115,5 @@ def test_what_has_no_phase():
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_fits_of_synthetic_spectra(phase, spectrum):
-    probabilities = phase_probabilities(hb.fit(spectrum, random_seed=1))
+    probabilities = phase_probabilities(hb.fit(spectrum, draws=500, random_seed=1))
     assert probabilities[phase] > 0.8, probabilities

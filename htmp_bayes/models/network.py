@@ -36,7 +36,7 @@ DEPTH_SD = np.array([0.75, 0.5, 1.0])
 TREND_SPREAD = np.array([0.3, 0.2, 0.3])
 STEP_SPREAD = np.array([0.15, 0.1, 0.1])
 STEP_SPREAD_SD = 0.6
-# With fewer, some draws of networks of two or three layers diverge.
+# At 0.95 some draws of networks of two or three layers diverge.
 TARGET_ACCEPT = 0.98
 # The data determine the scale about as well in every layer.
 _ERROR_OF_LOG_SCALE = 0.1
@@ -174,8 +174,8 @@ def network_model(data: dict[str, Any], shape: Shape) -> "pm.Model":
 
     With several steps of training this is the prior at the first of them, and from each step to the next
 
-    .. math:: \theta_{l,s+1} \sim \mathrm{Normal}(\theta_{l,s} + \text{trend}_{s+1} - \text{trend}_s,\
-        \text{step spread}),
+    .. math:: \theta_{l,s+1} \sim
+        \mathrm{Normal}(\theta_{l,s} + \text{trend}_{s+1} - \text{trend}_s, \text{step spread}),
 
     where ``step_trend``, from 0 at the first step, is a random walk itself and common to all layers (there is
     none where there is one layer); log T, a sum of log scale, -log kappa and a constant, walks with them. The
