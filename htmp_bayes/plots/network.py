@@ -31,7 +31,7 @@ _ANGLES = np.linspace(0, 2 * np.pi, 61)
 
 
 def plot_depth(result: xr.DataTree, parameter: str = "kappa") -> "Figure":
-    """Draw a parameter of all layers against their depth, in the colour of their kind.
+    """Draw a parameter of all layers against their depth, in the colour of their kind and model.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def plot_depth(result: xr.DataTree, parameter: str = "kappa") -> "Figure":
     Returns
     -------
     matplotlib.figure.Figure
-        Medians joined through the layers of a kind (their mean where a depth has several), with bands
+        Medians joined through the layers of a kind and model (their mean where a depth has several), with bands
         between the 5 % and 95 % quantiles.
 
     Raises
@@ -110,15 +110,25 @@ def plot_kappa_correlation(result: xr.DataTree) -> "Figure":
 
 
 def _by_layer(result: xr.DataTree, parameter: str) -> tuple[NDArray, NDArray, NDArray]:
-    """Draws of a parameter after the last step, shape (draws, layers), and the kinds and depths of the layers."""
+    """Draws of a parameter after the last step, shape (draws, layers), and groups and depths of the layers."""
     posterior, constant = at_step(group(result, "posterior")), group(result, "constant_data")
     if parameter not in posterior or "layer" not in posterior[parameter].dims or "layer_kind" not in constant:
         raise HTMPError(
             f"The result has no {parameter!r} of layers; pass what htmp_bayes.fit_network returned."
         )
     values = posterior[parameter].transpose("chain", "draw", "layer").to_numpy()
-    kinds, depth = constant["layer_kind"].to_numpy().astype(str), constant["layer_depth"].to_numpy()
-    return values.reshape(-1, values.shape[-1]), kinds, depth
+    return values.reshape(-1, values.shape[-1]), _groups(constant), constant["layer_depth"].to_numpy()
+
+
+def _groups(constant: xr.Dataset) -> NDArray:
+    """Kind of each layer; of several models, its kind and model, or its model where all are of one kind."""
+    kinds = constant["layer_kind"].to_numpy().astype(str)
+    models = constant["layer_model"].to_numpy().astype(str) if "layer_model" in constant else kinds[:0]
+    if len(set(models)) < 2:
+        return kinds
+    if len(set(kinds)) == 1:
+        return models
+    return np.array([f"{kind}, {model}" for kind, model in zip(kinds, models, strict=True)])
 
 
 def _styles(kinds: NDArray) -> dict[str, tuple[str, str]]:

@@ -36,6 +36,18 @@ def test_depth_joins_the_medians_of_a_kind(result):
     assert ax.get_yscale() == "log"
 
 
+@pytest.mark.parametrize(
+    ("kinds", "groups"),
+    [(KINDS, {"down, a", "down, b", "other, b", "up, a", "up, b"}), (["conv"] * 5, {"a", "b"})],
+    ids=["several kinds", "one kind"],
+)
+def test_models_are_told_apart(result, kinds, groups):
+    for name, values in (("layer_kind", kinds), ("layer_model", list("aabbb"))):
+        result["constant_data"][name] = xr.DataArray(values, dims="layer")
+    (ax,) = plot_depth(result).axes
+    assert {line.get_label() for line in ax.get_lines()} == groups
+
+
 def test_the_map_has_a_marker_for_every_layer(result):
     (ax,) = plot_kappa_correlation(result).axes
     drawn = {line.get_label(): line.get_xydata() for line in ax.get_lines() if line.get_label() in KINDS}
