@@ -200,7 +200,7 @@ def _energy_not_explored(verdict: Verdict, result: xr.DataTree) -> Iterator[str]
 def _polynomials_off(verdict: Verdict, result: xr.DataTree) -> Iterator[str]:
     if result.attrs.get("surrogate_log_weight_sd", 0.0) > LOG_WEIGHT_SD_MAX:
         yield (
-            f"The polynomials that stand for the layers' likelihoods are off by "
+            "The polynomials that stand for the layers' likelihoods are off by "
             f"{result.attrs['surrogate_error']:.1f} nats at a draw, too much for this network (layers of noise are "
             "the hard ones); fit its layers one by one."
         )

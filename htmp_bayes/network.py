@@ -133,7 +133,8 @@ def fit_network(
     Raises
     ------
     FitError
-        A ValueError, if there are fewer than two layers, a name is not unique, or a setting is not available.
+        A ValueError, if there are fewer than two layers, a name is not unique, a layer is missing at a step or
+        has another kind or depth there, or a setting is not available.
 
     Examples
     --------

@@ -5,12 +5,14 @@ s²/(s² + e²): Papaspiliopoulos, Roberts & Sköld (2007), Statist. Sci. 22, 59
 beforehand, and neither has to be exact: whatever the share, the posterior is the same.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
 from htmp_bayes.models.adjustment import Adjustment
-from htmp_bayes.models.layer import CORRELATION_MAX, expected_log
+from htmp_bayes.models.layer import CORRELATION_MAX, log_temperature
 from htmp_bayes.models.layer_likelihood import CORRELATION_KNEE, KAPPA_KNEE, LikelihoodSurrogate
 
 type Array = NDArray[np.float64]
@@ -21,19 +23,8 @@ _PRIOR_WEIGHT = 4.0
 _LEAST_CORRELATION = 3e-3
 
 
-class LayerSummary:
+class LayerSummary(NamedTuple):
     """Where a layer's adjusted likelihood is, in log kappa, logit(correlation / 3) and location.
-
-    Parameters
-    ----------
-    surrogate : LikelihoodSurrogate
-        The likelihood.
-    adjustment : Adjustment
-        The correction of its curvature.
-    layer : dict
-        What :func:`~htmp_bayes.models.layer.layer_data` returns.
-    typical, typical_sd : ndarray
-        A weak normal prior of log kappa and logit correlation, which keeps both finite where the likelihood is flat.
 
     Attributes
     ----------
@@ -45,32 +36,45 @@ class LayerSummary:
         Logarithm of kappa T / (2 gamma) at the maximum.
     """
 
-    def __init__(
-        self,
-        surrogate: LikelihoodSurrogate,
-        adjustment: Adjustment,
-        layer: dict,
-        typical: Array,
-        typical_sd: Array,
-    ) -> None:
-        (kappa, correlation, location), likelihoods = surrogate.weighted_points()
-        expected = layer["log_mean"] + layer["log_sd"] * location
-        evaluated = np.stack([np.log(kappa), correlation, expected], axis=-1)
-        points = adjustment.origin + np.linalg.solve(adjustment.stretch, (evaluated - adjustment.centre).T).T
-        share = np.clip(
-            np.abs(points[:, 1]) / CORRELATION_MAX, _LEAST_CORRELATION / CORRELATION_MAX, 1 - 1e-3
-        )
-        points[:, 1] = logit(share)
-        points[:, 2] = (points[:, 2] - layer["log_mean"]) / layer["log_sd"]
-        away = (points[:, :2] - typical) / typical_sd
-        weights = likelihoods * _volume(kappa, correlation) * np.exp(-0.5 * np.sum(away**2, axis=1))
-        weights /= weights.sum()
-        self.peak: Array = points[likelihoods.argmax()]
-        self.sd: Array = np.sqrt(weights @ (points - weights @ points) ** 2)
-        self.log_scale = float(
-            layer["log_mean"] + layer["log_sd"] * self.peak[2] + self.peak[0]
-            - np.log(2 * layer["gamma"]) - expected_log(np.exp(self.peak[0]), layer["gamma"])
-        )  # fmt: skip
+    peak: Array
+    sd: Array
+    log_scale: float
+
+
+def summarise(
+    surrogate: LikelihoodSurrogate,
+    adjustment: Adjustment,
+    layer: dict[str, Any],
+    typical: Array,
+    typical_sd: Array,
+) -> LayerSummary:
+    """Find maximum and standard deviations of a layer's adjusted likelihood.
+
+    Parameters
+    ----------
+    surrogate : LikelihoodSurrogate
+        The likelihood.
+    adjustment : Adjustment
+        The correction of its curvature.
+    layer : dict
+        What :func:`~htmp_bayes.models.layer.layer_data` returns.
+    typical, typical_sd : ndarray
+        A weak normal prior of log kappa and logit correlation, which keeps both finite where the likelihood is flat.
+    """
+    (kappa, correlation, location), likelihoods = surrogate.weighted_points()
+    expected = layer["log_mean"] + layer["log_sd"] * location
+    evaluated = np.stack([np.log(kappa), correlation, expected], axis=-1)
+    points = adjustment.origin + np.linalg.solve(adjustment.stretch, (evaluated - adjustment.centre).T).T
+    share = np.clip(np.abs(points[:, 1]) / CORRELATION_MAX, _LEAST_CORRELATION / CORRELATION_MAX, 1 - 1e-3)
+    points[:, 1] = logit(share)
+    points[:, 2] = (points[:, 2] - layer["log_mean"]) / layer["log_sd"]
+    away = (points[:, :2] - typical) / typical_sd
+    weights = likelihoods * _volume(kappa, correlation) * np.exp(-0.5 * np.sum(away**2, axis=1))
+    weights /= weights.sum()
+    peak = points[likelihoods.argmax()]
+    sd = np.sqrt(weights @ (points - weights @ points) ** 2)
+    log_t = log_temperature(np.exp(peak[0]), peak[2], layer)
+    return LayerSummary(peak, sd, float(peak[0] + log_t - np.log(2 * layer["gamma"])))
 
 
 def _volume(kappa: Array, correlation: Array) -> Array:

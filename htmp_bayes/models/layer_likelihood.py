@@ -33,7 +33,7 @@ KAPPA_KNEE, CORRELATION_KNEE = 300.0, 0.3
 DROP = 14.0
 RANGE = 15.0
 TOLERANCE = 0.05
-# Of the law's logarithm at each eigenvalue: with 1,000 of them, a fifth of `TOLERANCE` together.
+# At which the law's logarithm may be interpolated; what that costs is part of a polynomial's measured error.
 LAW_TOLERANCE = 1e-5
 SIZES = (11, 15)
 LOCATION_NODES = 5
@@ -116,7 +116,7 @@ class LayerLikelihood:
         return values - d["n_eigenvalues"] * log_t, -d["log_sd"] * (slopes + d["n_eigenvalues"])
 
     def value(self, kappa: float, correlation: float, location: float) -> float:
-        """Log-likelihood at one point."""
+        """Log-likelihood at one point: of so few nodes that the law is evaluated at each and not interpolated."""
         return float(self.along_location(kappa, correlation, np.array([location]))[0][0])
 
 

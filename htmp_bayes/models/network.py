@@ -103,9 +103,10 @@ def network_data(
     """
     given = {name: np.array([layer[name] for layer in layers]) for name in ("gamma", "log_mean", "log_sd")}
     summaries = [
-        centring.LayerSummary(surrogate, adjustment, layer, TYPICAL[:2], 1.4 * TYPICAL_SD[:2])
+        centring.summarise(surrogate, adjustment, layer, TYPICAL[:2], 1.4 * TYPICAL_SD[:2])
         for surrogate, adjustment, layer in zip(surrogates, adjustments, layers, strict=True)
     ]
+    peaks = np.array([summary.peak for summary in summaries])
     scale = given["log_mean"] + np.log(5.0 / given["gamma"]) - expected_log(10.0, given["gamma"])
     return {
         **given,
@@ -118,8 +119,8 @@ def network_data(
         "adjustment_origin": np.array([a.origin for a in adjustments]),
         "adjustment_stretch": np.array([a.stretch for a in adjustments]),
         "usual_scale": float(scale.mean()),
-        "peaks": np.array([summary.peak for summary in summaries]),
-        "location_centre": np.array([summary.peak[2] for summary in summaries]),
+        "peaks": peaks,
+        "location_centre": peaks[:, 2],
         "location_unit": np.array([summary.sd[2] for summary in summaries]),
     }
 
@@ -263,10 +264,10 @@ def _evaluated(given: dict[str, Any], log_kappa: Any, correlation: Any, expected
     return pt.stack(evaluated, axis=1)
 
 
-def _spread(of: str, median: Array) -> Any:
+def _spread(of: str, median: Array, log_sd: float = SPREAD_LOG_SD) -> Any:
     import pymc as pm
 
-    return pm.LogNormal(f"{of}_spread", np.log(median), SPREAD_LOG_SD, dims="parameter")
+    return pm.LogNormal(f"{of}_spread", np.log(median), log_sd, dims="parameter")
 
 
 def _zero_sum_effect(of: str, median: Array, share: Any) -> Any:
@@ -283,14 +284,11 @@ class _Pooling:
     """What is expected of the parameters of each spectrum: within the network, and over the steps of training."""
 
     def __init__(self, means: list[Any], spread: Any, centred: Any, layers: int, steps: int) -> None:
-        import pymc as pm
         import pytensor.tensor as pt
 
         self.means, self.spread, self.centred, self.steps = means, spread, centred, steps
         if steps > 1:
-            self.step_spread = pm.LogNormal(
-                "step_spread", np.log(STEP_SPREAD), STEP_SPREAD_SD, dims="parameter"
-            )
+            self.step_spread = _spread("step", STEP_SPREAD, STEP_SPREAD_SD)
             share = np.array([0.0, 0.5, 0.5])
             single = layers == steps
             self.trend = (
