@@ -1,5 +1,6 @@
 """`fit_network`: the layers of one or several models together, partially pooled."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -154,8 +155,8 @@ def fit_network(
     from htmp_bayes.models.network import network_data, sample_network
 
     compile_beforehand()
-    prepared = _prepared(layers, population, adjust, seed, progress)
     design = _design(layers)
+    prepared = _prepared(layers, design, population, adjust, seed, progress)
     tree = sample_network(
         network_data(design, *prepared),
         design.shape,
@@ -251,12 +252,18 @@ def _design(layers: list[_Layer]) -> "Design":
 
 
 def _prepared(
-    layers: list[_Layer], population: str, adjust: bool, seed: int, progress: Advance | None
+    layers: list[_Layer],
+    design: "Design",
+    population: str,
+    adjust: bool,
+    seed: int,
+    progress: Advance | None,
 ) -> tuple[list[Any], list[Any], list[Any]]:
-    """Make data, polynomial and adjustment of each layer."""
+    """Make data, polynomial and adjustment of each layer, and compile their model meanwhile."""
     from htmp_bayes.models.adjustment import IDENTITY
     from htmp_bayes.models.layer import layer_data
     from htmp_bayes.models.layer_likelihood import LayerLikelihood, build
+    from htmp_bayes.models.network import compile_network
     from htmp_bayes.models.posterior import adjusted_posterior
 
     seeds = np.random.SeedSequence(seed).generate_state(len(layers))
@@ -267,11 +274,13 @@ def _prepared(
         return data, build(LayerLikelihood(data)), adjustment
 
     done = []
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        compiled = pool.submit(compile_network, design)
         for layer, prepared in zip(layers, pool.map(prepare, layers, map(int, seeds)), strict=True):
             done.append(prepared)
             if progress:
                 progress(len(done), len(layers), layer.name)
+        compiled.result()
     datas, surrogates, adjustments = zip(*done, strict=True)
     return list(datas), list(surrogates), list(adjustments)
 

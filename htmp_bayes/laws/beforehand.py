@@ -18,8 +18,8 @@ import numba
 import numpy as np
 
 from htmp_bayes.laws.ensemble import sample_ensemble
-from htmp_bayes.laws.kernel import INVERSE_GAMMA, fast_rows, log_density
-from htmp_bayes.laws.secular import rank_one_eigenvalues
+from htmp_bayes.laws.kernel import INVERSE_GAMMA, fast_rows, log_density, log_density_and_slope
+from htmp_bayes.laws.secular import growing_eigenvalues
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +56,9 @@ def _entrances() -> Iterator[tuple[Any, tuple[Any, ...]]]:
     """Compiled functions that Python calls in a fit, with arguments of the types that it calls them with."""
     yield log_density, _LAW
     yield fast_rows, _LAW
-    poles = np.array([1.0, 2.0, 3.0])
-    yield rank_one_eigenvalues, (poles, poles)
+    yield log_density_and_slope, _LAW
+    numbers = np.array([1.0, 2.0, 3.0])
+    yield growing_eigenvalues, (numbers, numbers, numbers)
 
 
 def _on_disk(function: Any, arguments: tuple[Any, ...]) -> bool:
@@ -70,4 +71,5 @@ def _on_disk(function: Any, arguments: tuple[Any, ...]) -> bool:
 if __name__ == "__main__":
     log_density(*_LAW)
     fast_rows(*_LAW)
+    log_density_and_slope(*_LAW)
     sample_ensemble(3, 5.0, 0.5, correlation=0.3, random_state=1)

@@ -192,16 +192,24 @@ def _lean(direction, t, side):
 
 
 @_jit
+def _log_q(t, rule):
+    """Logarithm of abs(M/v)."""
+    return math.log(abs(population_sums(t, rule)[0]) + 1e-300) - t.real
+
+
+@_jit
 def trace_descent(start, direction, length, side, drop, y, s1, c1, rho, rule, vertices):
     """Fill ``vertices`` with a polyline of descent from ``start``; return its number of segments.
 
     ``side`` is +1 for the way to v = infinity and -1 for the way to v = 0. Each step follows the gradient at its
     midpoint and is short enough for one Gauss panel. The path need not be exact: Cauchy's theorem makes the
-    integral independent of it. It ends where the integrand has fallen by exp(-drop).
+    integral independent of it. It ends where the integrands have fallen by exp(-drop). The exponent says so of both
+    but for v to 0 and a heavy-tailed population, for which M/v grows there.
     """
     t = start
     vertices[0] = t
     fallen = 0.0
+    log_q = _log_q(t, rule)
     direction = _lean(direction, t, side)
     for count in range(vertices.size - 1):
         if count > 0:
@@ -210,15 +218,16 @@ def trace_descent(start, direction, length, side, drop, y, s1, c1, rho, rule, ve
             direction = _downhill(slope, t, side)
             curvature = abs(curvature_here) + 1e-300
             length = min(8.0 / (size + 1e-300), 2.0 * size / curvature + 2.0 / math.sqrt(curvature))
-            if fallen > DROP:
-                # Beyond its own needs the path serves smaller y, whose integrands change more slowly here.
+            if fallen > DROP and side > 0.0:
                 length = EXTRA_STEP
             length = min(length, reach(t, rho, rule))
+        # Beyond its own needs the path serves smaller y, whose integrands change more slowly here.
+        steepest = 12.0 * max(1.0, fallen / DROP)
         for _ in range(40):
             middle = t + 0.5 * length * direction
             middle = complex(middle.real, min(middle.imag, 0.0))
             slope, _ = path_slope(middle, y, s1, c1, rule)
-            if abs(slope) * length < 12.0:
+            if abs(slope) * length < steepest:
                 break
             # The curvature here was no guide to the slope there, as where two saddle points are about to merge.
             length *= 0.7
@@ -229,6 +238,6 @@ def trace_descent(start, direction, length, side, drop, y, s1, c1, rho, rule, ve
         fallen -= (slope * (following - t)).real
         vertices[count + 1] = following
         t = following
-        if fallen > drop:
+        if fallen > drop and (side > 0.0 or fallen - max(_log_q(t, rule) - log_q, 0.0) > drop):
             return count + 1
     return vertices.size - 1

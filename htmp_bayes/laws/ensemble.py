@@ -17,7 +17,7 @@ from numba.extending import get_cython_function_address
 
 from htmp_bayes.laws.joint import check_ensemble_parameters
 from htmp_bayes.laws.populations import Population, get_population
-from htmp_bayes.laws.secular import rank_one_eigenvalues
+from htmp_bayes.laws.secular import growing_eigenvalues
 
 __all__ = ["sample_ensemble"]
 
@@ -99,14 +99,12 @@ def _bidiagonal_eigenvalues(n: int, kappa: float, gamma: float, rng: Any) -> np.
 def _recursive_eigenvalues(variances: np.ndarray, kappa: float, gamma: float, rng: Any) -> np.ndarray:
     n = variances.size
     half_beta, wide = kappa / (2 * n), n * (1 - gamma) / gamma
-    eigenvalues = np.empty(0)
-    for k, variance in enumerate(variances):
-        squares = rng.standard_gamma(half_beta, size=k + 1)
-        squares[0] = rng.standard_gamma(
-            half_beta * (n - k + wide)
-        )  # belongs to the new direction, the pole at 0
-        eigenvalues = rank_one_eigenvalues(np.append(0.0, eigenvalues), variance * squares)
-    return eigenvalues
+    old, new = [], np.empty(n)
+    for k in range(n):
+        # The first is not used: this order of the draws is that of earlier versions, whose seeds stay good.
+        old.append(rng.standard_gamma(half_beta, size=k + 1)[1:])
+        new[k] = rng.standard_gamma(half_beta * (n - k + wide))
+    return growing_eigenvalues(variances, new, np.concatenate(old))
 
 
 @functools.cache

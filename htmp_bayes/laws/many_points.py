@@ -23,17 +23,29 @@ _NARROWEST = 1e-3
 _FEW = 3 * _NODES
 
 
-def _hermite_matrices() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Nodes on (-1, 1), and the matrices from values and slopes there to Chebyshev coefficients."""
-    nodes = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
-    size = 2 * _NODES
+def hermite_matrices(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nodes on (-1, 1), and the matrices from values and slopes there to Chebyshev coefficients.
+
+    Examples
+    --------
+    >>> nodes, from_values, from_slopes = hermite_matrices(3)
+    >>> print(np.abs(from_values @ nodes**5 + from_slopes @ (5 * nodes**4)).round(4))
+    [0.     0.625  0.     0.3125 0.     0.0625]
+    """
+    nodes = np.cos(np.pi * (np.arange(count) + 0.5) / count)
+    size = 2 * count
     values = chebyshev.chebvander(nodes, size - 1)
     slopes = np.stack([chebyshev.chebval(nodes, chebyshev.chebder(row)) for row in np.eye(size)], axis=1)
     inverse = np.linalg.inv(np.concatenate([values, slopes]))
-    return nodes, np.ascontiguousarray(inverse[:, :_NODES]), np.ascontiguousarray(inverse[:, _NODES:])
+    return nodes, np.ascontiguousarray(inverse[:, :count]), np.ascontiguousarray(inverse[:, count:])
 
 
-_POINTS, _FROM_VALUES, _FROM_SLOPES = _hermite_matrices()
+_POINTS, _FROM_VALUES, _FROM_SLOPES = hermite_matrices(_NODES)
+# A panel of gradients, of which there are no slopes; and how often panels are halved.
+_PANEL_POINTS = chebyshev.chebpts1(24)
+_PANEL_MATRIX = np.linalg.inv(chebyshev.chebvander(_PANEL_POINTS, 23))
+_FIRST_PANELS = 4
+_HALVINGS = 8
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
@@ -137,3 +149,51 @@ def _series(low: float, high: float, law: tuple, tolerance: float) -> np.ndarray
     if not last <= tolerance * (1.0 + np.abs(rows[:, 0]).min()):
         return None
     return coefficients
+
+
+def gradient_near(
+    log_y: np.ndarray, kappa: float, gamma: float, rho: float, population: int, tolerance: float
+) -> np.ndarray:
+    """Log-density at temperature 1 and its gradient, the columns of `kernel.log_density`, about to `tolerance`.
+
+    For averages over very many points: an error of this size is relative to the largest value of a column nearby.
+    """
+    law = (kappa, gamma, rho, population)
+    out = np.empty((log_y.size, 5))
+    edges = np.linspace(log_y.min(), log_y.max(), _FIRST_PANELS + 1)
+    low, high = edges[:-1], edges[1:]
+    todo = np.ones(log_y.size, dtype=bool)
+    for _ in range(_HALVINGS):
+        low, high = _fill_panels(log_y, low, high, law, tolerance, out, todo)
+        if todo.sum() <= _PANEL_POINTS.size * low.size:
+            break
+    if todo.any():
+        out[todo] = kernel.log_density(log_y[todo], *law)
+    return out
+
+
+def _fill_panels(
+    log_y: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    law: tuple,
+    tolerance: float,
+    out: np.ndarray,
+    todo: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fill the rows of all points on panels that a polynomial follows; return the halves of the others."""
+    half = 0.5 * (high - low)
+    nodes = low[:, None] + half[:, None] * (1.0 + _PANEL_POINTS)
+    rows = kernel.log_density(nodes.ravel(), *law).reshape(*nodes.shape, 5)
+    series = np.einsum("ck,pkj->pcj", _PANEL_MATRIX, rows)
+    with np.errstate(invalid="ignore"):  # where the density vanishes
+        resolved = np.all(
+            np.abs(series[:, -_LAST:]).max(axis=1) <= tolerance * (1.0 + np.abs(rows).max(axis=1)), axis=1
+        )
+    for i in np.flatnonzero(resolved):
+        own = todo & (log_y >= low[i]) & (log_y <= high[i])
+        out[own] = chebyshev.chebval((log_y[own] - low[i]) / half[i] - 1.0, series[i]).T
+        todo[own] = False
+    a, b = low[~resolved], high[~resolved]
+    middle = 0.5 * (a + b)
+    return np.concatenate([a, middle]), np.concatenate([middle, b])

@@ -177,3 +177,37 @@ def rank_one_eigenvalues(diagonal: np.ndarray, squares: np.ndarray) -> np.ndarra
         result[k - 1] = _last_root(poles, weights, shifted)
     result.sort()
     return result
+
+
+@_jit
+def growing_eigenvalues(scales: np.ndarray, new: np.ndarray, old: np.ndarray) -> np.ndarray:
+    """Return the eigenvalues of a matrix that grows by one row and a rank-one term at a time, ascending.
+
+    Parameters
+    ----------
+    scales : ndarray, shape (k,)
+        Factor of each rank-one term.
+    new : ndarray, shape (k,)
+        Square of each term's component in the direction that is new with it.
+    old : ndarray, shape (k (k - 1) / 2,)
+        Squares of its components in the directions that are there: none of the first, one of the second, ...
+
+    Returns
+    -------
+    ndarray, shape (k,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> growing_eigenvalues(np.ones(2), np.ones(2), np.ones(1)).round(6)
+    array([0.381966, 2.618034])
+    """
+    eigenvalues = np.empty(0)
+    used = 0
+    for i in range(scales.size):
+        diagonal, squares = np.empty(i + 1), np.empty(i + 1)
+        diagonal[0], squares[0] = 0.0, scales[i] * new[i]
+        diagonal[1:], squares[1:] = eigenvalues, scales[i] * old[used : used + i]
+        used += i
+        eigenvalues = rank_one_eigenvalues(diagonal, squares)
+    return eigenvalues

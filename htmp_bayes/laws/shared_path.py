@@ -36,8 +36,12 @@ from htmp_bayes.laws.exact_point import (
     expm1,
     write_row,
 )
+from htmp_bayes.laws.population_rule import H_INVERSE, WEIGHT
 
 MAX_PANELS = 160
+# Largest change of the exponent, over a panel of the curve, of the integrand whose saddle point is at its start: more
+# than that, and the panel cuts off a corner of the curve, as where it leaves the real axis at an edge of the spectrum.
+LARGEST_CHANGE = 20.0
 # A path of descent goes on beyond its own needs towards infinity, where exp(-y v) of smaller y falls later.
 FAR_DROP = 400.0
 # Terms this far below the largest one are left out of a sum.
@@ -101,9 +105,21 @@ def _panel_length(t, y_low, s1, c1, rho, rule):
 
 
 @_jit
-def _past_last_saddle(t, y_low, s1, c1, rule):
+def _y_at(t, s1, c1, rule):
     _, _, _, one_plus_m = population_sums(t, rule)
-    return (((s1 - c1) + c1 * one_plus_m) * np.exp(-t)).real < y_low
+    return ((s1 - c1) + c1 * one_plus_m) * np.exp(-t)
+
+
+@_jit
+def _resolved_for_its_own(t, following, s1, c1, rule):
+    """Whether one panel resolves the integrand whose saddle point is at t, its start."""
+    y = _y_at(t, s1, c1, rule).real
+    size = abs(following - t)
+    for share in (0.5, 1.0):
+        there = t + share * (following - t)
+        if abs((_y_at(there, s1, c1, rule) - y) * np.exp(there)) * size > LARGEST_CHANGE:
+            return False
+    return True
 
 
 @_jit
@@ -113,6 +129,8 @@ def _trace_curve(left, right, y_low, s1, c1, rho, rule, vertices):
     theta = _curve_angle(tau, 0.5, s1, c1, rule)
     vertices[0] = complex(tau, -theta)
     length = MAX_STEP
+    # Beyond, the population no longer matters: integrands have a real saddle point there, or none.
+    far = math.log(c1 * np.sum(rule[WEIGHT] * rule[H_INVERSE]).real) + 1.0
     bent = False
     for count in range(MAX_PANELS):
         t = vertices[count]
@@ -120,12 +138,17 @@ def _trace_curve(left, right, y_low, s1, c1, rho, rule, vertices):
         length = min(1.5 * length, _panel_length(t, y_low, s1, c1, rho, rule))
         ahead = complex(tau + length, -_curve_angle(tau + length, theta, s1, c1, rule))
         length = min(length, 1.5 * _panel_length(ahead, y_low, s1, c1, rho, rule))
-        tau = min(tau + length, right)
-        bent = bent or _past_last_saddle(t, y_low, s1, c1, rule)
-        # Behind the last saddle point the path bends to where exp(-y v) decays (for gamma = 1 the curve does not).
-        following = _curve_angle(tau, theta, s1, c1, rule)
-        theta = min(following, max(theta - 0.9 * length, 0.0)) if bent else following
-        vertices[count + 1] = complex(tau, -theta)
+        bent = bent or tau > far or _y_at(t, s1, c1, rule).real < y_low
+        for _ in range(8):
+            # Behind the last saddle point the path bends to where exp(-y v) decays (for gamma = 1 the curve does not).
+            on_curve = _curve_angle(tau + length, theta, s1, c1, rule)
+            angle = min(on_curve, max(theta - 0.9 * length, 0.0)) if bent else on_curve
+            following = complex(min(tau + length, right), -angle)
+            if bent or _resolved_for_its_own(t, following, s1, c1, rule):
+                break
+            length *= 0.7
+        tau, theta = following.real, angle
+        vertices[count + 1] = following
         if tau >= right:
             return count + 1
     return 0

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from htmp_bayes.laws.ensemble import sample_ensemble
 from htmp_bayes.laws.htmp import CORRELATION_RANGE, KAPPA_RANGE
-from htmp_bayes.laws.kernel import log_density
+from htmp_bayes.laws.many_points import gradient_near
 from htmp_bayes.models.layer import POPULATIONS, slope_of_expected_log
 
 type Array = NDArray[np.float64]
@@ -31,6 +31,8 @@ LARGEST_SIZE = 96
 # At zero the law depends on the square of the correlation only, and the score says nothing of it.
 _LEAST_CORRELATION = 0.1
 _LOG_TINY = -600.0
+# Of scores, against a Monte-Carlo error of some percent.
+_SCORE_TOLERANCE = 1e-5
 # Bounds on the squared stretch along any direction, and on the shift in standard deviations.
 _STRETCH_RANGE = (0.5, 16.0)
 _LARGEST_SHIFT = 2.0
@@ -101,9 +103,8 @@ def estimate_adjustment(estimate: Array, data: dict[str, Any], random_seed: int)
     spectra = np.stack(
         [sample_ensemble(size, kappa, gamma, 1.0, correlation, population, rng) for _ in range(DRAWS)]
     )
-    # all at once, as many points of one law share their paths
     log_y = np.log(np.maximum(spectra, np.exp(_LOG_TINY))).ravel()
-    columns = log_density(log_y, kappa, gamma, correlation, code)
+    columns = gradient_near(log_y, kappa, gamma, correlation, code, _SCORE_TOLERANCE)
     by_scale = -columns[:, 1] - 1
     by_log_kappa = kappa * (columns[:, 2] - slope * by_scale)
     scores = np.stack([by_log_kappa, columns[:, 4], by_scale], axis=1).reshape(DRAWS, size, 3)

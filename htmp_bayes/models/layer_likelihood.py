@@ -22,6 +22,7 @@ from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 from scipy.interpolate import CubicHermiteSpline
 
+from htmp_bayes.laws.law_table import law_table
 from htmp_bayes.laws.many_points import log_density_and_slope_near
 from htmp_bayes.models.layer import CORRELATION_MAX, log_temperature
 
@@ -43,6 +44,7 @@ _GRID_KAPPA = np.geomspace(KAPPA_LOWEST, 2000.0, 17)
 _GRID_CORRELATION = np.array([0.1, 0.2, 0.3, 0.42, 0.56, 0.75, 1.0, 1.35, 1.8, 2.35, 3.0])
 _HIGHEST_DROP = 600.0
 _TEST_POINTS = 60
+_TEST_SAMPLE = 6000
 _FIRST_LOOK = np.array([-1.0, -0.3, 0.3, 1.0])
 _MOST_LOOKS = 12
 
@@ -104,13 +106,21 @@ class LayerLikelihood:
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
 
-    def along_location(self, kappa: float, correlation: float, location: Array) -> tuple[Array, Array]:
-        """Values and slopes by the location, each of the shape ``(M,)`` of `location`."""
+    def along_location(
+        self, kappa: float, correlation: float, location: Array, on_grid: bool = False
+    ) -> tuple[Array, Array]:
+        """Values and slopes by the location, each of the shape ``(M,)`` of `location`.
+
+        With `on_grid` the law is one that other layers ask for, too, and a table of it is kept.
+        """
         d = self.data
         log_t = log_temperature(kappa, location, d)
         log_y = (d["log_nodes"] - log_t[:, None]).ravel()
         law = (float(kappa), d["gamma"], float(correlation), d["population"])
-        table = log_density_and_slope_near(log_y, *law, tolerance=LAW_TOLERANCE)
+        if on_grid:
+            table = law_table(*law).log_density_and_slope(log_y)
+        else:
+            table = log_density_and_slope_near(log_y, *law, tolerance=LAW_TOLERANCE)
         with np.errstate(invalid="ignore"):
             values, slopes = (table[:, i].reshape(len(location), -1) @ d["weights"] for i in (0, 1))
         return values - d["n_eigenvalues"] * log_t, -d["log_sd"] * (slopes + d["n_eigenvalues"])
@@ -130,7 +140,14 @@ class Reach:
     high: float
 
 
-def reach(likelihood: LayerLikelihood, kappa: float, correlation: float, start: float, width: float) -> Reach:
+def reach(
+    likelihood: LayerLikelihood,
+    kappa: float,
+    correlation: float,
+    start: float,
+    width: float,
+    on_grid: bool = False,
+) -> Reach:
     """Search the location, along which the log-likelihood is concave or nearly so.
 
     The first look is at `start` and within `width` of it. Where nothing finite is found nearby, the top is
@@ -140,7 +157,7 @@ def reach(likelihood: LayerLikelihood, kappa: float, correlation: float, start: 
     found = Reach(-np.inf, start, start - width, start + width)
     nodes = start + width * _FIRST_LOOK
     for _ in range(_MOST_LOOKS):
-        rows = zip(nodes, *likelihood.along_location(kappa, correlation, nodes), strict=True)
+        rows = zip(nodes, *likelihood.along_location(kappa, correlation, nodes, on_grid), strict=True)
         seen |= {float(x): (v, d) for x, v, d in rows if np.isfinite(v) and np.isfinite(d)}
         if len(seen) < 2:
             width /= 4
@@ -289,7 +306,7 @@ def _hermite() -> Array:
 
 def _measured_error(likelihood: LayerLikelihood, surrogate: LikelihoodSurrogate) -> float:
     """Largest error at random points of the box that are not far below the maximum."""
-    z = np.random.default_rng(0).uniform(-1, 1, (20000, 3))
+    z = np.random.default_rng(0).uniform(-1, 1, (_TEST_SAMPLE, 3))
     guess = surrogate.at(z)
     near = np.flatnonzero(guess > guess.max() - 0.7 * DROP)[:_TEST_POINTS]
     exact = np.array([likelihood.value(*point) for point in surrogate.box.points(z[near])])
@@ -336,7 +353,7 @@ def _neighbours(cell: Cell) -> list[Cell]:
 
 
 def _reach_at(likelihood: LayerLikelihood, cell: Cell, start: float, width: float) -> Reach:
-    return reach(likelihood, _GRID_KAPPA[cell[0]], _GRID_CORRELATION[cell[1]], start, width)
+    return reach(likelihood, _GRID_KAPPA[cell[0]], _GRID_CORRELATION[cell[1]], start, width, on_grid=True)
 
 
 def _extent(drops: dict[Cell, float]) -> tuple[Array, Array]:

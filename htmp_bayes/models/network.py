@@ -9,9 +9,17 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from htmp_bayes.models import centring
-from htmp_bayes.models.adjustment import Adjustment, softly_between
+from htmp_bayes.models.adjustment import IDENTITY, Adjustment, softly_between
 from htmp_bayes.models.layer import CORRELATION_MAX, expected_log
-from htmp_bayes.models.layer_likelihood import LikelihoodSurrogate, saturated, softened
+from htmp_bayes.models.layer_likelihood import (
+    LOCATION_NODES,
+    RIDGE_SIZE,
+    SIZES,
+    Box,
+    LikelihoodSurrogate,
+    saturated,
+    softened,
+)
 from htmp_bayes.models.network_op import TABLES, NetworkLogLikelihood, tables
 from htmp_bayes.models.nuts import sample_compiled
 from htmp_bayes.models.random_walk import common_walk, partly_centred_walks, walk_density
@@ -369,6 +377,18 @@ class _Key:
 
     def __hash__(self) -> int:
         return 0
+
+
+def compile_network(design: Design) -> None:
+    """Compile the model of all networks of a shape while the data of one are still being prepared."""
+    flat = np.zeros((RIDGE_SIZE, RIDGE_SIZE))
+    surrogate = LikelihoodSurrogate(
+        np.zeros((SIZES[0], SIZES[0], 2 * LOCATION_NODES)), Box(np.zeros(2), np.ones(2), flat, flat, 0.0)
+    )
+    layer = {"gamma": 0.5, "log_mean": 0.0, "log_sd": 1.0}
+    every = len(design.kind)
+    example = network_data(design, [layer] * every, [surrogate] * every, [IDENTITY] * every)
+    _compiled_network(design.shape, _Key(example))
 
 
 def sample_network(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from htmp_bayes.laws import exact_point, kernel
+from htmp_bayes.laws import contour, exact_point, kernel
 from htmp_bayes.laws.population_rule import population_constants, population_rule
 
 TABLE = json.loads((Path(__file__).parents[1] / "reference" / "htmp_reference.json").read_text())
@@ -75,6 +75,25 @@ def _central_grid(kappa, gamma, rho, population, size, probability=1e-5):
     rows = kernel.exact_rows(wide, kappa, gamma, rho, population)
     inside = (rows[:, 5] > probability) & (rows[:, 6] > probability)
     return np.linspace(wide[inside][0], wide[inside][-1], size)
+
+
+@pytest.mark.parametrize("rows", [kernel.exact_rows, kernel.fast_rows], ids=["own path", "shared path"])
+def test_a_population_without_a_mean(rows):
+    """As v goes to 0, M/v grows where the tail index of the population is below 1: paths must go far enough.
+
+    Against the trapezoid rule along a ray, on which nothing cancels where kappa is small.
+    """
+    kappa, gamma, rho, log_y = 0.3, 1.0, 2.755, -4.7
+    s, c, y = kappa / (2 * gamma), kappa / 2, np.exp(log_y)
+    rule = population_rule(rho, kernel.INVERSE_GAMMA)
+    t = np.arange(-150.0, 14.0, 0.05) - 0.7j
+    m = np.array([contour.population_sums(x, rule)[0] for x in t])
+    potential = np.array([contour.potential(x, rule)[0] for x in t])
+    weights = np.exp((s + 1) * t - y * np.exp(t) - c * potential)
+    mu = np.sum(weights * m / np.exp(t)) / y / np.sum(weights)
+    log_f = np.log(s / np.pi * abs(mu.imag) / abs(1 - c * mu) ** 2) - log_y
+    points = np.linspace(log_y - 30.0, log_y, 12)
+    assert rows(points, kappa, gamma, rho, kernel.INVERSE_GAMMA)[-1, 0] == pytest.approx(log_f, abs=2e-12)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from flint import arb, arb_mat, ctx
 
-from htmp_bayes.laws.secular import rank_one_eigenvalues
+from htmp_bayes.laws.secular import growing_eigenvalues, rank_one_eigenvalues
 
 RNG = np.random.default_rng(11)
 
@@ -61,3 +61,15 @@ def test_input_is_left_alone():
     rank_one_eigenvalues(diagonal, squares)
     np.testing.assert_array_equal(diagonal, [0.0, 1.0])
     np.testing.assert_array_equal(squares, [1.0, 2.0])
+
+
+def test_a_growing_matrix_has_the_eigenvalues_of_the_whole():
+    """Each step is checked by a dense matrix with the eigenvalues so far."""
+    rng = np.random.default_rng(4)
+    scales, new, old = rng.gamma(2.0, size=4), rng.gamma(2.0, size=4), rng.gamma(1.0, size=6)
+    so_far, used = np.empty(0), 0
+    for i in range(4):
+        z = np.sqrt(scales[i] * np.append(new[i], old[used : used + i]))
+        so_far = np.linalg.eigvalsh(np.diag(np.append(0.0, so_far)) + np.outer(z, z))
+        used += i
+    np.testing.assert_allclose(growing_eigenvalues(scales, new, old), so_far, rtol=1e-12)
