@@ -1,8 +1,9 @@
 """`fit_network`: the layers of one or several models together, partially pooled."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,7 +34,8 @@ _POPULATION = (
     "trend_spread",
 )
 # Draws at which the polynomials are compared with the likelihoods that they stand for.
-_COMPARED_DRAWS = 80
+_COMPARED_DRAWS = 48
+_SWITCH_INTERVAL = 2e-4
 
 
 def fit_network(
@@ -274,7 +276,7 @@ def _prepared(
         return data, build(LayerLikelihood(data)), adjustment
 
     done = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with _quick_switches(), ThreadPoolExecutor(os.cpu_count()) as pool:
         compiled = pool.submit(compile_network, design)
         for layer, prepared in zip(layers, pool.map(prepare, layers, map(int, seeds)), strict=True):
             done.append(prepared)
@@ -283,6 +285,17 @@ def _prepared(
         compiled.result()
     datas, surrogates, adjustments = zip(*done, strict=True)
     return list(datas), list(surrogates), list(adjustments)
+
+
+@contextlib.contextmanager
+def _quick_switches() -> Iterator[None]:
+    """Have threads switch often: one that comes back from compiled code waits 5 ms for another that compiles."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _result(

@@ -33,7 +33,7 @@ KAPPA_KNEE, CORRELATION_KNEE = 300.0, 0.3
 # The box holds all parameters at which the log-likelihood is within this of its maximum.
 DROP = 14.0
 RANGE = 15.0
-TOLERANCE = 0.05
+TOLERANCE = 0.15
 # At which the law's logarithm may be interpolated; what that costs is part of a polynomial's measured error.
 LAW_TOLERANCE = 1e-5
 SIZES = (11, 15)

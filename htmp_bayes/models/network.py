@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from htmp_bayes.laws.htmp import KAPPA_RANGE
 from htmp_bayes.models import centring
 from htmp_bayes.models.adjustment import IDENTITY, Adjustment, softly_between
 from htmp_bayes.models.layer import CORRELATION_MAX, expected_log
@@ -46,6 +47,10 @@ STEP_SPREAD = np.array([0.15, 0.1, 0.1])
 STEP_SPREAD_SD = 0.6
 # At 0.95 some draws of networks of two or three layers diverge.
 TARGET_ACCEPT = 0.98
+# Where the prior of a layer's kappa begins to fall towards the end of the law's range, and how quickly: at 1e4 it is
+# down to exp(-8). Nothing but the prior tells a large kappa from a larger one.
+_LOG_KAPPA_EDGE = 0.25
+_LARGEST_LOG_KAPPA = np.log(KAPPA_RANGE[1]) - 4 * _LOG_KAPPA_EDGE
 # The data determine the scale about as well in every layer.
 _ERROR_OF_LOG_SCALE = 0.1
 
@@ -178,6 +183,10 @@ def network_model(data: dict[str, Any], shape: Shape) -> "pm.Model":
     median. A prior that avoids zero (Chung, Rabe-Hesketh, Dorie, Gelman & Liu 2013, Psychometrika 78, 685) says
     that no two trained layers are exactly alike, and keeps the sampler out of the funnel that opens at zero.
 
+    The prior is conditioned on the layers' kappa being in the law's range: above kappa = 3,700 the density falls, to
+    exp(-8) of itself at 10,000. Otherwise a spread could grow until layers whose data say no more than 'kappa is at
+    least 30' lie anywhere between there and infinity.
+
     There is no kind effect where there is one kind or no kind has two layers, no model effect where there is one
     model, and no depth trend where all depths are equal.
 
@@ -239,6 +248,8 @@ def network_model(data: dict[str, Any], shape: Shape) -> "pm.Model":
         spread = _spread("layer", LAYER_SPREAD)
         pooling = _Pooling(means, spread, given["centred"], layers, steps)
         log_kappa, logit_rho = pooling.sampled(0), pooling.sampled(1)
+        beyond = pt.clip(log_kappa - _LARGEST_LOG_KAPPA, 0.0, np.inf) / _LOG_KAPPA_EDGE
+        pm.Potential("kappa_in_range", -0.5 * beyond**2)
         offset = pm.Flat("offset", dims="layer")
         location = pm.Deterministic(
             "location", given["location_centre"] + given["location_unit"] * offset, dims="layer"
