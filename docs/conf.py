@@ -25,7 +25,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ex
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # what the notebooks show is stored in them
-exclude_patterns = ["build", "calibration_table.md"]
+exclude_patterns = ["build", "calibration_table.md", "network_table.md"]
 
 default_role = "py:obj"
 autodoc_typehints = "none"  # they are in the docstrings, in words
@@ -62,15 +62,21 @@ def _lines_of(latex: str) -> str:
 
 def _with_what_there_is(app: Sphinx, name: str, source: list[str]) -> None:
     """Put into the pages what is made elsewhere: a measured table, a page, the help of commands, new names."""
-    fills = {"table": _table, "numerics": _numerics, "commands": _commands, "more": lambda: _more(source[0])}
+    fills = {
+        "table": lambda: _table("calibration"),
+        "network table": lambda: _table("network"),
+        "numerics": _numerics,
+        "commands": _commands,
+        "more": lambda: _more(source[0]),
+    }
     for place, fill in fills.items():
         if f"<!-- {place} -->" in source[0]:
             source[0] = source[0].replace(f"<!-- {place} -->", fill())
 
 
-def _table() -> str:
-    """Table of calibration, which ``studies/calibration.py`` writes."""
-    path = HERE / "calibration_table.md"
+def _table(of: str) -> str:
+    """Table that a script of the same name in ``studies`` writes."""
+    path = HERE / f"{of}_table.md"
     return path.read_text(encoding="utf-8") if path.exists() else "The table has not been computed yet."
 
 

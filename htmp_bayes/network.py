@@ -119,7 +119,7 @@ def fit_network(
             ``n_eigenvalues``, and ``layer_kind``, ``layer_model`` and ``layer_depth``.
 
         Layers are named ``model/layer`` where there are several models. Attributes of the root: the
-        settings, the versions, and what the polynomials cost in accuracy, from exact likelihoods at 80
+        settings, the versions, and what the polynomials cost in accuracy, from exact likelihoods at 48
         draws: ``surrogate_error`` (largest of any layer, in nats), ``surrogate_log_weight_sd`` (of the whole
         network's log importance weight) and ``surrogate_pareto_k``.
 

@@ -7,6 +7,7 @@ import xarray as xr
 
 import htmp_bayes as hb
 from htmp_bayes.fitting import FitError
+from htmp_bayes.models.network import example_data, network_model
 from htmp_bayes.network import _design, _layers, fit_network
 
 
@@ -60,6 +61,36 @@ def test_another_network_of_the_same_shape_has_its_own_posterior(result):
     )
     assert np.allclose(ratio, 20, rtol=0.25)
     assert second.attrs["surrogate_log_weight_sd"] < 0.5
+
+
+@pytest.mark.slow
+def test_pooling_lowers_the_error_of_small_layers():
+    """Three networks of four layers with 48 eigenvalues each, whose kappa differ by a third."""
+    rng = np.random.default_rng(6)
+    pooled, separate, truth = [], [], []
+    for seed in range(3):
+        kappa = 6.0 * np.exp(0.3 * rng.normal(size=4))
+        eigenvalues = [hb.sample_ensemble(48, k, 0.5, 1.0, 0.6, random_state=rng) for k in kappa]
+        names = ("h.0.fc1", "h.1.fc2", "h.0.fc1", "h.1.fc2")
+        spectra = [hb.Spectrum(x, 96, name=name) for x, name in zip(eigenvalues, names, strict=True)]
+        models = {"a": spectra[:2], "b": spectra[2:]}
+        result = fit_network(models, draws=150, tune=300, chains=2, random_seed=seed, adjust=False)
+        pooled.extend(np.log(result["posterior/kappa"]).median(("chain", "draw")).values)
+        separate.extend(np.log([hb.estimate(s, adjust=False).values["kappa"] for s in spectra]))
+        truth.extend(np.log(kappa))
+    errors = [np.sqrt(np.mean((np.array(found) - truth) ** 2)) for found in (pooled, separate)]
+    assert errors[0] < 0.8 * errors[1]
+
+
+def test_the_prior_of_kappa_keeps_to_the_range_of_the_law():
+    spectra = [spectrum("h.0.fc1"), spectrum("h.1.fc1", 2)]
+    design = _design(_layers(spectra, None, None))
+    model = network_model(example_data(design), design.shape)
+    density = model.compile_fn(
+        model["kappa_in_range"], mode="FAST_COMPILE", inputs=[model["log_kappa"]], point_fn=False
+    )
+    assert np.allclose(density(np.log([3.0, 3600.0])), 0.0)
+    assert density(np.log([1e4, 1e5])) == pytest.approx([-8.0, -87.2], abs=0.1)
 
 
 @pytest.mark.slow

@@ -390,16 +390,20 @@ class _Key:
         return 0
 
 
-def compile_network(design: Design) -> None:
-    """Compile the model of all networks of a shape while the data of one are still being prepared."""
+def example_data(design: Design) -> dict[str, Any]:
+    """Data of the right shapes for a design, of layers whose likelihood is flat."""
     flat = np.zeros((RIDGE_SIZE, RIDGE_SIZE))
     surrogate = LikelihoodSurrogate(
         np.zeros((SIZES[0], SIZES[0], 2 * LOCATION_NODES)), Box(np.zeros(2), np.ones(2), flat, flat, 0.0)
     )
     layer = {"gamma": 0.5, "log_mean": 0.0, "log_sd": 1.0}
     every = len(design.kind)
-    example = network_data(design, [layer] * every, [surrogate] * every, [IDENTITY] * every)
-    _compiled_network(design.shape, _Key(example))
+    return network_data(design, [layer] * every, [surrogate] * every, [IDENTITY] * every)
+
+
+def compile_network(design: Design) -> None:
+    """Compile the model of all networks of a shape, which takes no data: they may still be on their way."""
+    _compiled_network(design.shape, _Key(example_data(design)))
 
 
 def sample_network(
