@@ -2,7 +2,8 @@
 
 The layers of a network have few aspect ratios, and the search of each layer's box looks at the same grid of kappa and
 correlation. What a layer adds is only where in log y its eigenvalues lie. So the law is tabulated on panels of log y
-of a fixed width, each filled when it is first wanted.
+of a fixed width, which are filled when they are first wanted: always the same ones together, as the last bits of a
+value depend on the points that share its path, and may not depend on which layer came first.
 """
 
 import functools
@@ -17,6 +18,8 @@ from htmp_bayes.laws.many_points import hermite_matrices
 type Array = NDArray[np.float64]
 
 _WIDTH = 1.0
+# Panels that are filled together.
+_BLOCK = 4
 _NODES = 8
 _POINTS, _FROM_VALUES, _FROM_SLOPES = hermite_matrices(_NODES)
 # The last coefficients of a panel that is resolved, relative to 1 + abs(log f).
@@ -45,12 +48,15 @@ class LawTable:
     def __init__(self, kappa: float, gamma: float, rho: float, population: int) -> None:
         self._law = (kappa, gamma, rho, population)
         self._panels: dict[int, Array | None] = {}
+        self._filled: set[int] = set()
 
     def log_density_and_slope(self, log_y: Array) -> Array:
         """Shape ``(N, 2)`` for ``log_y`` of shape ``(N,)``."""
         panels = np.floor(log_y / _WIDTH).astype(np.int64)
         present, which = np.unique(panels, return_inverse=True)
-        self._fill([int(panel) for panel in present if int(panel) not in self._panels])
+        for block in dict.fromkeys(int(panel) // _BLOCK for panel in present):
+            if block not in self._filled:
+                self._fill(block)
         series = [self._panels[int(panel)] for panel in present]
         unresolved = np.array([row is None for row in series])[which]
         stacked = np.stack([np.zeros(2 * _NODES) if row is None else row for row in series], axis=1)
@@ -61,19 +67,20 @@ class LawTable:
             rows[unresolved] = kernel.log_density_and_slope(log_y[unresolved], *self._law)
         return rows
 
-    def _fill(self, panels: list[int]) -> None:
-        if not panels:
-            return
+    def _fill(self, block: int) -> None:
+        panels = _BLOCK * block + np.arange(_BLOCK)
         half = 0.5 * _WIDTH
-        log_y = (_WIDTH * np.array(panels)[:, None] + half * (1 + _POINTS)).ravel()
-        rows = kernel.log_density_and_slope(log_y, *self._law).reshape(len(panels), _NODES, 2)
+        log_y = (_WIDTH * panels[:, None] + half * (1 + _POINTS)).ravel()
+        rows = kernel.log_density_and_slope(log_y, *self._law).reshape(_BLOCK, _NODES, 2)
         for panel, row in zip(panels, rows, strict=True):
             series = None
             if np.isfinite(row).all():
                 series = _FROM_VALUES @ row[:, 0] + _FROM_SLOPES @ (half * row[:, 1])
                 if not np.abs(series[-_LAST:]).max() <= _TOLERANCE * (1 + np.abs(row[:, 0]).min()):
                     series = None
-            self._panels[panel] = series
+            self._panels[int(panel)] = series
+        # last, as another thread may look at any time
+        self._filled.add(block)
 
 
 @functools.lru_cache(maxsize=4096)

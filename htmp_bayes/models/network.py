@@ -391,7 +391,7 @@ class _Key:
 
 
 def example_data(design: Design) -> dict[str, Any]:
-    """Data of the right shapes for a design, of layers whose likelihood is flat."""
+    """Make data of the right shapes for a design, of layers whose likelihood is flat."""
     flat = np.zeros((RIDGE_SIZE, RIDGE_SIZE))
     surrogate = LikelihoodSurrogate(
         np.zeros((SIZES[0], SIZES[0], 2 * LOCATION_NODES)), Box(np.zeros(2), np.ones(2), flat, flat, 0.0)
