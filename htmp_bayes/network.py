@@ -35,6 +35,7 @@ _POPULATION = (
 )
 # Draws at which the polynomials are compared with the likelihoods that they stand for.
 _COMPARED_DRAWS = 48
+# In seconds.
 _SWITCH_INTERVAL = 2e-4
 
 

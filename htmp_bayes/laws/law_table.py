@@ -13,7 +13,7 @@ from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
 from htmp_bayes.laws import kernel
-from htmp_bayes.laws.many_points import hermite_matrices
+from htmp_bayes.laws.many_points import hermite_matrices, resolved_series
 
 type Array = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ _WIDTH = 1.0
 # Panels that are filled together.
 _BLOCK = 4
 _NODES = 8
-_POINTS, _FROM_VALUES, _FROM_SLOPES = hermite_matrices(_NODES)
+_POINTS, *_MATRICES = hermite_matrices(_NODES)
 # The last coefficients of a panel that is resolved, relative to 1 + abs(log f).
 _TOLERANCE = 1e-5
 _LAST = 3
@@ -75,9 +75,7 @@ class LawTable:
         for panel, row in zip(panels, rows, strict=True):
             series = None
             if np.isfinite(row).all():
-                series = _FROM_VALUES @ row[:, 0] + _FROM_SLOPES @ (half * row[:, 1])
-                if not np.abs(series[-_LAST:]).max() <= _TOLERANCE * (1 + np.abs(row[:, 0]).min()):
-                    series = None
+                series = resolved_series(row, half, _MATRICES, _TOLERANCE, _LAST)
             self._panels[int(panel)] = series
         # last, as another thread may look at any time
         self._filled.add(block)

@@ -16,7 +16,7 @@ import numba
 import numpy as np
 
 from htmp_bayes.laws.exact_point import exact_point, log_transform
-from htmp_bayes.laws.population_rule import H_INVERSE, WEIGHT
+from htmp_bayes.laws.population_rule import mean_inverse
 from htmp_bayes.laws.special import digamma
 
 # Corrections are below exp(-45) there.
@@ -30,10 +30,7 @@ _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 @_jit
 def left_end(c, rule):
     """Return the log y below which `left_row` is exact to rounding."""
-    inverse = 0.0
-    for j in range(rule.shape[1]):
-        inverse += (rule[WEIGHT, j] * rule[H_INVERSE, j]).real
-    return -_FAR - math.log1p(c) - math.log(max(inverse, 1.0))
+    return -_FAR - math.log1p(c) - math.log(max(mean_inverse(rule), 1.0))
 
 
 @_jit

@@ -5,6 +5,8 @@ of degree 2 K - 1 (Hermite's interpolation). An interval on which its last coeff
 and on an interval with few points the kernel is asked for these points themselves.
 """
 
+from collections.abc import Sequence
+
 import numba
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -144,9 +146,15 @@ def _series(low: float, high: float, law: tuple, tolerance: float) -> np.ndarray
     rows = kernel.log_density_and_slope(low + half * (1.0 + _POINTS), *law)
     if not np.isfinite(rows).all():
         return None  # log f is -inf where the population has no mass left that a double can hold
-    coefficients = _FROM_VALUES @ rows[:, 0] + _FROM_SLOPES @ (half * rows[:, 1])
-    last = np.abs(coefficients[-_LAST:]).max()
-    if not last <= tolerance * (1.0 + np.abs(rows[:, 0]).min()):
+    return resolved_series(rows, half, (_FROM_VALUES, _FROM_SLOPES), tolerance, _LAST)
+
+
+def resolved_series(
+    rows: np.ndarray, half: float, matrices: Sequence[np.ndarray], tolerance: float, last: int
+) -> np.ndarray | None:
+    """Chebyshev coefficients from values and slopes at the nodes, or None if the `last` ones have not died out."""
+    coefficients = matrices[0] @ rows[:, 0] + matrices[1] @ (half * rows[:, 1])
+    if not np.abs(coefficients[-last:]).max() <= tolerance * (1.0 + np.abs(rows[:, 0]).min()):
         return None
     return coefficients
 

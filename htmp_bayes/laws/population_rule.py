@@ -214,3 +214,12 @@ def population_tail(tau: float, upper: bool, population: int, constants: np.ndar
     share, density, share_rho, density_rho, lift = lifted_population_tail(tau, upper, population, constants)
     down = math.exp(-lift)
     return share * down, density * down, share_rho * down, density_rho * down
+
+
+@_jit
+def mean_inverse(rule):
+    """Return E[1/h] of the population."""
+    total = 0.0
+    for j in range(rule.shape[1]):
+        total += (rule[WEIGHT, j] * rule[H_INVERSE, j]).real
+    return total

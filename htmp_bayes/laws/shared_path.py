@@ -36,7 +36,7 @@ from htmp_bayes.laws.exact_point import (
     expm1,
     write_row,
 )
-from htmp_bayes.laws.population_rule import H_INVERSE, WEIGHT
+from htmp_bayes.laws.population_rule import mean_inverse
 
 MAX_PANELS = 160
 # Largest change of the exponent, over a panel of the curve, of the integrand whose saddle point is at its start: more
@@ -130,7 +130,7 @@ def _trace_curve(left, right, y_low, s1, c1, rho, rule, vertices):
     vertices[0] = complex(tau, -theta)
     length = MAX_STEP
     # Beyond, the population no longer matters: integrands have a real saddle point there, or none.
-    far = math.log(c1 * np.sum(rule[WEIGHT] * rule[H_INVERSE]).real) + 1.0
+    far = math.log(c1 * mean_inverse(rule)) + 1.0
     bent = False
     for count in range(MAX_PANELS):
         t = vertices[count]

@@ -14,7 +14,6 @@ posterior; but the box must be wide enough for what a pooled prior may do, and b
 """
 
 import dataclasses
-import functools
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicHermiteSpline
 
 from htmp_bayes.laws.law_table import law_table
-from htmp_bayes.laws.many_points import log_density_and_slope_near
+from htmp_bayes.laws.many_points import hermite_matrices, log_density_and_slope_near
 from htmp_bayes.models.layer import CORRELATION_MAX, log_temperature
 
 type Array = NDArray[np.float64]
@@ -38,6 +37,8 @@ TOLERANCE = 0.15
 LAW_TOLERANCE = 1e-5
 SIZES = (11, 15)
 LOCATION_NODES = 5
+# From values and slopes at the nodes along the location to coefficients.
+_HERMITE = np.hstack(hermite_matrices(LOCATION_NODES)[1:])
 RIDGE_SIZE = 7
 # Steps of the grid on which the box is found: the first in the logarithm of kappa, the second in the correlation.
 _GRID_KAPPA = np.geomspace(KAPPA_LOWEST, 2000.0, 17)
@@ -272,7 +273,7 @@ def _interpolate(likelihood: LayerLikelihood, box: Box, size: int) -> Likelihood
             width = (points[0, 2] - points[-1, 2]) / (along[0] - along[-1])
             cube[i, j] = _squeezed(values, slopes * width, box.top)
     transform = _transform(size)
-    coefficients = np.einsum("ai,bj,ck,ijk->abc", transform, transform, _hermite(), cube, optimize=True)
+    coefficients = np.einsum("ai,bj,ck,ijk->abc", transform, transform, _HERMITE, cube, optimize=True)
     surrogate = LikelihoodSurrogate(coefficients, box)
     return dataclasses.replace(surrogate, error=_measured_error(likelihood, surrogate))
 
@@ -294,14 +295,6 @@ def _transform(size: int) -> Array:
     transform = np.cos(np.outer(np.arange(size), np.pi * (np.arange(size) + 0.5) / size)) * 2 / size
     transform[0] /= 2
     return transform
-
-
-@functools.cache
-def _hermite() -> Array:
-    """From values and slopes at the Chebyshev nodes to coefficients."""
-    nodes, size = _nodes(LOCATION_NODES), 2 * LOCATION_NODES
-    slopes = [chebyshev.chebval(nodes, chebyshev.chebder(unit)) for unit in np.eye(size)]
-    return np.linalg.inv(np.vstack([chebyshev.chebvander(nodes, size - 1), np.column_stack(slopes)]))
 
 
 def _measured_error(likelihood: LayerLikelihood, surrogate: LikelihoodSurrogate) -> float:

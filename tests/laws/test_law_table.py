@@ -22,15 +22,8 @@ def test_the_table_has_the_kernels_values(law):
         assert_allclose(rows[:, 1], exact[part, 1], rtol=1e-3, atol=1e-2)
 
 
-def test_panels_are_filled_once(monkeypatch):
-    asked = []
-    whole = kernel.log_density_and_slope
-
-    def counted(log_y, *law):
-        asked.append(log_y.size)
-        return whole(log_y, *law)
-
-    monkeypatch.setattr(kernel, "log_density_and_slope", counted)
+def test_panels_are_filled_once(asked_of):
+    asked = asked_of("log_density_and_slope")
     table, log_y = LawTable(5.0, 0.25, 0.7, 0), np.linspace(0.0, 3.6, 100)
     table.log_density_and_slope(log_y)
     table.log_density_and_slope(log_y + 0.3)
