@@ -12,7 +12,14 @@ import math
 import numba
 import numpy as np
 
-from htmp_bayes.laws.contour import DROP, first_step, population_sums, potential, trace_descent
+from htmp_bayes.laws.contour import (
+    DROP,
+    far_potential,
+    first_step,
+    nearer_exponent,
+    population_sums,
+    trace_descent,
+)
 from htmp_bayes.laws.exact_point import (
     DRIFT,
     MAX_VERTICES,
@@ -50,7 +57,7 @@ def atoms_rule(rho: float, positions: np.ndarray, weights: np.ndarray) -> np.nda
 @_jit
 def _band(log_y, t0, s, c, rule, row):
     y = math.exp(log_y)
-    l0, l0_rho = potential(t0, rule)
+    l0, l0_rho = far_potential(t0, rule)
     direction, length = first_step(t0, y, s + 1.0, c + 1.0, 0.0, rule)
     moments = np.zeros(MOMENTS, np.complex128)
     vertices = np.empty(MAX_VERTICES, np.complex128)
@@ -58,8 +65,8 @@ def _band(log_y, t0, s, c, rule, row):
         start = side * direction
         count = trace_descent(t0, start, length, side, DROP, y, s + 1.0, c + 1.0, 0.0, rule, vertices)
         _add_path(moments, vertices, count, side, (t0, l0, l0_rho), (l0, l0_rho), 0j, 0.0, y, s, c, rule)
-    base = (s + 1.0) * t0 - y * np.exp(t0) - c * l0
-    write_row(moments, 0j, base, s, c, log_y, False, 0.0, row)
+    base, lower_reference = nearer_exponent(t0, y, s, c, rule)
+    write_row(moments, 0j, base, s, c, log_y, lower_reference, 0.0, row)
 
 
 @_jit
@@ -84,7 +91,7 @@ def _gap_row(log_y, reference, share, q0, lift, left, right, s, c, rule, row):
     tau0, l0, l0_rho = reference
     moments = np.zeros(MOMENTS, np.complex128)
     vertices = np.empty(MAX_VERTICES, np.complex128)
-    complex_reference = (complex(tau0, 0.0), complex(l0, math.pi * share), complex(l0_rho, 0.0))
+    complex_reference = (complex(tau0, 0.0), complex(l0, math.pi * (share - 1.0)), complex(l0_rho, 0.0))
     highest = -1e308
     for side in (1.0, -1.0):
         bounded = right if side > 0.0 else left
@@ -96,7 +103,7 @@ def _gap_row(log_y, reference, share, q0, lift, left, right, s, c, rule, row):
             count = trace_descent(
                 complex(end, 0.0), direction, length, side, DROP, y, s + 1.0, c + 1.0, 0.0, rule, vertices
             )
-            start_l = potential(complex(end, 0.0), rule)
+            start_l = far_potential(complex(end, 0.0), rule)
             _add_path(
                 moments, vertices, count, side, complex_reference, start_l, complex(q0, 0.0), lift, y, s, c,
                 rule,
@@ -116,7 +123,7 @@ def _gap_row(log_y, reference, share, q0, lift, left, right, s, c, rule, row):
 def _gap(log_y, tau, s, c, rule, row):
     y = math.exp(log_y)
     left, right, share = _surroundings(tau, rule)
-    l0, l0_rho = potential(complex(tau, 0.0), rule)
+    l0, l0_rho = far_potential(complex(tau, 0.0), rule)
     m, _, _, _ = population_sums(complex(tau, 0.0), rule)
     reference = (tau, l0.real, l0_rho.real)
     q0 = m.real / (y * math.exp(tau))

@@ -85,23 +85,63 @@ def path_slope(t: complex, y: float, s1: float, c1: float, rule: np.ndarray):
 
 
 @_jit
-def potential(t: complex, rule: np.ndarray):
-    """Return L = E[log(1 - v h)] continued from the lower half plane, and dL/d(rho)."""
-    total = 0j
+def _log_of_one_less(a):
+    """Return log(1 - a) of a complex number; for a small one without the rounding of 1 - a."""
+    if abs(a) > 0.5:
+        return np.log(1.0 - a)
+    return complex(0.5 * math.log1p(abs(a) ** 2 - 2.0 * a.real), math.atan2(-a.imag, 1.0 - a.real))
+
+
+@_jit
+def potentials(t: complex, rule: np.ndarray):
+    """Return L, L - t - i pi, and the derivative of both by rho.
+
+    L is E[log(1 - v h)] continued from the lower half plane, which vanishes for v to 0; the second is
+    E[log(1 - 1/(v h))], as E[log h] = 0, and vanishes for v to infinity.
+    """
+    near = 0j
+    far = 0j
     change = 0j
     for j in range(rule.shape[1]):
         exponent = t + rule[LOG_H, j]
         if exponent.real > 0.0:
             b = np.exp(-exponent)
-            log = np.log(1.0 - b) + exponent + 1j * math.pi
-            ratio = 1.0 / (b - 1.0)
+            log = _log_of_one_less(b)
+            far += rule[WEIGHT, j] * log
+            near += rule[WEIGHT, j] * (log + exponent + 1j * math.pi)
+            ratio = b / (b - 1.0)
         else:
             a = np.exp(exponent)
-            log = np.log(1.0 - a)
-            ratio = a / (1.0 - a)
-        total += rule[WEIGHT, j] * log
+            log = _log_of_one_less(a)
+            near += rule[WEIGHT, j] * log
+            log -= exponent + 1j * math.pi
+            far += rule[WEIGHT, j] * log
+            ratio = 1.0 / (1.0 - a)
         change += rule[WEIGHT_CHANGE, j] * log - rule[WEIGHT_SLOPE, j] * ratio
-    return total, change
+    return near, far, change
+
+
+@_jit
+def far_potential(t: complex, rule: np.ndarray):
+    """Return L - t - i pi and its derivative by rho: see `potentials`."""
+    _, far, change = potentials(t, rule)
+    return far, change
+
+
+@_jit
+def far_exponent(t, y, s, c, rule):
+    """Return (s+1) log v - y v - c L + i pi c, whose terms do not cancel for large v."""
+    _, far, _ = potentials(t, rule)
+    return (s - c + 1.0) * t - y * np.exp(t) - c * far
+
+
+@_jit
+def nearer_exponent(t, y, s, c, rule):
+    """Return `far_exponent` and True for large v; for small v the exponent with its phase -pi c, and False."""
+    if t.real > 0.0:
+        return far_exponent(t, y, s, c, rule), True
+    near, _, _ = potentials(t, rule)
+    return (s + 1.0) * t - y * np.exp(t) - c * near, False
 
 
 @_jit

@@ -8,6 +8,10 @@ so that they stay well-conditioned for s -> 0 are, with < > the mean under exp((
     y f   = (s / pi) |Im mu| / |1 - c mu|^2
     1 - F = |arg Phi| / (pi c),   Phi = (y / s) <1> (1 - c mu)
 
+In every exponent the sum (s+1) log v - c L(v) is written as (p+1) log v - c (L(v) - log v - i pi) with p = s - c: both
+are small for large v, where the other two are large and cancel. That leaves out a constant phase of -pi c: phases count
+from F = 0.
+
 Two routes, both exact: through the complex saddle point (the bulk), and, where f is so small that Im mu would be a
 difference of near-equal numbers (the tails), along the real axis with the imaginary parts from the population's own
 tail, then down from the point where the real axis stops being a path of descent.
@@ -24,11 +28,12 @@ from htmp_bayes.laws.contour import (
     GAUSS_RUNNING,
     GAUSS_WEIGHTS,
     MAX_STEP,
+    far_potential,
     first_step,
+    nearer_exponent,
     path_slope,
     point_mass_saddle,
     population_sums,
-    potential,
     reach,
     saddle,
     trace_descent,
@@ -81,10 +86,11 @@ def expm1(z):
 
 
 @_jit
-def _phase_at_small_c(moments, base, s, c, log_y):
+def _phase_at_small_c(moments, base, s, c, log_y, lower_reference):
     """Phase of Phi to a relative accuracy: its difference to c = 0, where Phi is Gamma(s) y^-s, is of order c."""
     drift = moments[DRIFT] + c * moments[1]
-    ratio = drift * np.exp(base - math.lgamma(s + 1.0) + (s + 1.0) * log_y)
+    turn = complex(0.0, -math.pi * c if lower_reference else 0.0)
+    ratio = drift * np.exp(base + turn - math.lgamma(s + 1.0) + (s + 1.0) * log_y)
     return -math.atan2(ratio.imag, 1.0 - ratio.real)
 
 
@@ -104,13 +110,13 @@ def write_row(moments, q0, base, s, c, log_y, lower_reference, lift, row):
     """Turn moments into log f, its gradient, F and 1 - F.
 
     ``base`` is the exponent at the reference point, of which the tails need no more than that it is real. With
-    ``lower_reference`` phases count from F = 0 instead of from F = 1, so that a small F keeps its relative accuracy.
-    Imaginary parts carry a factor exp(lift).
+    ``lower_reference`` phases count from F = 0, otherwise from F = 1, so that the smaller of the two keeps its
+    relative accuracy. Imaginary parts carry a factor exp(lift).
     """
     mass = moments[0]
     dq = moments[1] / mass
     mu = dq + q0
-    by_s = moments[3] / mass - dq * moments[2] / mass
+    by_p = moments[3] / mass - dq * moments[2] / mass
     by_c = -(moments[5] / mass - dq * moments[4] / mass)
     by_rho = moments[8] / mass - c * (moments[7] / mass - dq * moments[6] / mass)
     by_log_y = -mu - (moments[10] / mass - dq * moments[9] / mass)
@@ -118,11 +124,12 @@ def write_row(moments, q0, base, s, c, log_y, lower_reference, lift, row):
     im = mu.imag
     row[0] = math.log(s / math.pi) + math.log(abs(im)) - 2.0 * math.log(abs(one)) - log_y - lift
     row[1] = by_log_y.imag / im + 2.0 * (c * by_log_y / one).real - 1.0
-    row[2] = by_s.imag / im + 2.0 * (c * by_s / one).real + 1.0 / s
-    row[3] = by_c.imag / im + 2.0 * ((c * by_c + mu) / one).real
+    row[2] = by_p.imag / im + 2.0 * (c * by_p / one).real + 1.0 / s
+    row[3] = by_c.imag / im + 2.0 * ((c * by_c + mu) / one).real + 1.0 / s - row[2]
     row[4] = by_rho.imag / im + 2.0 * (c * by_rho / one).real
     if moments[DRIFT] != 0j:
-        phase = _phase_at_small_c(moments, base, s, c, log_y)
+        phase = _phase_at_small_c(moments, base, s, c, log_y, lower_reference)
+        lower_reference = False
     else:
         phase = base.imag + math.atan2(mass.imag, mass.real) + math.atan2(one.imag, one.real)
     share = _within_turns(phase, c, lower_reference) / (math.pi * c) * math.exp(-lift)
@@ -131,21 +138,21 @@ def write_row(moments, q0, base, s, c, log_y, lower_reference, lift, row):
 
 
 @_jit
-def _panel_potential(m, m_rho, half, k):
+def _panel_potential(one_plus_m, m_rho, half, k):
     integral = 0j
     integral_rho = 0j
-    for j in range(m.size):
-        integral += GAUSS_RUNNING[k, j] * m[j]
+    for j in range(m_rho.size):
+        integral += GAUSS_RUNNING[k, j] * one_plus_m[j]
         integral_rho += GAUSS_RUNNING[k, j] * m_rho[j]
     return half * integral, half * integral_rho
 
 
 @_jit
-def _panel_total(m, m_rho, half):
+def _panel_total(one_plus_m, m_rho, half):
     integral = 0j
     integral_rho = 0j
-    for j in range(m.size):
-        integral += GAUSS_WEIGHTS[j] * m[j]
+    for j in range(m_rho.size):
+        integral += GAUSS_WEIGHTS[j] * one_plus_m[j]
         integral_rho += GAUSS_WEIGHTS[j] * m_rho[j]
     return half * integral, half * integral_rho
 
@@ -154,30 +161,34 @@ def _panel_total(m, m_rho, half):
 def _add_path(moments, vertices, count, side, reference, start_l, q0, lift, y, s, c, rule):
     """Add the integrals along a polyline.
 
-    ``reference`` is (t, L, dL/d(rho)) at the reference point, ``start_l`` is (L, dL/d(rho)) at the first vertex.
-    L along the path is the running integral of -M (dL/dt = -M): no logarithms of the population.
+    ``reference`` is log v, the `far_potential` and its derivative by rho at the reference point, ``start_l`` the latter
+    two at the first vertex. The potential along the path is the running integral of -(1 + M), its derivative by
+    log v: no logarithms of the population.
     """
     t0, l0, l0_rho = reference
     l_a, l_a_rho = start_l
     v0 = np.exp(t0)
     m = np.empty(GAUSS_NODES.size, np.complex128)
     m_rho = np.empty(GAUSS_NODES.size, np.complex128)
+    one_plus_m = np.empty(GAUSS_NODES.size, np.complex128)
     for i in range(count):
         half = 0.5 * (vertices[i + 1] - vertices[i])
         for k in range(GAUSS_NODES.size):
-            m[k], _, m_rho[k], _ = population_sums(vertices[i] + half * (1.0 + GAUSS_NODES[k]), rule)
-        for k in range(GAUSS_NODES.size):
             t = vertices[i] + half * (1.0 + GAUSS_NODES[k])
-            run, run_rho = _panel_potential(m, m_rho, half, k)
-            dt = t - t0
+            m[k], _, m_rho[k], one_plus_m[k] = population_sums(t, rule)
+        for k in range(GAUSS_NODES.size):
+            run, run_rho = _panel_potential(one_plus_m, m_rho, half, k)
+            # Not t - t0, whose rounding matters where s is large.
+            dt = (vertices[i] - t0) + half * (1.0 + GAUSS_NODES[k])
+            t = t0 + dt
             dl = l_a - run - l0
             dyv = y * v0 * (expm1_minus_identity(dt) + dt)
-            weight = np.exp((s + 1.0) * dt - dyv - c * dl + lift) * half * (side * GAUSS_WEIGHTS[k])
+            weight = np.exp((s - c + 1.0) * dt - dyv - c * dl + lift) * half * (side * GAUSS_WEIGHTS[k])
             yv = y * np.exp(t)
             if c < SMALL_C:
-                moments[DRIFT] += weight * expm1(c * (l_a - run))
+                moments[DRIFT] += weight * expm1(c * (l_a - run + t + 1j * math.pi))
             _add(moments, weight, m[k] / yv - q0, dt, dl, l_a_rho - run_rho - l0_rho, m_rho[k] / yv, dyv)
-        run, run_rho = _panel_total(m, m_rho, half)
+        run, run_rho = _panel_total(one_plus_m, m_rho, half)
         l_a -= run
         l_a_rho -= run_rho
 
@@ -202,10 +213,10 @@ def bulk_saddle(y, s, c, rho, rule):
 
 @_jit
 def bulk_moments(log_y, s, c, rho, rule, moments):
-    """Fill the moments on the route through the complex saddle point; return (t, L, dL/d(rho)) there."""
+    """Fill the moments on the route through the complex saddle point; return log v and `far_potential` there."""
     y = math.exp(log_y)
     t0, direction, length = bulk_saddle(y, s, c, rho, rule)
-    l0, l0_rho = potential(t0, rule)
+    l0, l0_rho = far_potential(t0, rule)
     vertices = np.empty(MAX_VERTICES, np.complex128)
     for side in (1.0, -1.0):
         count = trace_descent(
@@ -220,10 +231,10 @@ def _bulk(log_y, s, c, population, rule, constants, row):
     """Take the route through the complex saddle; return |Im mu|/|mu|, Re log v and arg of L at the saddle."""
     moments = np.zeros(MOMENTS, np.complex128)
     t0, l0, _ = bulk_moments(log_y, s, c, constants[0], rule, moments)
-    base = (s + 1.0) * t0 - math.exp(log_y) * np.exp(t0) - c * l0
-    write_row(moments, 0j, base, s, c, log_y, False, 0.0, row)
+    base, lower_reference = nearer_exponent(t0, math.exp(log_y), s, c, rule)
+    write_row(moments, 0j, base, s, c, log_y, lower_reference, 0.0, row)
     mu = moments[1] / moments[0]
-    return abs(mu.imag) / abs(mu), t0.real, l0.imag
+    return abs(mu.imag) / abs(mu), t0.real, (l0 + t0).imag + math.pi
 
 
 @_jit
@@ -252,7 +263,8 @@ def _add_real_panel(
 ):
     """Add one panel of the lower side of the real axis.
 
-    Returns the largest imaginary contribution, and (L, dL/d(rho)) at ``b`` without their imaginary parts.
+    Returns the largest imaginary contribution, and the potential and its derivative by rho at ``b`` without their
+    imaginary parts.
     """
     tau0, l0, l0_rho = reference
     half = 0.5 * (b - a)
@@ -263,11 +275,14 @@ def _add_real_panel(
     lifted = np.empty(MOMENTS, np.complex128)
     m = np.empty(GAUSS_NODES.size, np.complex128)
     m_rho = np.empty(GAUSS_NODES.size, np.complex128)
+    one_plus_m = np.empty(GAUSS_NODES.size, np.complex128)
     for k in range(GAUSS_NODES.size):
-        m[k], _, m_rho[k], _ = population_sums(complex(a + half * (1.0 + GAUSS_NODES[k]), 0.0), rule)
+        t = complex(a + half * (1.0 + GAUSS_NODES[k]), 0.0)
+        m[k], _, m_rho[k], one_plus_m[k] = population_sums(t, rule)
     for k in range(GAUSS_NODES.size):
-        tau = a + half * (1.0 + GAUSS_NODES[k])
-        run, run_rho = _panel_potential(m, m_rho, half, k)
+        from_reference = (a - tau0) + half * (1.0 + GAUSS_NODES[k])
+        tau = tau0 + from_reference
+        run, run_rho = _panel_potential(one_plus_m, m_rho, half, k)
         share, density, share_rho, density_rho, deep = lifted_population_tail(
             tau, upper, population, constants
         )
@@ -278,13 +293,13 @@ def _add_real_panel(
             )  # fmt: skip
         dl = complex(start_l[0] - run.real - l0, sign * math.pi * share)
         dl_rho = complex(start_l[1] - run_rho.real - l0_rho, sign * math.pi * share_rho)
-        dyv = y * v0 * math.expm1(tau - tau0)
+        dyv = y * v0 * math.expm1(from_reference)
         yv = y * math.exp(tau)
-        level = (s + 1.0) * (tau - tau0) - dyv - c * dl.real
+        level = (s - c + 1.0) * from_reference - dyv - c * dl.real
         turn = complex(math.cos(c * dl.imag), -math.sin(c * dl.imag)) * half * (side * GAUSS_WEIGHTS[k])
         q = complex(m[k].real / yv - q0, -math.pi * density / yv)
         q_rho = complex(m_rho[k].real / yv, -math.pi * density_rho / yv)
-        dt = complex(tau - tau0, 0.0)
+        dt = complex(from_reference, 0.0)
         if lift == 0.0:
             weight = math.exp(level) * turn
             _add(moments, weight, q, dt, dl, dl_rho, q_rho, complex(dyv, 0.0))
@@ -297,7 +312,7 @@ def _add_real_panel(
             for j in range(MOMENTS):
                 moments[j] += complex(part[j].real, lifted[j].imag)
         largest = max(largest, abs((weight * q).imag))
-    total, total_rho = _panel_total(m, m_rho, half)
+    total, total_rho = _panel_total(one_plus_m, m_rho, half)
     return largest, (start_l[0] - total.real, start_l[1] - total_rho.real)
 
 
@@ -357,9 +372,9 @@ def _imaginary_slope(tau, y, s, c, upper, population, rule, constants):
 
 @_jit
 def _log_imaginary(a, reference, here_l, y, s, c, upper, population, constants):
-    """Log of the imaginary part at ``a``, where L is ``here_l``, against the real saddle."""
+    """Log of the imaginary part at ``a``, where the potential is ``here_l``, against the real saddle."""
     tau0, l0, _ = reference
-    level = (s + 1.0) * (a - tau0) - y * math.exp(tau0) * math.expm1(a - tau0) - c * (here_l - l0)
+    level = (s - c + 1.0) * (a - tau0) - y * math.exp(tau0) * math.expm1(a - tau0) - c * (here_l - l0)
     return level + _log_share(a, upper, population, constants)
 
 
@@ -440,7 +455,7 @@ def _add_real_leg(moments, side, inward, reference, q0, lift, y, s, c, upper, po
             b = _last_descending(a, b, side, y, s, c, upper, population, rule, constants)
         largest = 0.0
         if silent:
-            here, here_rho = potential(complex(b, 0.0), rule)
+            here, here_rho = far_potential(complex(b, 0.0), rule)
             here_l = (here.real, here_rho.real)
         else:
             largest, here_l = _add_real_panel(
@@ -449,7 +464,7 @@ def _add_real_leg(moments, side, inward, reference, q0, lift, y, s, c, upper, po
         a = b
         # For large v the integrand of <M/(y v)> falls more slowly towards v = 0 than that of <1>.
         excess = 0.0 if upper else max(tau0 - a, 0.0)
-        level = (s + 1.0) * (a - tau0) - y * math.exp(tau0) * math.expm1(a - tau0) - c * (here_l[0] - l0)
+        level = (s - c + 1.0) * (a - tau0) - y * math.exp(tau0) * math.expm1(a - tau0) - c * (here_l[0] - l0)
         fallen = silent or level + excess < -DROP
         # Inwards the imaginary parts grow before they fall, so an empty sum is no reason to stop; but where the
         # population has no mass left there is nothing to add before the turn.
@@ -469,8 +484,8 @@ def _add_real_leg(moments, side, inward, reference, q0, lift, y, s, c, upper, po
 def _level(tau, reference, y, s, c, rule):
     """Real part of the exponent at ``tau`` on the real axis, less that at the real saddle."""
     tau0, l0, _ = reference
-    here, _ = potential(complex(tau, 0.0), rule)
-    return (s + 1.0) * (tau - tau0) - y * math.exp(tau0) * math.expm1(tau - tau0) - c * (here.real - l0)
+    here, _ = far_potential(complex(tau, 0.0), rule)
+    return (s - c + 1.0) * (tau - tau0) - y * math.exp(tau0) * math.expm1(tau - tau0) - c * (here.real - l0)
 
 
 @_jit
@@ -500,9 +515,9 @@ def _tail_moments(log_y, reference, q0, lift, upper, s, c, population, rule, con
     count = trace_descent(
         complex(end, 0.0), direction, length, -outward, DROP, y, s + 1.0, c + 1.0, constants[0], rule, vertices
     )  # fmt: skip
-    phase = 0.0 if upper else math.pi
+    phase = -math.pi if upper else 0.0
     complex_reference = (complex(tau0, 0.0), complex(l0, phase), complex(l0_rho, 0.0))
-    start_l = potential(complex(end, 0.0), rule)
+    start_l = far_potential(complex(end, 0.0), rule)
     _add_path(
         moments, vertices, count, -outward, complex_reference, start_l, complex(q0, 0.0), lift, y, s, c, rule
     )
@@ -513,10 +528,10 @@ def _tail_moments(log_y, reference, q0, lift, upper, s, c, population, rule, con
 
 @_jit
 def tail_reference(log_y, tau, s, c, rule):
-    """Return (log v, L, dL/d(rho)) and M/(y v) at the real saddle point near ``tau``, without imaginary parts."""
+    """Return (log v, *far_potential) and M/(y v) at the real saddle point near ``tau``, without imaginary parts."""
     y = math.exp(log_y)
     tau0 = _real_saddle(tau, y, s + 1.0, c + 1.0, rule)
-    l0, l0_rho = potential(complex(tau0, 0.0), rule)
+    l0, l0_rho = far_potential(complex(tau0, 0.0), rule)
     m, _, _, _ = population_sums(complex(tau0, 0.0), rule)
     return (tau0, l0.real, l0_rho.real), m.real / (y * math.exp(tau0))
 
@@ -547,20 +562,20 @@ def _tail(log_y, tau, upper, s, c, population, rule, constants, row):
 
 @_jit
 def log_transform(log_y, s, c, rho, rule):
-    """Return log Phi, its imaginary part up to whole turns, and its derivatives by s, c and rho."""
+    """Return log(exp(i pi c) Phi), its imaginary part up to whole turns, and its derivatives by p, c and rho."""
     moments = np.zeros(MOMENTS, np.complex128)
     t0, l0, l0_rho = bulk_moments(log_y, s, c, rho, rule, moments)
     mass = moments[0]
     mu = moments[1] / mass
     one = 1.0 - c * mu
-    by_s = moments[3] / mass - mu * moments[2] / mass
+    by_p = moments[3] / mass - mu * moments[2] / mass
     by_c = -(moments[5] / mass - mu * moments[4] / mass)
     by_rho = moments[8] / mass - c * (moments[7] / mass - mu * moments[6] / mass)
-    base = (s + 1.0) * t0 - np.exp(log_y + t0) - c * l0
+    base = (s - c + 1.0) * t0 - np.exp(log_y + t0) - c * l0
     return (
         log_y - math.log(s) + base + np.log(mass) + np.log(one),
-        t0 + moments[2] / mass - 1.0 / s - c * by_s / one,
-        -l0 - moments[4] / mass - (mu + c * by_c) / one,
+        t0 + moments[2] / mass - 1.0 / s - c * by_p / one,
+        -l0 - moments[4] / mass - 1.0 / s - (mu + c * by_c) / one,
         -c * (l0_rho + moments[6] / mass) - c * by_rho / one,
     )
 

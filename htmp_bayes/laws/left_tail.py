@@ -3,11 +3,16 @@
 For y -> 0 the part of Phi that moves with y comes from v far beyond the population, where L(v) = log(v) + i pi and
 the integral is a Gamma function (DLMF 5.2.1). With p = s - c and Psi = exp(i pi c) Phi, whose phase is pi c F,
 
-    Psi(y) = Psi(y0) + g,    g = Gamma(p + 1) y0^-p (exp(p D) - 1) / p,    D = log(y0 / y)
+    Psi(y) = Psi(y0) + g,    g = Gamma(p + 1) y0^-p (exp(p E) - 1) / p,    E = log(y0 / y)
     d Psi / d log y = -Gamma(p + 1) y^-p,    y f = -Im(Psi' / Psi) / (pi c) with Psi' = d Psi / d log y
 
 up to relative corrections of order c y0 E[1/h]. For gamma = 1, p is 0 and F falls like 1 / log(1/y) only: much of the
-mass may lie here, below the smallest double even.
+mass may lie here, below the smallest double even. Where p is small, the derivatives of the two parts by p cancel; there
+
+    Psi = Gamma(p + 1) y^-p (1 - exp(-p D)) / p,    D = D0 + E,
+    y f = sin(p Im D) / p / (pi c) / |2 sinh(p D / 2) / p|^2
+
+which is the same with D0 from Psi(y0), and even in p but for D0.
 """
 
 import math
@@ -15,12 +20,14 @@ import math
 import numba
 import numpy as np
 
-from htmp_bayes.laws.exact_point import exact_point, log_transform
+from htmp_bayes.laws.exact_point import exact_point, expm1, log_transform
 from htmp_bayes.laws.population_rule import mean_inverse
 from htmp_bayes.laws.special import digamma
 
 # Corrections are below exp(-45) there.
 _FAR = 45.0
+# Below this p log(1/y0), D is used.
+_SMALL_POWER = 3.0
 # Phases below this are had from the density, which keeps the relative accuracy of small ones.
 _SMALL_PHASE = 0.1
 
@@ -47,11 +54,11 @@ def _growth(p, distance):
 
 @_jit
 def _start(low, s, c, rho, rule, row):
-    """Return log Psi at the left end, with its phase, and its derivatives by s, c and rho, from the row there."""
-    value, by_s, by_c, by_rho = log_transform(low, s, c, rho, rule)
+    """Return log Psi at the left end, with its phase, and its derivatives by p, c and rho, from the row there."""
+    value, by_p, by_c, by_rho = log_transform(low, s, c, rho, rule)
     phase = math.pi * c * row[5]
     if phase > _SMALL_PHASE:
-        return complex(value.real, phase), by_s, by_c + 1j * math.pi, by_rho
+        return complex(value.real, phase), by_p, by_c, by_rho
     p = s - c
     log_rate = math.lgamma(p + 1.0) - p * low
     log_rate_p = digamma(p + 1.0) - low
@@ -59,8 +66,8 @@ def _start(low, s, c, rho, rule, row):
     size = math.tan(phase)
     return (
         complex(value.real, phase),
-        complex(by_s.real, size * (row[2] + by_s.real - log_rate_p)),
-        complex(by_c.real, size * (row[3] + 1.0 / c + by_c.real + log_rate_p)),
+        complex(by_p.real, size * (row[2] + by_p.real - log_rate_p)),
+        complex(by_c.real, size * (row[2] + row[3] + 1.0 / c + by_c.real)),
         complex(by_rho.real, size * (row[4] + by_rho.real)),
     )
 
@@ -79,8 +86,8 @@ def _power_row(distance, p, start, row):
 
 @_jit
 def _sum_row(log_y, distance, s, c, start, row):
-    """Fill a row from log Psi and its derivatives by s, c and rho at the left end."""
-    log_psi, by_s, by_c, by_rho = start
+    """Fill a row from log Psi and its derivatives by p, c and rho at the left end."""
+    log_psi, by_p, by_c, by_rho = start
     p = s - c
     log_g, log_g_p, rate = _growth(p, distance)
     constant = math.lgamma(p + 1.0) - p * (log_y + distance)
@@ -95,14 +102,72 @@ def _sum_row(log_y, distance, s, c, start, row):
     row[1] = 2.0 * steepness * math.cos(phase) - p - 1.0
     log_steepest_p = constant_p + distance
     cotangent = 1.0 / math.tan(phase)
-    changes = (by_s, by_c, by_rho)
-    signs = (1.0, -1.0, 0.0)
+    changes = (by_p, by_c, by_rho)
     for k in range(3):
-        moved = signs[k] * (constant_p + log_g_p)
+        is_p = 1.0 if k == 0 else 0.0
+        moved = is_p * (constant_p + log_g_p)
         change = moved + ratio * moving * (changes[k] - moved)
-        row[2 + k] = signs[k] * log_steepest_p - change.real + cotangent * change.imag
-    row[3] -= 1.0 / c
+        row[2 + k] = is_p * log_steepest_p - change.real + cotangent * change.imag
+    row[3] -= 1.0 / c + row[2]
     row[5] = phase / (math.pi * c)
+    row[6] = 1.0 - row[5]
+
+
+@_jit
+def _start_of_distance(low, p, start):
+    """Return D0 and its derivatives by p, c and rho, from log Psi and its derivatives."""
+    log_psi, by_p, by_c, by_rho = start
+    q = np.exp(log_psi - math.lgamma(p + 1.0) + p * low)
+    z = p * q
+    if abs(z) < 0.05:
+        log_ratio = slope = power = 1.0 + 0j
+        slope *= 0.5
+        for k in range(2, 14):
+            power *= z
+            log_ratio += power / k
+            slope += power * (k / (k + 1.0))
+    else:
+        log_ratio = -np.log(1.0 - z) / z
+        slope = (1.0 / (1.0 - z) - log_ratio) / z
+    rate = q / (1.0 - z)
+    return (
+        q * log_ratio,
+        q * q * slope + rate * (by_p - digamma(p + 1.0) + low),
+        rate * by_c,
+        rate * by_rho,
+    )
+
+
+@_jit
+def _slopes_of_sines(x, w):
+    """Return the derivatives of log(sinh(x)/x) and of log(sin(w)/w)."""
+    slope_x = 1.0 / np.tanh(x) - 1.0 / x if abs(x) > 0.1 else x / 3.0 - x**3 / 45.0 + 2.0 * x**5 / 945.0
+    slope_w = 1.0 / math.tan(w) - 1.0 / w if w > 0.1 else -w / 3.0 - w**3 / 45.0 - 2.0 * w**5 / 945.0
+    return slope_x, slope_w
+
+
+@_jit
+def _distance_row(log_y, further, p, c, start, row):
+    """Fill a row from D0 and its derivatives by p, c and rho."""
+    d = start[0] + further
+    x = 0.5 * p * d
+    w = p * d.imag
+    slope_x, slope_w = _slopes_of_sines(x, w)
+    rising = -expm1(-p * d) if p > 0.0 else d
+    size = abs(2.0 * np.sinh(x) / p) if abs(x) > 0.01 else abs(d * (1.0 + x * x / 6.0 + x**4 / 120.0))
+    sine = math.sin(w) / p if w > 0.01 else d.imag * (1.0 - w * w / 6.0 + w**4 / 120.0)
+    row[0] = math.log(sine / (math.pi * c)) - 2.0 * math.log(size) - log_y
+    row[1] = 2.0 * (1.0 / d + 0.5 * p * slope_x).real - 1.0
+    for k in range(3):
+        change = start[1 + k]
+        x_change = 0.5 * p * change
+        w_change = p * change.imag
+        if k == 0:
+            x_change += 0.5 * d
+            w_change += d.imag
+        row[2 + k] = change.imag / d.imag + slope_w * w_change - 2.0 * (change / d + slope_x * x_change).real
+    row[3] -= 1.0 / c + row[2]
+    row[5] = math.atan2(rising.imag, rising.real) / (math.pi * c)
     row[6] = 1.0 - row[5]
 
 
@@ -113,6 +178,7 @@ def left_rows(log_y, low, s, c, population, rule, constants, rows, done):
     by_power = p * -low > _FAR
     at_end = np.empty(rows.shape[1])
     start = (0j, 0j, 0j, 0j)
+    by_distance = p * -low < _SMALL_POWER
     ready = False
     for i in range(log_y.size):
         if log_y[i] >= low:
@@ -121,9 +187,13 @@ def left_rows(log_y, low, s, c, population, rule, constants, rows, done):
             exact_point(low, s, c, population, rule, constants, at_end)
             if not by_power:
                 start = _start(low, s, c, constants[0], rule, at_end)
+            if by_distance:
+                start = _start_of_distance(low, p, start)
             ready = True
         if by_power:
             _power_row(low - log_y[i], p, at_end, rows[i])
+        elif by_distance:
+            _distance_row(log_y[i], low - log_y[i], p, c, start, rows[i])
         else:
             _sum_row(log_y[i], low - log_y[i], s, c, start, rows[i])
         done[i] = True

@@ -20,8 +20,9 @@ from htmp_bayes.laws.contour import (
     GAUSS_RUNNING,
     GAUSS_WEIGHTS,
     MAX_STEP,
+    far_exponent,
     population_sums,
-    potential,
+    potentials,
     reach,
     trace_descent,
 )
@@ -52,6 +53,8 @@ CANCELLATION = 0.02
 # of f; with large c, whose phases carry a rounding error of c * 1e-16, a larger fraction is asked for.
 _SMALLEST_SHARE = 1e-4
 _SMALLEST_CORRELATED_SHARE = 1e-6
+# Phases are as large as s: their rounding costs 1e-8 of a gradient.
+_SMALLEST_BY_PHASE = 1e-8
 # A Gauss panel of 20 nodes resolves a change of the exponent of this size to 1e-19 (remainder term, DLMF 3.5.19),
 # and larger ones where the integrand is small.
 RESOLVED = 18.0
@@ -158,37 +161,44 @@ def _trace_curve(left, right, y_low, s1, c1, rho, rule, vertices):
 def _fill_table(vertices, panels, s, c, rule, columns, nodes):
     """Tabulate, at all nodes of the path, what does not depend on y.
 
-    ``columns`` gets the moments' factors, first their real parts and then their imaginary ones; ``nodes`` ten
-    numbers: real and imaginary part of the exponent, of v and of the slope (s+1) + (c+1) M, then log|M/v|, the
-    panel's length, |weight| and |weight M/v|.
+    ``columns`` gets the moments' factors, first their real parts and then their imaginary ones; ``nodes`` eleven
+    numbers: real and imaginary part of the exponent (without its phase -pi c), of v and of the slope
+    (s+1) + (c+1) M, then log|M/v|, the panel's length, |weight|, |weight M/v|, and the imaginary part of the exponent
+    with its phase, which is the accurate one for small v.
     """
-    l_a, l_a_rho = potential(vertices[0], rule)
+    near_a, l_a, l_a_rho = potentials(vertices[0], rule)
     size = GAUSS_NODES.size
     m = np.empty(size, np.complex128)
     m_rho = np.empty(size, np.complex128)
+    one_plus_m = np.empty(size, np.complex128)
     for i in range(panels):
         half = 0.5 * (vertices[i + 1] - vertices[i])
         total = 0j
+        total_near = 0j
         total_rho = 0j
         for k in range(size):
             t = vertices[i] + half * (1.0 + GAUSS_NODES[k])
-            m[k], _, m_rho[k], one_plus_m = population_sums(t, rule)
-            slope = (s - c) + (c + 1.0) * one_plus_m
+            m[k], _, m_rho[k], one_plus_m[k] = population_sums(t, rule)
+            slope = (s - c) + (c + 1.0) * one_plus_m[k]
             nodes[4, i * size + k] = slope.real
             nodes[5, i * size + k] = slope.imag
-            total += GAUSS_WEIGHTS[k] * m[k]
+            total += GAUSS_WEIGHTS[k] * one_plus_m[k]
+            total_near += GAUSS_WEIGHTS[k] * m[k]
             total_rho += GAUSS_WEIGHTS[k] * m_rho[k]
         for k in range(size):
             run = 0j
+            run_near = 0j
             run_rho = 0j
             for j in range(size):
-                run += GAUSS_RUNNING[k, j] * m[j]
+                run += GAUSS_RUNNING[k, j] * one_plus_m[j]
+                run_near += GAUSS_RUNNING[k, j] * m[j]
                 run_rho += GAUSS_RUNNING[k, j] * m_rho[j]
             t = vertices[i] + half * (1.0 + GAUSS_NODES[k])
             v = np.exp(t)
             l_here = l_a - half * run
+            near = near_a - half * run_near
             n = i * size + k
-            exponent = (s + 1.0) * t - c * l_here
+            exponent = (s - c + 1.0) * t - c * l_here
             size_q = abs(m[k] / v)
             nodes[0, n] = exponent.real
             nodes[1, n] = exponent.imag
@@ -198,30 +208,32 @@ def _fill_table(vertices, panels, s, c, rule, columns, nodes):
             nodes[7, n] = 2.0 * abs(half)
             nodes[8, n] = abs(half) * GAUSS_WEIGHTS[k]
             nodes[9, n] = nodes[8, n] * size_q
+            nodes[10, n] = (s + 1.0) * t.imag - c * near.imag
             l_here_rho = l_a_rho - half * run_rho
             _fill_columns(
-                columns, n, half * GAUSS_WEIGHTS[k], m[k] / v, t, l_here, l_here_rho, m_rho[k] / v, v, c
+                columns, n, half * GAUSS_WEIGHTS[k], m[k] / v, t, near, l_here, l_here_rho, m_rho[k] / v, v, c
             )
         l_a -= half * total
+        near_a -= half * total_near
         l_a_rho -= half * total_rho
 
 
 @_jit
-def _fill_columns(columns, n, weight, q, t, potential_l, l_rho, q_rho, v, c):
+def _fill_columns(columns, n, weight, q, t, near, far, l_rho, q_rho, v, c):
     weighted = weight * q
     values = (
         weight,
         weighted,
         weight * t,
         weighted * t,
-        weight * potential_l,
-        weighted * potential_l,
+        weight * far,
+        weighted * far,
         weight * l_rho,
         weighted * l_rho,
         weight * q_rho,
         weight * v,
         weighted * v,
-        weight * expm1(c * potential_l) if c < SMALL_C else 0j,
+        weight * expm1(c * near) if c < SMALL_C else 0j,
     )
     for k in range(MOMENTS):
         columns[k, n] = values[k].real
@@ -318,8 +330,9 @@ def _range_that_matters(log_q, levels, best, best_q):
 
 
 @_jit_sum
-def _largest_excess(y, slope_r, slope_i, v_r, v_i, length, levels, log_q, best, best_q):
+def _largest_excess(y, nodes, levels, best, best_q):
     """Largest square of the change of the exponent over a panel, less what a Gauss panel resolves there."""
+    v_r, v_i, slope_r, slope_i, log_q, length = nodes[2], nodes[3], nodes[4], nodes[5], nodes[6], nodes[7]
     largest = -1e308
     for n in range(levels.size):
         below = min(best - levels[n], best_q - levels[n] - log_q[n])
@@ -392,8 +405,7 @@ def _turns(phase, mass, y, s, c, rho, rule):
     Where terms cancel, the phase at the largest of them does not say which turn is meant.
     """
     t0, _, _ = bulk_saddle(y, s, c, rho, rule)
-    l0, _ = potential(t0, rule)
-    base = ((s + 1.0) * t0 - y * np.exp(t0) - c * l0).imag
+    base = far_exponent(t0, y, s, c, rule).imag
     return 2.0 * math.pi * np.rint((base - phase - math.atan2(mass.imag, mass.real)) / (2.0 * math.pi))
 
 
@@ -408,11 +420,7 @@ def _sum_row(log_y, s, c, rho, rule, columns, nodes, levels, factors, moments, g
     ):
         return NOT_SERVED
     i, j = _range_that_matters(nodes[6], levels, best, best_q)
-    excess = _largest_excess(
-        y, nodes[4][i:j], nodes[5][i:j], nodes[2][i:j], nodes[3][i:j], nodes[7][i:j], levels[i:j],
-        nodes[6][i:j], best, best_q,
-    )  # fmt: skip
-    if excess > 0.0:
+    if _largest_excess(y, nodes[:, i:j], levels[i:j], best, best_q) > 0.0:
         return NOT_SERVED
     where = np.argmax(levels)
     phase = nodes[1, where] - y * nodes[3, where]
@@ -428,17 +436,21 @@ def _sum_row(log_y, s, c, rho, rule, columns, nodes, levels, factors, moments, g
     ratio = abs(mu.imag) / abs(mu)
     if ratio < TAIL_RATIO:
         return IN_TAIL
-    if ratio * kept < (_SMALLEST_SHARE if rho == 0.0 else _SMALLEST_CORRELATED_SHARE) * max(1.0, 0.02 * c):
+    smallest = (_SMALLEST_SHARE if rho == 0.0 else _SMALLEST_CORRELATED_SHARE) * max(1.0, 0.02 * c)
+    if ratio * kept < max(smallest, _SMALLEST_BY_PHASE * s):
         return NOT_SERVED
-    if kept < 0.5 or abs(math.atan2(moments[0].imag, moments[0].real)) > 1.0:
-        phase += _turns(phase, moments[0], y, s, c, rho, rule)
+    turned = kept < 0.5 or abs(math.atan2(moments[0].imag, moments[0].real)) > 1.0
+    turns = _turns(phase, moments[0], y, s, c, rho, rule) if turned else 0.0
+    # Phases count from the nearer end: from F = 0 for large v.
+    from_left = math.hypot(nodes[2, where], nodes[3, where]) > 1.0
+    phase = turns + (phase if from_left else nodes[10, where] - y * nodes[3, where])
     moments[DRIFT] = 0j
     for k in range(2 if gradient else 9, MOMENTS if c < SMALL_C else DRIFT):
         moments[k] = _moment(columns[k][i:j], columns[MOMENTS + k][i:j], real, imag)
     for k in (1, 3, 5, 7, 8):
         moments[k] /= y
     moments[9] *= y
-    write_row(moments, 0j, complex(best, phase), s, c, log_y, False, 0.0, row)
+    write_row(moments, 0j, complex(best, phase), s, c, log_y, from_left, 0.0, row)
     return SERVED if row[6] >= TAIL_PROBABILITY else IN_TAIL
 
 
@@ -447,7 +459,7 @@ def _rows_on_path(vertices, panels, log_y, s, c, rho, rule, gradient, rows, stat
     """Evaluate on one path all points that no path has served yet."""
     count = panels * GAUSS_NODES.size
     columns = np.empty((2 * MOMENTS, count))
-    nodes = np.empty((10, count))
+    nodes = np.empty((11, count))
     levels = np.empty(count)
     factors = np.empty((3, count))
     moments = np.empty(MOMENTS, np.complex128)

@@ -18,7 +18,7 @@ import math
 import numba
 import numpy as np
 
-from htmp_bayes.laws.contour import path_slope, point_mass_saddle, population_sums, potential, saddle
+from htmp_bayes.laws.contour import path_slope, point_mass_saddle, population_sums, potentials, saddle
 from htmp_bayes.laws.population_rule import population_tail
 
 # Below this angle under the real axis first order is right to 1e-10, and the half plane's rule loses digits.
@@ -84,7 +84,7 @@ def _tail(tau, x, inverse_gamma, upper, population, rule, constants, row):
 @_jit
 def _bulk(t, x, inverse_gamma, rule, row):
     v = np.exp(t)
-    level, _ = potential(t, rule)
+    level, _, _ = potentials(t, rule)
     row[0] = math.log(abs(v.imag) / math.pi) if abs(v.imag) > 0.0 else -np.inf
     row[2] = min(max(-(t * inverse_gamma - x * v - level).imag / math.pi, 0.0), 1.0)
     row[1] = 1.0 - row[2]
@@ -106,7 +106,7 @@ def continuous_rows(x, gamma, population, rule, constants):
         if t.imag < -_SMALL_ANGLE:
             _bulk(t, x[i], 1.0 / gamma, rule, rows[i])
         else:
-            upper = potential(t, rule)[0].imag < 0.5 * math.pi
+            upper = potentials(t, rule)[0].imag < 0.5 * math.pi
             _tail(t.real, x[i], 1.0 / gamma, upper, population, rule, constants, rows[i])
     return rows
 

@@ -88,7 +88,7 @@ def test_a_population_without_a_mean(rows):
     rule = population_rule(rho, kernel.INVERSE_GAMMA)
     t = np.arange(-150.0, 14.0, 0.05) - 0.7j
     m = np.array([contour.population_sums(x, rule)[0] for x in t])
-    potential = np.array([contour.potential(x, rule)[0] for x in t])
+    potential = np.array([contour.potentials(x, rule)[0] for x in t])
     weights = np.exp((s + 1) * t - y * np.exp(t) - c * potential)
     mu = np.sum(weights * m / np.exp(t)) / y / np.sum(weights)
     log_f = np.log(s / np.pi * abs(mu.imag) / abs(1 - c * mu) ** 2) - log_y
