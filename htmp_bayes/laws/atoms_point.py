@@ -28,8 +28,10 @@ from htmp_bayes.laws.exact_point import (
     _add_real_leg,
     _level,
     _turning_step,
+    transform_of,
     write_row,
 )
+from htmp_bayes.laws.left_tail import continue_left, left_end
 from htmp_bayes.laws.population_rule import H_INVERSE, LOG_H, WEIGHT, WEIGHT_CHANGE, WEIGHT_SLOPE, H
 from htmp_bayes.laws.silverstein import followed_root
 
@@ -55,16 +57,24 @@ def atoms_rule(rho: float, positions: np.ndarray, weights: np.ndarray) -> np.nda
 
 
 @_jit
-def _band(log_y, t0, s, c, rule, row):
+def _band_moments(log_y, t0, s, c, rule, moments):
+    """Fill the moments on the way through a complex saddle point; return (log v, *far_potential) there."""
     y = math.exp(log_y)
     l0, l0_rho = far_potential(t0, rule)
     direction, length = first_step(t0, y, s + 1.0, c + 1.0, 0.0, rule)
-    moments = np.zeros(MOMENTS, np.complex128)
     vertices = np.empty(MAX_VERTICES, np.complex128)
     for side in (1.0, -1.0):
         start = side * direction
         count = trace_descent(t0, start, length, side, DROP, y, s + 1.0, c + 1.0, 0.0, rule, vertices)
         _add_path(moments, vertices, count, side, (t0, l0, l0_rho), (l0, l0_rho), 0j, 0.0, y, s, c, rule)
+    return t0, l0, l0_rho
+
+
+@_jit
+def _band(log_y, t0, s, c, rule, row):
+    y = math.exp(log_y)
+    moments = np.zeros(MOMENTS, np.complex128)
+    _band_moments(log_y, t0, s, c, rule, moments)
     base, lower_reference = nearer_exponent(t0, y, s, c, rule)
     write_row(moments, 0j, base, s, c, log_y, lower_reference, 0.0, row)
 
@@ -85,11 +95,10 @@ def _surroundings(tau, rule):
 
 
 @_jit
-def _gap_row(log_y, reference, share, q0, lift, left, right, s, c, rule, row):
-    """Integrate along the axis and down from its turns, write the row; return the higher level of the turns."""
+def _gap_moments(log_y, reference, share, q0, lift, left, right, s, c, rule, moments):
+    """Integrate along the axis and down from its turns; return the higher level of the turns."""
     y = math.exp(log_y)
     tau0, l0, l0_rho = reference
-    moments = np.zeros(MOMENTS, np.complex128)
     vertices = np.empty(MAX_VERTICES, np.complex128)
     complex_reference = (complex(tau0, 0.0), complex(l0, math.pi * (share - 1.0)), complex(l0_rho, 0.0))
     highest = -1e308
@@ -110,6 +119,14 @@ def _gap_row(log_y, reference, share, q0, lift, left, right, s, c, rule, row):
             )  # fmt: skip
             moments[DRIFT] = 0j
             highest = max(highest, _level(end, reference, y, s, c, rule))
+    return highest
+
+
+@_jit
+def _gap_row(log_y, reference, share, q0, lift, left, right, s, c, rule, row):
+    """Write the row of a point in a gap; return the higher level of the turns."""
+    moments = np.zeros(MOMENTS, np.complex128)
+    highest = _gap_moments(log_y, reference, share, q0, lift, left, right, s, c, rule, moments)
     below_all = not right
     write_row(moments, complex(q0, 0.0), 0j, s, c, log_y, below_all, lift, row)
     if right and left:
@@ -120,13 +137,17 @@ def _gap_row(log_y, reference, share, q0, lift, left, right, s, c, rule, row):
 
 
 @_jit
-def _gap(log_y, tau, s, c, rule, row):
-    y = math.exp(log_y)
-    left, right, share = _surroundings(tau, rule)
+def _gap_reference(log_y, tau, rule):
+    """Return (log v, *far_potential) and M/(y v) at a real saddle point, without imaginary parts."""
     l0, l0_rho = far_potential(complex(tau, 0.0), rule)
     m, _, _, _ = population_sums(complex(tau, 0.0), rule)
-    reference = (tau, l0.real, l0_rho.real)
-    q0 = m.real / (y * math.exp(tau))
+    return (tau, l0.real, l0_rho.real), m.real / math.exp(log_y + tau)
+
+
+@_jit
+def _gap(log_y, tau, s, c, rule, row):
+    left, right, share = _surroundings(tau, rule)
+    reference, q0 = _gap_reference(log_y, tau, rule)
     highest = _gap_row(log_y, reference, share, q0, 0.0, left, right, s, c, rule, row)
     if not row[0] > _LIFT_BELOW:
         lift = max(-highest - 70.0, 0.0)
@@ -144,9 +165,30 @@ def atoms_point(log_y, s, c, rule, row):
 
 
 @_jit
+def _log_transform(log_y, s, c, rule):
+    """Return the `exact_point.log_transform` of a point below all bands, or in the lowest one."""
+    moments = np.zeros(MOMENTS, np.complex128)
+    t0 = followed_root(complex(math.exp(log_y), 0.0), s + 1.0, c + 1.0, rule)
+    if t0.imag < -_REAL:
+        return transform_of(moments, _band_moments(log_y, t0, s, c, rule, moments), 0j, log_y, s, c)
+    (tau, l0, l0_rho), q0 = _gap_reference(log_y, t0.real, rule)
+    _gap_moments(log_y, (tau, l0, l0_rho), 1.0, q0, 0.0, True, False, s, c, rule, moments)
+    reference = (complex(tau, 0.0), complex(l0, 0.0), complex(l0_rho, 0.0))
+    return transform_of(moments, reference, complex(q0, 0.0), log_y, s, c)
+
+
+@_jit
 def atoms_rows(log_y, kappa, gamma, rule):
     """Evaluate all points, each on its own path; the columns of `htmp_bayes.laws.kernel.exact_rows`."""
+    s, c = 0.5 * kappa / gamma, 0.5 * kappa
     rows = np.empty((log_y.size, 7))
+    done = np.zeros(log_y.size, np.bool_)
+    low = left_end(c, rule)
+    if log_y.min() < low:
+        at_end = np.empty(7)
+        atoms_point(low, s, c, rule, at_end)
+        continue_left(log_y, low, s, c, _log_transform(low, s, c, rule), at_end, rows, done)
     for i in range(log_y.size):
-        atoms_point(log_y[i], 0.5 * kappa / gamma, 0.5 * kappa, rule, rows[i])
+        if not done[i]:
+            atoms_point(log_y[i], s, c, rule, rows[i])
     return rows

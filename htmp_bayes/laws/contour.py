@@ -267,7 +267,9 @@ def trace_descent(start, direction, length, side, drop, y, s1, c1, rho, rule, ve
             middle = t + 0.5 * length * direction
             middle = complex(middle.real, min(middle.imag, 0.0))
             slope, _ = path_slope(middle, y, s1, c1, rule)
-            if abs(slope) * length < steepest:
+            ahead = t + length * direction
+            slope_ahead, _ = path_slope(complex(ahead.real, min(ahead.imag, 0.0)), y, s1, c1, rule)
+            if max(abs(slope), 0.5 * abs(slope_ahead)) * length < steepest:
                 break
             # The curvature here was no guide to the slope there, as where two saddle points are about to merge.
             length *= 0.7

@@ -47,8 +47,8 @@ MOMENTS = 12
 DRIFT = 11
 # Where c is smaller, F comes from its difference to the law without repulsion.
 SMALL_C = 0.05
-# Below this |Im mu| / |mu| the bulk route loses more than 5 digits to cancellation and the tail route takes over.
-TAIL_RATIO = 2e-5
+# Below this |Im mu| / |mu| the bulk route loses more than 4 digits to cancellation and the tail route takes over.
+TAIL_RATIO = 1e-4
 # Below this 1 - F so it does too: the rule of a heavy-tailed population has an absolute error of 1e-16.
 TAIL_PROBABILITY = 1e-6
 MAX_VERTICES = 600
@@ -543,8 +543,12 @@ def tail_moments(log_y, tau, upper, s, c, population, rule, constants, moments):
     best = _tail_moments(log_y, reference, q0, 0.0, upper, s, c, population, rule, constants, moments)
     lift = 0.0
     if best < LIFT_BELOW and abs(moments[1].imag) < LIFTED * abs(moments[0]):
-        lift = -best - 70.0
-        _tail_moments(log_y, reference, q0, lift, upper, s, c, population, rule, constants, moments)
+        # With too little lift the peak of imaginary parts is passed over; with too much they are not small.
+        for _ in range(4):
+            lift = -best - 70.0
+            best = _tail_moments(log_y, reference, q0, lift, upper, s, c, population, rule, constants, moments)
+            if abs(best + lift + 70.0) < 0.1:
+                break
     return reference, q0, lift
 
 
@@ -564,13 +568,21 @@ def _tail(log_y, tau, upper, s, c, population, rule, constants, row):
 def log_transform(log_y, s, c, rho, rule):
     """Return log(exp(i pi c) Phi), its imaginary part up to whole turns, and its derivatives by p, c and rho."""
     moments = np.zeros(MOMENTS, np.complex128)
-    t0, l0, l0_rho = bulk_moments(log_y, s, c, rho, rule, moments)
+    reference = bulk_moments(log_y, s, c, rho, rule, moments)
+    return transform_of(moments, reference, 0j, log_y, s, c)
+
+
+@_jit
+def transform_of(moments, reference, q0, log_y, s, c):
+    """Return what `log_transform` does, from the moments about (log v, *far_potential)."""
+    t0, l0, l0_rho = reference
     mass = moments[0]
-    mu = moments[1] / mass
+    dq = moments[1] / mass
+    mu = dq + q0
     one = 1.0 - c * mu
-    by_p = moments[3] / mass - mu * moments[2] / mass
-    by_c = -(moments[5] / mass - mu * moments[4] / mass)
-    by_rho = moments[8] / mass - c * (moments[7] / mass - mu * moments[6] / mass)
+    by_p = moments[3] / mass - dq * moments[2] / mass
+    by_c = -(moments[5] / mass - dq * moments[4] / mass)
+    by_rho = moments[8] / mass - c * (moments[7] / mass - dq * moments[6] / mass)
     base = (s - c + 1.0) * t0 - np.exp(log_y + t0) - c * l0
     return (
         log_y - math.log(s) + base + np.log(mass) + np.log(one),

@@ -53,9 +53,9 @@ def _growth(p, distance):
 
 
 @_jit
-def _start(low, s, c, rho, rule, row):
+def _start(low, s, c, transform, row):
     """Return log Psi at the left end, with its phase, and its derivatives by p, c and rho, from the row there."""
-    value, by_p, by_c, by_rho = log_transform(low, s, c, rho, rule)
+    value, by_p, by_c, by_rho = transform
     phase = math.pi * c * row[5]
     if phase > _SMALL_PHASE:
         return complex(value.real, phase), by_p, by_c, by_rho
@@ -174,22 +174,24 @@ def _distance_row(log_y, further, p, c, start, row):
 @_jit
 def left_rows(log_y, low, s, c, population, rule, constants, rows, done):
     """Fill the rows of all points below ``low``, the `left_end`, and say which in ``done``."""
+    if log_y.min() < low:
+        at_end = np.empty(rows.shape[1])
+        exact_point(low, s, c, population, rule, constants, at_end)
+        continue_left(log_y, low, s, c, log_transform(low, s, c, constants[0], rule), at_end, rows, done)
+
+
+@_jit
+def continue_left(log_y, low, s, c, transform, at_end, rows, done):
+    """Fill the rows of all points below ``low`` from the row and the `log_transform` there; say which in ``done``."""
     p = s - c
     by_power = p * -low > _FAR
-    at_end = np.empty(rows.shape[1])
-    start = (0j, 0j, 0j, 0j)
     by_distance = p * -low < _SMALL_POWER
-    ready = False
+    start = transform if by_power else _start(low, s, c, transform, at_end)
+    if by_distance:
+        start = _start_of_distance(low, p, start)
     for i in range(log_y.size):
         if log_y[i] >= low:
             continue
-        if not ready:
-            exact_point(low, s, c, population, rule, constants, at_end)
-            if not by_power:
-                start = _start(low, s, c, constants[0], rule, at_end)
-            if by_distance:
-                start = _start_of_distance(low, p, start)
-            ready = True
         if by_power:
             _power_row(low - log_y[i], p, at_end, rows[i])
         elif by_distance:

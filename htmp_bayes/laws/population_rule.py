@@ -87,7 +87,7 @@ def _inverse_gamma_rule(rho):
     nu = inverse_trigamma(rho * rho)
     nu_slope = 2.0 * rho / tetragamma(nu)
     shift = min(1.0 / math.sqrt(nu), 0.6)
-    spacing = shift / 4.6
+    spacing = shift / 4.8
     low, high = _inverse_gamma_bounds(nu, shift)
     count = int((high - low) / spacing) + 2
     x = low + spacing * np.arange(count) + 1j * shift
@@ -162,6 +162,8 @@ def _gamma_tail_moments(u0, left, nu, psi, log_scale):
     for _ in range(400):
         e = math.exp(u)
         length = min(6.0 / (abs(nu - e) + 1e-3 * nu), 3.0 / math.sqrt(e + 1e-3 * nu))
+        if not left:
+            length = min(length, 1.0)  # exp(u) grows on the way
         for k in range(_PANEL_X.size):
             x = u + side * 0.5 * length * (1.0 + _PANEL_X[k])
             mass = math.exp(nu * x - math.exp(x) - log_scale) * 0.5 * length * _PANEL_W[k]
@@ -186,7 +188,12 @@ def _inverse_gamma_tail(tau, upper, constants):
     if lift > 0.0 and not outside:
         return 1.0, 0.0, 0.0, 0.0, 0.0
     density = math.exp(log_density + lift)
-    probability, centred = _gamma_tail_moments(u0, upper, nu, psi, constants[4] - lift)
+    if outside:
+        probability, centred = _gamma_tail_moments(u0, upper, nu, psi, constants[4] - lift)
+    else:
+        # The smaller side; log g - psi has the mean 0.
+        other, other_centred = _gamma_tail_moments(u0, not upper, nu, psi, constants[4])
+        probability, centred = 1.0 - other, -other_centred
     boundary = density * constants[5]
     change = (centred + boundary) if upper else (centred - boundary)
     density_change = density * ((u0 - psi) + (nu - math.exp(u0)) * constants[5])

@@ -7,10 +7,12 @@ promises. With H the expected curvature and J the variance of the score, the max
 2012, *Bayesian inference from composite likelihoods, with an application to spatial extremes*, Statistica Sinica 22,
 813, section 3.3) evaluates the composite likelihood at
 
-.. math:: \theta^* = \hat\theta + C (\theta - \tilde\theta), \qquad C = (J^{-1} H)^{1/2},
+.. math:: \theta^* = \hat\theta + C (\theta - \tilde\theta), \qquad C^T H C = H J^{-1} H,
 
-which gives the adjusted one the curvature :math:`H J^{-1} H`. Here :math:`\tilde\theta = \hat\theta - H^{-1} b / N`
-also takes out the bias b of the score in a finite matrix. H, J and b come from draws of the finite ensemble.
+which gives the adjusted one the curvature :math:`H J^{-1} H`. Here
+:math:`\tilde\theta = \hat\theta - (N H + \Lambda)^{-1} b` also takes out the bias b of the score of a finite matrix
+of N eigenvalues; the precision :math:`\Lambda` of the prior leaves alone what the eigenvalues say nothing of. H, J and
+b come from draws of the finite ensemble.
 """
 
 from typing import Any, NamedTuple
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 from htmp_bayes.laws.ensemble import sample_ensemble
 from htmp_bayes.laws.htmp import CORRELATION_RANGE, KAPPA_RANGE
 from htmp_bayes.laws.many_points import gradient_near
-from htmp_bayes.models.layer import POPULATIONS, slope_of_expected_log
+from htmp_bayes.models.layer import CORRELATION_PRIOR, KAPPA_PRIOR, POPULATIONS, slope_of_expected_log
 
 type Array = NDArray[np.float64]
 
@@ -114,11 +116,12 @@ def estimate_adjustment(estimate: Array, data: dict[str, Any], random_seed: int)
     totals = scores.sum(axis=1)
     # an inverse of an estimated covariance is too large by this factor (Hartlap, Simon & Schneider 2007)
     precision = np.linalg.inv(np.cov(totals.T) / size) * (DRAWS - 5) / (DRAWS - 1)
-    bias = np.linalg.solve(curvature, totals.mean(axis=0)) / n_eigenvalues
+    information = curvature * n_eigenvalues + _prior_precision(data)
+    bias = np.linalg.solve(information, totals.mean(axis=0))
     return Adjustment(
         centre=np.asarray(estimate, dtype=np.float64),
-        origin=estimate - _bounded_shift(bias, curvature * n_eigenvalues),
-        stretch=_square_root(precision @ curvature, curvature),
+        origin=estimate - _bounded_shift(bias, information),
+        stretch=_stretch(precision @ curvature, curvature),
     )
 
 
@@ -143,15 +146,30 @@ def _slope_of_softly_between(log_kappa: float) -> float:
     return float(1 - over / 2 - under / 2)
 
 
-def _square_root(ratio: Array, curvature: Array) -> Array:
-    """Principal square root of ``J^-1 H`` with its eigenvalues kept within bounds."""
+def _stretch(ratio: Array, curvature: Array) -> Array:
+    """Lower triangular C with ``C.T @ H @ C = H J^-1 H``, the eigenvalues of ``J^-1 H`` kept within bounds.
+
+    Of all such C the one that takes log kappa, of which a spectrum may say next to nothing, from log kappa alone: with
+    the principal square root a small step of the location would take it out of the law's range.
+    """
     sizes, axes = np.linalg.eigh(curvature)
     half = (axes * np.sqrt(sizes)) @ axes.T
     inverse_half = (axes / np.sqrt(sizes)) @ axes.T
     symmetric = half @ ratio @ inverse_half
     values, vectors = np.linalg.eigh((symmetric + symmetric.T) / 2)
-    root = (vectors * np.sqrt(np.clip(values, *_STRETCH_RANGE))) @ vectors.T
-    return inverse_half @ root @ half
+    adjusted = half @ (vectors * np.clip(values, *_STRETCH_RANGE)) @ vectors.T @ half
+    return np.linalg.solve(_upper_factor(curvature).T, _upper_factor(adjusted).T)
+
+
+def _upper_factor(matrix: Array) -> Array:
+    """Upper triangular U with ``U @ U.T = matrix``."""
+    return np.linalg.cholesky(matrix[::-1, ::-1])[::-1, ::-1]
+
+
+def _prior_precision(data: dict[str, Any]) -> Array:
+    """Precision of the prior of log kappa, correlation and expected log-eigenvalue."""
+    deviations = KAPPA_PRIOR["sigma"], CORRELATION_PRIOR["sigma"], data["log_sd"]
+    return np.diag(1.0 / np.square(deviations))
 
 
 def _bounded_shift(bias: Array, information: Array) -> Array:
