@@ -105,7 +105,7 @@ def _gap_moments(log_y, reference, share, q0, lift, left, right, s, c, rule, mom
     for side in (1.0, -1.0):
         bounded = right if side > 0.0 else left
         end, turn, _ = _add_real_leg(
-            moments, side, bounded, reference, q0, lift, y, s, c, True, 0, rule, _NO_TAIL
+            moments, side, bounded, reference, q0, lift, y, s, c, right, 0, rule, _NO_TAIL
         )
         if turn:
             direction, length = _turning_step(end, side, y, s, c, 0.0, rule)

@@ -49,8 +49,10 @@ DRIFT = 11
 SMALL_C = 0.05
 # Below this |Im mu| / |mu| the bulk route loses more than 4 digits to cancellation and the tail route takes over.
 TAIL_RATIO = 1e-4
-# Below this 1 - F so it does too: the rule of a heavy-tailed population has an absolute error of 1e-16.
-TAIL_PROBABILITY = 1e-6
+# Below this F or 1 - F so it does too, and the smaller of them keeps its relative accuracy.
+TAIL_PROBABILITY = 1e-5
+# A small F with a larger ratio than this is one of gamma near 1, which has no real saddle point there.
+TAIL_RATIO_LEFT = 1e-2
 MAX_VERTICES = 600
 MAX_PANELS = 4000
 # Where imaginary parts, relative to the integrals, are below this (and its logarithm), they are lifted.
@@ -82,7 +84,8 @@ def expm1(z):
     """Return exp(z) - 1 of a complex number without cancellation."""
     half = math.sin(0.5 * z.imag)
     growth = math.expm1(z.real)
-    return complex(growth - 2.0 * (1.0 + growth) * half * half, (1.0 + growth) * math.sin(z.imag))
+    size = math.exp(z.real)
+    return complex(growth - 2.0 * size * half * half, size * math.sin(z.imag))
 
 
 @_jit
@@ -518,9 +521,13 @@ def _tail_moments(log_y, reference, q0, lift, upper, s, c, population, rule, con
     phase = -math.pi if upper else 0.0
     complex_reference = (complex(tau0, 0.0), complex(l0, phase), complex(l0_rho, 0.0))
     start_l = far_potential(complex(end, 0.0), rule)
+    on_axis = moments[0].imag
     _add_path(
         moments, vertices, count, -outward, complex_reference, start_l, complex(q0, 0.0), lift, y, s, c, rule
     )
+    if upper and c < SMALL_C:
+        # Without repulsion the integral from a real point to infinity is real: all of Im is in the difference to it.
+        moments[0] = complex(moments[0].real, on_axis - moments[DRIFT].imag)
     # Phases count from the reference point here, so that the small ones come without the difference to c = 0.
     moments[DRIFT] = 0j
     return max(best, _level(end, reference, y, s, c, rule))
@@ -546,7 +553,9 @@ def tail_moments(log_y, tau, upper, s, c, population, rule, constants, moments):
         # With too little lift the peak of imaginary parts is passed over; with too much they are not small.
         for _ in range(4):
             lift = -best - 70.0
-            best = _tail_moments(log_y, reference, q0, lift, upper, s, c, population, rule, constants, moments)
+            best = _tail_moments(
+                log_y, reference, q0, lift, upper, s, c, population, rule, constants, moments
+            )
             if abs(best + lift + 70.0) < 0.1:
                 break
     return reference, q0, lift
@@ -593,8 +602,15 @@ def transform_of(moments, reference, q0, log_y, s, c):
 
 
 @_jit
+def in_tail(ratio, row):
+    """Whether a row from a complex saddle point, with this |Im mu|/|mu|, is less accurate than one in the tails."""
+    left = row[5] < TAIL_PROBABILITY and ratio < TAIL_RATIO_LEFT
+    return left or ratio < TAIL_RATIO or row[6] < TAIL_PROBABILITY
+
+
+@_jit
 def exact_point(log_y, s, c, population, rule, constants, row):
     """Fill ``row`` (length 7): log f, its derivatives by log y, s, c and rho, F, 1 - F."""
     ratio, tau, phase = _bulk(log_y, s, c, population, rule, constants, row)
-    if ratio < TAIL_RATIO or row[6] < TAIL_PROBABILITY:
+    if in_tail(ratio, row):
         _tail(log_y, tau, phase < 0.5 * math.pi, s, c, population, rule, constants, row)

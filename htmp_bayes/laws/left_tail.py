@@ -28,6 +28,8 @@ from htmp_bayes.laws.special import digamma
 _FAR = 45.0
 # Below this p log(1/y0), D is used.
 _SMALL_POWER = 3.0
+# Above this p log(1/y), the power law alone is left.
+_ALONE = 300.0
 # Phases below this are had from the density, which keeps the relative accuracy of small ones.
 _SMALL_PHASE = 0.1
 
@@ -73,9 +75,8 @@ def _start(low, s, c, transform, row):
 
 
 @_jit
-def _power_row(distance, p, start, row):
+def _go_on_by_power(distance, p, row):
     """Continue a row by the power law alone, where nothing but the moving part of Psi is left."""
-    row[:] = start
     row[0] += (1.0 - p) * distance
     row[1] = p - 1.0
     row[2] -= distance
@@ -189,13 +190,18 @@ def continue_left(log_y, low, s, c, transform, at_end, rows, done):
     start = transform if by_power else _start(low, s, c, transform, at_end)
     if by_distance:
         start = _start_of_distance(low, p, start)
+    # Where Psi(y0) is no longer seen beside the moving part the power law goes on, and F may fall below any double.
+    far = low if by_power else -_ALONE / max(p, 1e-300)
     for i in range(log_y.size):
         if log_y[i] >= low:
             continue
+        near = max(log_y[i], far)
         if by_power:
-            _power_row(low - log_y[i], p, at_end, rows[i])
+            rows[i] = at_end
         elif by_distance:
-            _distance_row(log_y[i], low - log_y[i], p, c, start, rows[i])
+            _distance_row(near, low - near, p, c, start, rows[i])
         else:
-            _sum_row(log_y[i], low - log_y[i], s, c, start, rows[i])
+            _sum_row(near, low - near, s, c, start, rows[i])
+        if log_y[i] < far:
+            _go_on_by_power(far - log_y[i], p, rows[i])
         done[i] = True

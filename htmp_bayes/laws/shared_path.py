@@ -31,10 +31,10 @@ from htmp_bayes.laws.exact_point import (
     MAX_VERTICES,
     MOMENTS,
     SMALL_C,
-    TAIL_PROBABILITY,
     TAIL_RATIO,
     bulk_saddle,
     expm1,
+    in_tail,
     write_row,
 )
 from htmp_bayes.laws.population_rule import mean_inverse
@@ -451,7 +451,7 @@ def _sum_row(log_y, s, c, rho, rule, columns, nodes, levels, factors, moments, g
         moments[k] /= y
     moments[9] *= y
     write_row(moments, 0j, complex(best, phase), s, c, log_y, from_left, 0.0, row)
-    return SERVED if row[6] >= TAIL_PROBABILITY else IN_TAIL
+    return IN_TAIL if in_tail(ratio, row) else SERVED
 
 
 @_jit

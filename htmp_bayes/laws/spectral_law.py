@@ -140,7 +140,8 @@ class SpectralLaw(ABC):
         log_x = self._solve(target, upper)
         ends = (np.inf, 0.0) if upper else (0.0, np.inf)
         edges = np.where(q == 0, ends[0], np.where(q == 1, ends[1], np.nan))
-        return np.where(inside, np.exp(log_x), edges)[()]
+        with np.errstate(over="ignore"):
+            return np.where(inside, np.exp(log_x), edges)[()]
 
     def _solve(self, target: Floats, upper: bool) -> Floats:
         """Safeguarded Newton steps for log x, on the log of the tail in which the quantile lies."""
@@ -195,8 +196,9 @@ class SpectralLaw(ABC):
         return grid, np.maximum.accumulate(cdf, axis=0), np.minimum.accumulate(sf, axis=0)
 
 
-_SMALLEST_LOG = -700.0
-_LARGEST_LOG = 700.0
+# Beyond the smallest and the largest double: a quantile out there is 0 or infinite.
+_SMALLEST_LOG = -800.0
+_LARGEST_LOG = 800.0
 
 
 def _newton_step(log_density: Floats, cdf: Floats, sf: Floats, target: Floats, upper: bool) -> Floats:

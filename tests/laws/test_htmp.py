@@ -20,6 +20,30 @@ def test_quantiles_invert_the_distribution_function(law, rho):
     np.testing.assert_allclose(law.sf(law.isf([1e-12, 0.5])), [1e-12, 0.5], rtol=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(16))
+def test_quantiles_of_random_laws_come_back(seed):
+    """Over the whole range of parameters, in both tails, as far as quantiles are doubles."""
+    rng = np.random.default_rng(seed)
+    kappa = np.exp(rng.uniform(np.log(1e-3), np.log(1e4)))
+    gamma = 1.0 if seed % 4 == 0 else np.exp(rng.uniform(np.log(0.005), 0.0))
+    rho = 0.0 if seed % 5 == 0 else rng.uniform(0.01, 3.0)
+    law = (HTMP, InverseHTMP)[seed % 2](
+        kappa, gamma, 2.0, rho, ("log-normal", "inverse-gamma")[seed // 2 % 2]
+    )
+    probabilities = np.array([1e-12, 1e-6, 1e-3, 0.3, 0.9])
+    for quantile, probability in ((law.ppf, law.cdf), (law.isf, law.sf)):
+        x = quantile(probabilities)
+        x = x[(x > 1e-300) & (x < 1e300)]
+        np.testing.assert_allclose(quantile(probability(x)), x, rtol=1e-9)
+
+
+def test_a_quantile_beyond_the_doubles_is_zero_or_infinite():
+    law = HTMP(1e-3, 1.0)
+    assert law.cdf(5e-324) > 0.5
+    np.testing.assert_array_equal(law.ppf([0.1, 0.5]), [0.0, 0.0])
+    np.testing.assert_array_equal(InverseHTMP(1e-3, 1.0).isf([0.1, 0.5]), [np.inf, np.inf])
+
+
 def test_density_is_the_derivative_and_integrates():
     law = HTMP(5.0, 0.25, 2.0, 0.7)
     mass, _ = quad(law.pdf, law.ppf(0.05), law.ppf(0.8), epsabs=1e-10)

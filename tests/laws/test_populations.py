@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from flint import acb
-from scipy import integrate
+from scipy import integrate, special
 
+from htmp_bayes.laws.population_rule import INVERSE_GAMMA, lifted_population_tail, population_constants
 from htmp_bayes.laws.populations import (
     Atoms,
     InverseGamma,
@@ -151,3 +152,18 @@ def test_ranges():
         InverseGamma().quantile(1.5, 0.5)
     with pytest.raises(ValueError, match="order"):
         InverseGamma().log_moment(0, 0.5)
+
+
+@pytest.mark.parametrize("rho", [0.05, 0.3, 1.0, 2.2, 3.0])
+@pytest.mark.parametrize("upper", [True, False])
+def test_inverse_gamma_tails_of_the_kernel(rho, upper):
+    """On either side of the peak: P(h > exp(-tau)) is the lower incomplete gamma ratio at exp(psi(nu) + tau)."""
+    constants = population_constants(rho, INVERSE_GAMMA)
+    ratio = special.gammainc if upper else special.gammaincc
+    for tau in np.linspace(-12.0, 12.0, 25) * max(rho, 0.3):
+        probability, density, *_, lift = lifted_population_tail(tau, upper, INVERSE_GAMMA, constants)
+        x = np.exp(constants[3] + tau)
+        if (expected := ratio(constants[1], x)) > 1e-250:
+            assert probability * np.exp(-lift) == pytest.approx(expected, rel=1e-10)
+            log_density = constants[1] * np.log(x) - x - constants[4]
+            assert density * np.exp(-lift) == pytest.approx(np.exp(log_density), rel=1e-10, abs=1e-18)

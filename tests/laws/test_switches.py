@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from htmp_bayes.laws import exact_point, kernel
+from htmp_bayes.laws import exact_point, kernel, left_tail
+from htmp_bayes.laws.population_rule import population_constants, population_rule
 
 DEEP = [
     (2.0, 0.25, 0.1, kernel.LOG_NORMAL),
@@ -13,6 +14,81 @@ DEEP = [
     (20.0, 0.1, 0.1, kernel.LOG_NORMAL),
     (0.01, 0.3, 0.006, kernel.INVERSE_GAMMA),
 ]
+DEEP_LEFT = [(1e4, 0.5, 0.3, kernel.INVERSE_GAMMA), (300.0, 0.3, 0.1, kernel.LOG_NORMAL)]
+
+
+# Laws whose left, or right, tail route begins inside the range of probabilities.
+WALKS = [
+    (0.04, 0.3, 0.0, kernel.LOG_NORMAL),
+    (0.5, 0.05, 1.5, kernel.INVERSE_GAMMA),
+    (3.0, 0.25, 0.7, kernel.LOG_NORMAL),
+    (60.0, 0.5, 0.3, kernel.INVERSE_GAMMA),
+    (2000.0, 0.1, 1.0, kernel.LOG_NORMAL),
+    (9532.0, 0.9086, 0.0, kernel.LOG_NORMAL),
+]
+
+
+def _setup(law):
+    kappa, gamma, rho, population = law
+    rule, constants = population_rule(rho, population), population_constants(rho, population)
+    return kappa / (2 * gamma), kappa / 2, population, rule, constants
+
+
+def _switches(law, predicate, log_y):
+    """Points at which the predicate changes along ``log_y``, by bisection."""
+    states = [predicate(point) for point in log_y]
+    for low, high, a, b in zip(log_y[:-1], log_y[1:], states[:-1], states[1:], strict=True):
+        if a != b:
+            for _ in range(44):
+                middle = 0.5 * (low + high)
+                low, high = (middle, high) if predicate(middle) == a else (low, middle)
+            yield low, high
+
+
+@pytest.mark.parametrize("law", WALKS, ids=str)
+@pytest.mark.parametrize("evaluate", [kernel.exact_rows, kernel.fast_rows], ids=["exact", "fast"])
+def test_nothing_jumps_where_the_tails_begin(law, evaluate):
+    s, c, population, rule, constants = _setup(law)
+
+    def tail(log_y):
+        row = np.empty(7)
+        ratio, _, _ = exact_point._bulk(log_y, s, c, population, rule, constants, row)
+        return exact_point.in_tail(ratio, row)
+
+    wide = np.log(s) + np.linspace(-40.0, 12.0, 300) * (1.0 if s < 1 else 0.4 + law[2])
+    rows = kernel.exact_rows(wide, *law)
+    inside = wide[(rows[:, 5] > 1e-12) & (rows[:, 6] > 1e-12)]
+    switches = list(_switches(law, tail, np.linspace(inside[0], inside[-1], 120)))
+    assert switches
+    for ends in switches:
+        before, after = evaluate(np.array(ends), *law)
+        assert_allclose(before[:2], after[:2], rtol=1e-9, atol=1e-9)
+        assert_allclose(before[2:5], after[2:5], rtol=1e-7, atol=1e-9)
+        assert_allclose(before[5:], after[5:], rtol=1e-8)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5])
+@pytest.mark.parametrize("power", [left_tail._SMALL_POWER, left_tail._FAR])
+def test_nothing_jumps_between_the_closed_forms(power, rho):
+    """Far to the left there are three, by the size of p log(1/y0), p = (kappa/2)(1/gamma - 1)."""
+    c = 2.5
+    low = left_tail.left_end(c, population_rule(rho, kernel.LOG_NORMAL))
+    log_y = low - np.array([1e-3, 5.0, 100.0])
+    gammas = c / (c + power / -low * (1 + np.array([-1e-13, 1e-13])))
+    below, above = (kernel.exact_rows(log_y, 2 * c, gamma, rho, kernel.LOG_NORMAL) for gamma in gammas)
+    assert_allclose(below[:, :5], above[:, :5], rtol=1e-9, atol=1e-9)
+    assert_allclose(below[:, 5:], above[:, 5:], rtol=1e-8)
+
+
+def test_nothing_jumps_where_a_point_leaves_the_shared_path():
+    """A call of one point walks its own curve of saddle points; one among many may need a path of its own."""
+    law = (300.0, 1.0, 0.7, kernel.INVERSE_GAMMA)
+    log_y = np.linspace(-25.0, 6.5, 400)
+    together = kernel.fast_rows(log_y, *law)
+    alone = np.concatenate([kernel.fast_rows(log_y[i : i + 1], *law) for i in range(0, 400, 7)])
+    assert_allclose(together[::7, :2], alone[:, :2], rtol=1e-9, atol=1e-9)
+    assert_allclose(together[::7, 2:5], alone[:, 2:5], rtol=1e-7, atol=1e-9)
+    assert_allclose(together[::7, 5:], alone[:, 5:], rtol=1e-8)
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.8])
@@ -27,11 +103,11 @@ def test_distribution_function_where_kappa_becomes_small(rho):
         assert_allclose(below[:, :5], above[:, :5], rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("law", DEEP, ids=str)
+@pytest.mark.parametrize("law", DEEP + DEEP_LEFT, ids=str)
 def test_slopes_far_out_where_imaginary_parts_are_lifted(law):
     """Log f stays finite below exp(-700), and is the integral of its slope across the switch."""
     centre = np.log(law[0] / (2 * law[1]))
-    log_y = centre + np.linspace(2.0, 15.0, 27)
+    log_y = centre + np.linspace(2.0, 15.0, 27) * (-0.45 if law in DEEP_LEFT else 1.0)
     step = 1e-3
     rows = kernel.exact_rows((log_y[:, None] + step * np.arange(-2, 3)).ravel(), *law).reshape(27, 5, 7)
     values, slopes = rows[:, :, 0], rows[:, 2, 1]
