@@ -47,9 +47,11 @@ MOMENTS = 12
 DRIFT = 11
 # Where c is smaller, F comes from its difference to the law without repulsion.
 SMALL_C = 0.05
-# Below this |Im mu| / |mu| the bulk route loses more than 4 digits to cancellation and the tail route takes over.
-TAIL_RATIO = 1e-4
-# Below this F or 1 - F so it does too, and the smaller of them keeps its relative accuracy.
+# Below this |Im mu| / |mu| the bulk route loses more than 5 digits to cancellation and the tail route takes over.
+TAIL_RATIO = 2e-5
+# Below this 1 - F so it does too: the rule of a heavy-tailed population has an absolute error of 1e-16.
+TAIL_OF_DENSITY = 1e-6
+# Where probabilities are asked for, below this F or 1 - F: the smaller of them keeps its relative accuracy.
 TAIL_PROBABILITY = 1e-5
 # A small F with a larger ratio than this is one of gamma near 1, which has no real saddle point there.
 TAIL_RATIO_LEFT = 1e-2
@@ -602,8 +604,10 @@ def transform_of(moments, reference, q0, log_y, s, c):
 
 
 @_jit
-def in_tail(ratio, row):
+def in_tail(ratio, row, probabilities):
     """Whether a row from a complex saddle point, with this |Im mu|/|mu|, is less accurate than one in the tails."""
+    if not probabilities:
+        return ratio < TAIL_RATIO or row[6] < TAIL_OF_DENSITY
     left = row[5] < TAIL_PROBABILITY and ratio < TAIL_RATIO_LEFT
     return left or ratio < TAIL_RATIO or row[6] < TAIL_PROBABILITY
 
@@ -612,5 +616,5 @@ def in_tail(ratio, row):
 def exact_point(log_y, s, c, population, rule, constants, row):
     """Fill ``row`` (length 7): log f, its derivatives by log y, s, c and rho, F, 1 - F."""
     ratio, tau, phase = _bulk(log_y, s, c, population, rule, constants, row)
-    if in_tail(ratio, row):
+    if in_tail(ratio, row, True):
         _tail(log_y, tau, phase < 0.5 * math.pi, s, c, population, rule, constants, row)

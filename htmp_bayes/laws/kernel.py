@@ -68,7 +68,7 @@ def exact_rows(log_y, kappa, gamma, rho, population):
 
 
 @_jit
-def _rows(log_y, kappa, gamma, rho, population, gradient):
+def _rows(log_y, kappa, gamma, rho, population, gradient, probabilities):
     s = 0.5 * kappa / gamma
     c = 0.5 * kappa
     rho, population = _without_rounding_noise(rho, population)
@@ -77,7 +77,7 @@ def _rows(log_y, kappa, gamma, rho, population, gradient):
     rows = np.empty((log_y.size, _COLUMNS))
     done = np.zeros(log_y.size, np.bool_)
     _left_rows(log_y, _left_end(c, rule), s, c, population, rule, constants, rows, done)
-    _shared_rows(log_y, s, c, rho, rule, gradient, rows, done)
+    _shared_rows(log_y, s, c, rho, rule, gradient, probabilities, rows, done)
     for i in range(log_y.size):
         if not done[i]:
             _exact_point(log_y[i], s, c, population, rule, constants, rows[i])
@@ -87,13 +87,13 @@ def _rows(log_y, kappa, gamma, rho, population, gradient):
 @_jit
 def fast_rows(log_y, kappa, gamma, rho, population):
     """Evaluate the points together, as far as shared paths serve them; the result of `exact_rows`."""
-    return _rows(log_y, kappa, gamma, rho, population, True)
+    return _rows(log_y, kappa, gamma, rho, population, True, True)
 
 
 @_jit
 def log_density_and_slope(log_y, kappa, gamma, rho, population):
     """Return log f and its derivative by log y, shape ``(K, 2)``: half the work of `log_density`."""
-    return _rows(log_y, kappa, gamma, rho, population, False)[:, :2].copy()
+    return _rows(log_y, kappa, gamma, rho, population, False, False)[:, :2].copy()
 
 
 @_jit
@@ -102,7 +102,7 @@ def log_density(log_y, kappa, gamma, rho, population):
 
     Returns an array of shape ``(K, 5)``: log f, and its derivatives by log y, kappa, gamma and rho.
     """
-    rows = fast_rows(log_y, kappa, gamma, rho, population)
+    rows = _rows(log_y, kappa, gamma, rho, population, True, False)
     out = np.empty((log_y.size, 5))
     out[:, 0] = rows[:, 0]
     out[:, 1] = rows[:, 1]

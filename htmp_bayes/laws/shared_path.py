@@ -410,7 +410,7 @@ def _turns(phase, mass, y, s, c, rho, rule):
 
 
 @_jit
-def _sum_row(log_y, s, c, rho, rule, columns, nodes, levels, factors, moments, gradient, row):
+def _sum_row(log_y, s, c, rho, rule, columns, nodes, levels, factors, moments, gradient, probabilities, row):
     """Sum the table for one y into its row, if it can be trusted; return what the path did for the point."""
     y = math.exp(log_y)
     best = _fill_levels(y, nodes[0], nodes[2], levels)
@@ -451,11 +451,11 @@ def _sum_row(log_y, s, c, rho, rule, columns, nodes, levels, factors, moments, g
         moments[k] /= y
     moments[9] *= y
     write_row(moments, 0j, complex(best, phase), s, c, log_y, from_left, 0.0, row)
-    return IN_TAIL if in_tail(ratio, row) else SERVED
+    return IN_TAIL if in_tail(ratio, row, probabilities) else SERVED
 
 
 @_jit
-def _rows_on_path(vertices, panels, log_y, s, c, rho, rule, gradient, rows, state):
+def _rows_on_path(vertices, panels, log_y, s, c, rho, rule, gradient, probabilities, rows, state):
     """Evaluate on one path all points that no path has served yet."""
     count = panels * GAUSS_NODES.size
     columns = np.empty((2 * MOMENTS, count))
@@ -467,7 +467,19 @@ def _rows_on_path(vertices, panels, log_y, s, c, rho, rule, gradient, rows, stat
     for i in range(log_y.size):
         if state[i] == NOT_SERVED:
             state[i] = _sum_row(
-                log_y[i], s, c, rho, rule, columns, nodes, levels, factors, moments, gradient, rows[i]
+                log_y[i],
+                s,
+                c,
+                rho,
+                rule,
+                columns,
+                nodes,
+                levels,
+                factors,
+                moments,
+                gradient,
+                probabilities,
+                rows[i],
             )
 
 
@@ -486,10 +498,11 @@ def _descent_path(y, s, c, rho, rule, vertices):
 
 
 @_jit
-def shared_rows(log_y, s, c, rho, rule, gradient, rows, done):
+def shared_rows(log_y, s, c, rho, rule, gradient, probabilities, rows, done):
     """Fill ``rows`` for the points that shared paths serve, less those already in ``done``, and say which.
 
-    Without ``gradient`` the derivatives by s, c and rho are left out; their columns then hold nothing of use.
+    Without ``gradient`` the derivatives by s, c and rho are left out; their columns then hold nothing of use. Without
+    ``probabilities`` F and 1 - F have an absolute accuracy only where they are small.
     First the curve of all saddle points; then, as long as one serves more than its own point, the path of steepest
     descent of a point in the middle of the longest run of points not done yet.
     """
@@ -501,12 +514,12 @@ def shared_rows(log_y, s, c, rho, rule, gradient, rows, done):
     vertices = np.empty(2 * MAX_VERTICES + 1, np.complex128)
     panels = _trace_curve(left, right, y_low, s + 1.0, c + 1.0, rho, rule, vertices)
     if panels > 0:
-        _rows_on_path(vertices, panels, log_y, s, c, rho, rule, gradient, rows, state)
+        _rows_on_path(vertices, panels, log_y, s, c, rho, rule, gradient, probabilities, rows, state)
     tried = state != NOT_SERVED
     while not tried.all():
         i = _middle_of_longest_run(tried)
         panels = _descent_path(math.exp(log_y[i]), s, c, rho, rule, vertices)
-        _rows_on_path(vertices, panels, log_y, s, c, rho, rule, gradient, rows, state)
+        _rows_on_path(vertices, panels, log_y, s, c, rho, rule, gradient, probabilities, rows, state)
         tried[i] = True
         tried |= state != NOT_SERVED
     done[:] = state == SERVED
