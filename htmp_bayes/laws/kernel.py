@@ -15,10 +15,12 @@ from htmp_bayes.laws import contour, exact_point, left_tail, population_rule, sh
 from htmp_bayes.laws.population_rule import INVERSE_GAMMA, LOG_NORMAL
 
 __all__ = [
+    "FIRST_LEFT_END",
     "INVERSE_GAMMA",
     "LOG_NORMAL",
     "exact_rows",
     "fast_rows",
+    "left_switch",
     "log_density",
     "log_density_and_slope",
     "log_density_source_version",
@@ -31,6 +33,8 @@ _shared_rows = shared_path.shared_rows
 _left_end = left_tail.left_end
 _left_rows = left_tail.left_rows
 _COLUMNS = exact_point.COLUMNS
+FIRST_LEFT_END = -left_tail.FAR
+"""No `left_switch` is above it."""
 
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
@@ -44,6 +48,13 @@ _NONE = 1e-6
 @_jit
 def _without_rounding_noise(rho, population):
     return (rho if rho > _NONE else 0.0), (population if rho > _NARROW else LOG_NORMAL)
+
+
+@_jit
+def left_switch(kappa, rho, population):
+    """Return the log y below which the closed form of `htmp_bayes.laws.left_tail` takes over."""
+    rho, population = _without_rounding_noise(rho, population)
+    return _left_end(0.5 * kappa, _make_rule(rho, population))
 
 
 @_jit

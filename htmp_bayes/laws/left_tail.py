@@ -25,7 +25,7 @@ from htmp_bayes.laws.population_rule import mean_inverse
 from htmp_bayes.laws.special import digamma
 
 # Corrections are below exp(-45) there.
-_FAR = 45.0
+FAR = 45.0
 # Below this p log(1/y0), D is used.
 _SMALL_POWER = 3.0
 # Above this p log(1/y), the power law alone is left.
@@ -39,7 +39,7 @@ _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 @_jit
 def left_end(c, rule):
     """Return the log y below which `left_row` is exact to rounding."""
-    return -_FAR - math.log1p(c) - math.log(max(mean_inverse(rule), 1.0))
+    return -FAR - math.log1p(c) - math.log(max(mean_inverse(rule), 1.0))
 
 
 @_jit
@@ -185,7 +185,7 @@ def left_rows(log_y, low, s, c, population, rule, constants, rows, done):
 def continue_left(log_y, low, s, c, transform, at_end, rows, done):
     """Fill the rows of all points below ``low`` from the row and the `log_transform` there; say which in ``done``."""
     p = s - c
-    by_power = p * -low > _FAR
+    by_power = p * -low > FAR
     by_distance = p * -low < _SMALL_POWER
     start = transform if by_power else _start(low, s, c, transform, at_end)
     if by_distance:

@@ -1,11 +1,12 @@
 """The log-density at very many points: few evaluations of the kernel, and polynomials between them.
 
 Log f is smooth in log y, and the kernel gives its slope with its value, so that K nodes of Chebyshev fix a polynomial
-of degree 2 K - 1 (Hermite's interpolation). An interval on which its last coefficients have not died out is halved,
-and on an interval with few points the kernel is asked for these points themselves.
+of degree 2 K - 1 (Hermite's interpolation). A panel on which its last coefficients have not died out is halved, and on
+a panel with few points the kernel is asked for these points themselves.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -21,6 +22,8 @@ _TOLERANCE = {False: 1e-11, True: 1e-10}
 _LAST = 4
 # On a narrower interval, relative to log y, slopes say nothing beyond rounding.
 _NARROWEST = 1e-3
+# Two panels to begin with: one series seldom does, and one call of the kernel for both costs little more.
+_PANELS = 2
 # An interval with fewer points than this is not worth a polynomial of its own.
 _FEW = 3 * _NODES
 
@@ -84,21 +87,44 @@ def log_density_at(log_y: np.ndarray, kappa: float, gamma: float, rho: float, po
     law = (kappa, gamma, rho, population)
     if log_y.size < ENOUGH:
         return kernel.fast_rows(log_y, *law)[:, 0]
-    out = np.empty(log_y.size)
-    whole = np.ascontiguousarray(log_y)
-    low, high = float(whole.min()), float(whole.max())
-    if not high - low > _NARROWEST * (1.0 + abs(low)):
-        return kernel.fast_rows(log_y, *law)[:, 0]
-    coefficients = _series(low, high, law, _TOLERANCE[rho > 0])
-    if coefficients is not None:
-        _clenshaw(coefficients, whole, low, high, out)
-        return out
-    order = np.argsort(whole)
-    ascending = whole[order]
-    values = np.empty(log_y.size)
-    _fill_halves(ascending, values, low, high, law)
-    out[order] = values
+    points = np.ascontiguousarray(log_y)
+    out = np.empty(points.size)
+    low, high = float(points.min()), float(points.max())
+    direct = np.zeros(points.size, dtype=bool)
+    if low < kernel.FIRST_LEFT_END:
+        # A closed form, which costs less than a polynomial.
+        low = min(max(low, kernel.left_switch(kappa, rho, population)), high)
+        direct = points < low
+    edges = np.linspace(low, high, _PANELS + 1)
+    panels = list(pairwise(edges.tolist()))
+    while panels:
+        panels = _fill_series(points, panels, law, out, direct)
+    if direct.any():
+        out[direct] = kernel.log_density_and_slope(points[direct], *law)[:, 0]
     return out
+
+
+def _fill_series(
+    points: np.ndarray, panels: Sequence[tuple[float, float]], law: tuple, out: np.ndarray, direct: np.ndarray
+) -> list[tuple[float, float]]:
+    """Fill the points of all panels that a polynomial follows; return the halves of the others.
+
+    One call of the kernel serves all panels. Points of a panel too small to be halved are noted in ``direct``.
+    """
+    halves: list[tuple[float, float]] = []
+    for (low, high), coefficients in zip(panels, _series(panels, law, _TOLERANCE[law[2] > 0]), strict=True):
+        own = (points >= low) & (points <= high)
+        if coefficients is not None:
+            x = points[own]
+            values = np.empty(x.size)
+            _clenshaw(coefficients, x, low, high, values)
+            out[own] = values
+        elif np.count_nonzero(own) < _FEW or not high - low > _NARROWEST * (1.0 + abs(low)):
+            direct |= own
+        else:
+            middle = 0.5 * (low + high)
+            halves += [(low, middle), (middle, high)]
+    return halves
 
 
 def log_density_and_slope_near(
@@ -111,7 +137,7 @@ def log_density_and_slope_near(
     """
     law = (kappa, gamma, rho, population)
     low, high = float(log_y.min()), float(log_y.max())
-    coefficients = _series(low, high, law, tolerance) if log_y.size > _FEW and high > low else None
+    coefficients = _series([(low, high)], law, tolerance)[0] if log_y.size > _FEW and high > low else None
     if coefficients is None:
         return kernel.log_density_and_slope(log_y, *law)
     half = 0.5 * (high - low)
@@ -120,33 +146,20 @@ def log_density_and_slope_near(
     return np.stack([chebyshev.chebval(z, coefficients), slopes], axis=1)
 
 
-def _fill(ascending: np.ndarray, values: np.ndarray, low: float, high: float, law: tuple) -> None:
-    """Fill ``values`` at the ascending points of the interval [low, high]."""
-    if ascending.size < _FEW or not high - low > _NARROWEST * (1.0 + abs(low)):
-        if ascending.size:
-            values[:] = kernel.fast_rows(ascending, *law)[:, 0]
-        return
-    coefficients = _series(low, high, law, _TOLERANCE[law[2] > 0])
-    if coefficients is None:
-        _fill_halves(ascending, values, low, high, law)
-    else:
-        _clenshaw(coefficients, ascending, low, high, values)
-
-
-def _fill_halves(ascending: np.ndarray, values: np.ndarray, low: float, high: float, law: tuple) -> None:
-    middle = 0.5 * (low + high)
-    split = int(np.searchsorted(ascending, middle))
-    _fill(ascending[:split], values[:split], low, middle, law)
-    _fill(ascending[split:], values[split:], middle, high, law)
-
-
-def _series(low: float, high: float, law: tuple, tolerance: float) -> np.ndarray | None:
-    """Chebyshev coefficients of log f on [low, high], or None if they have not died out."""
+def _series(panels: Sequence[tuple[float, float]], law: tuple, tolerance: float) -> list[np.ndarray | None]:
+    """Chebyshev coefficients of log f on each panel, or None where they have not died out."""
+    low, high = np.array(panels).T
     half = 0.5 * (high - low)
-    rows = kernel.log_density_and_slope(low + half * (1.0 + _POINTS), *law)
-    if not np.isfinite(rows).all():
-        return None  # log f is -inf where the population has no mass left that a double can hold
-    return resolved_series(rows, half, (_FROM_VALUES, _FROM_SLOPES), tolerance, _LAST)
+    nodes = low[:, None] + half[:, None] * (1.0 + _POINTS)
+    rows = kernel.log_density_and_slope(nodes.ravel(), *law).reshape(*nodes.shape, 2)
+    matrices = (_FROM_VALUES, _FROM_SLOPES)
+    # log f is -inf where the population has no mass left that a double can hold
+    return [
+        resolved_series(own, width, matrices, tolerance, _LAST)
+        if width > 0 and np.isfinite(own).all()
+        else None
+        for own, width in zip(rows, half, strict=True)
+    ]
 
 
 def resolved_series(

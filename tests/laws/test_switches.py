@@ -68,7 +68,7 @@ def test_nothing_jumps_where_the_tails_begin(law, evaluate):
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.5])
-@pytest.mark.parametrize("power", [left_tail._SMALL_POWER, left_tail._FAR])
+@pytest.mark.parametrize("power", [left_tail._SMALL_POWER, left_tail.FAR])
 def test_nothing_jumps_between_the_closed_forms(power, rho):
     """Far to the left there are three, by the size of p log(1/y0), p = (kappa/2)(1/gamma - 1)."""
     c = 2.5
