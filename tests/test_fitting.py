@@ -10,6 +10,7 @@ from htmp_bayes import Spectrum, laws
 from htmp_bayes.fitting import FitError, fit
 from htmp_bayes.laws.ensemble import sample_ensemble
 from htmp_bayes.models import surrogate
+from htmp_bayes.models.spikes import log_density_of_spikes
 from htmp_bayes.plots import plot_spectrum
 from htmp_bayes.spectra import SpectrumError
 
@@ -192,6 +193,8 @@ def test_pymcs_own_sampler(spectrum):
         ({"likelihood": "marginal"}, "likelihood is one of density, joint"),
         ({"population": "cauchy"}, "population is one of inverse-gamma, log-normal"),
         ({"nuts_sampler": "stan"}, "nuts_sampler is one of nutpie, pymc"),
+        ({"spikes": "some"}, "spikes is one of off, auto, not 'some'"),
+        ({"spikes": "auto", "likelihood": "joint"}, "likelihood = 'density' only, not 'joint'"),
         ({"draws": 0}, "draws must be a whole number of at least 1"),
         ({"tune": 2.5}, "tune must be a whole number"),
         ({"chains": -1}, "chains must be a whole number"),
@@ -211,6 +214,62 @@ def test_bad_input(spectrum):
         fit([np.nan] * 30, n=30)
     with pytest.raises(FitError, match="aspect ratio"):
         fit(spectrum.eigenvalues, n=10**6)
+
+
+@pytest.fixture(scope="module")
+def spiked(spectrum):
+    largest = spectrum.eigenvalues[-1]
+    return Spectrum(np.append(spectrum.eigenvalues, [1.5 * largest, 12 * largest]), n=256, name="spiked")
+
+
+@pytest.fixture(scope="module")
+def apart(spiked):
+    return fit(spiked, spikes="auto", **QUICK)
+
+
+def test_spikes_are_set_apart(apart, spiked):
+    assert set(apart.children) == GROUPS
+    assert (apart.attrs["spikes"], apart["posterior"]["n_spikes"].dtype.kind) == ("auto", "i")
+    probability = apart["constant_data/spike_number_probability"].to_numpy()
+    assert probability.sum() == pytest.approx(1)
+    assert probability[0] < 0.05
+    number = apart["posterior"]["n_spikes"].to_numpy()
+    shares = np.bincount(number.ravel(), minlength=probability.size) / number.size
+    assert_allclose(shares, probability, atol=4 * 0.5 / np.sqrt(number.size))
+    likeliest = int(probability.argmax())
+    assert_allclose(apart["constant_data/spikes"], spiked.eigenvalues[66 - likeliest :])
+    predicted = apart["posterior_predictive/eigenvalues"]
+    assert predicted.shape == (2, 5, 66)
+    assert np.all(np.diff(predicted.values) >= 0)
+    kept = np.any(predicted == spiked.eigenvalues[-1], axis=-1)
+    np.testing.assert_array_equal(kept, apart["posterior/n_spikes"].sel(draw=predicted["draw"]) > 0)
+    assert int(apart["sample_stats"]["diverging"].sum()) == 0
+    plot_spectrum(apart)
+
+
+def test_the_log_likelihood_with_spikes_is_that_of_the_law_and_the_spikes(apart, spiked):
+    for number in np.unique(apart["posterior"]["n_spikes"]):
+        chain, draw = np.argwhere(apart["posterior"]["n_spikes"].to_numpy() == number)[0]
+        posterior = apart["posterior"].isel(chain=chain, draw=draw)
+        law = laws.HTMP(*(float(posterior[name]) for name in ("kappa",)), spiked.gamma,
+                        float(posterior["temperature"]), float(posterior["correlation"]))  # fmt: skip
+        size = 66 - int(number)
+        ours = apart["log_likelihood"]["eigenvalues"].isel(chain=chain, draw=draw)
+        assert_allclose(ours[:size], law.logpdf(spiked.eigenvalues[:size]), atol=1e-6)
+        assert_allclose(ours[size:], log_density_of_spikes(spiked.eigenvalues, int(number)))
+
+
+# See above.
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto distribution:UserWarning")
+def test_arviz_works_on_a_number_of_spikes(apart):
+    assert "n_spikes" in az.summary(apart).index
+    assert np.isfinite(az.loo(apart).elpd)
+
+
+def test_spikes_are_found_alike_with_the_same_seed(apart, spiked, tmp_path):
+    apart.to_netcdf(tmp_path / "posterior.nc")
+    with xr.open_datatree(tmp_path / "posterior.nc") as back:
+        assert back.identical(fit(spiked, spikes="auto", cores=1, **QUICK))
 
 
 TRUTHS = [(3.0, 0.25, 0.6), (1.0, 0.5, 0.4), (8.0, 0.3, 0.8), (0.5, 0.25, 0.9)]
@@ -233,3 +292,33 @@ def test_recovers_known_parameters_of_ensemble_draws():
             low, high = np.quantile(fitted["posterior"][name], [0.05, 0.95])
             held[name] += low <= value <= high
     assert min(held.values()) >= 15, held
+
+
+# With a heavy tail spikes of this size cannot be told from it.
+LIGHT_TAILED = [(3.0, 0.25, 0.4), (8.0, 0.25, 0.2), (30.0, 0.5, 0.3)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("factors", [(), (2.5,), (2.0, 2.5, 6.0)], ids=len)
+def test_planted_spikes_are_counted_and_leave_the_law_as_it_was(factors):
+    """Beside the fit without them: medians within a quarter of the posterior's standard deviation on average.
+
+    The Monte-Carlo error of a median of 400 draws or more is below a tenth of it.
+    """
+    settings = {"draws": 400, "tune": 300, "chains": 2, "predictive_draws": 0}
+    shifts = []
+    for seed, (kappa, gamma, correlation) in enumerate(LIGHT_TAILED):
+        eigenvalues = np.sort(sample_ensemble(128, kappa, gamma, 0.1, correlation, random_state=200 + seed))
+        spiked = np.append(eigenvalues, eigenvalues[-1] * np.array(factors))
+        n = round(128 / gamma)
+        alone = fit(eigenvalues, n=n, random_seed=seed, **settings)["posterior"]
+        found = fit(spiked, n=n, random_seed=seed, spikes="auto", **settings)
+        probability = found["constant_data/spike_number_probability"].to_numpy()
+        assert probability.argmax() == len(factors), probability
+        shifts += [
+            (np.log(found["posterior"][name]).median() - np.log(alone[name]).median())
+            / np.log(alone[name]).std()
+            for name in ("kappa", "correlation")
+        ]
+    assert np.max(np.abs(shifts)) < 0.5, shifts
+    assert abs(np.mean(shifts)) < 0.25, shifts

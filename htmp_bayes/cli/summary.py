@@ -23,6 +23,8 @@ _STATISTICS = ("mean", "median", "q5", "q95", "r_hat", "ess_bulk")
 _OF_PARAMETERS = tuple(f"{name}_{statistic}" for name in PARAMETERS for statistic in _STATISTICS)
 _OF_LAYER = (
     "probability_infinite_mean",
+    "n_spikes",
+    "n_spikes_probability",
     "divergences",
     "usable",
     "reasons",
@@ -49,7 +51,8 @@ def summary_row(result: "xr.DataTree", verdict: "Verdict") -> dict[str, Any]:
     -------
     dict
         A value for each of `COLUMNS`, without those of a parameter that the posterior leaves out: q5 and q95
-        are the ends of the 90 % equal-tailed interval.
+        are the ends of the 90 % equal-tailed interval. ``n_spikes`` is the most probable number of spikes; a fit
+        that separates none leaves it out, with its probability.
     """
     posterior, constant = group(result, "posterior"), group(result, "constant_data")
     row: dict[str, Any] = {
@@ -65,11 +68,19 @@ def summary_row(result: "xr.DataTree", verdict: "Verdict") -> dict[str, Any]:
             row |= {f"{name}_{statistic}": values[statistic] for statistic in _STATISTICS}
     return row | {
         "probability_infinite_mean": float(posterior.attrs.get("probability_infinite_mean", 0.0)),
+        **_spikes(constant),
         "divergences": verdict.divergences,
         "usable": verdict.ok,
         "reasons": " ".join(verdict.reasons),
         "cautions": " ".join(verdict.cautions),
     }
+
+
+def _spikes(constant: "xr.Dataset") -> dict[str, Any]:
+    if "spike_number_probability" not in constant:
+        return {}
+    probability = constant["spike_number_probability"].to_numpy()
+    return {"n_spikes": int(probability.argmax()), "n_spikes_probability": float(probability.max())}
 
 
 def as_csv(rows: Iterable[Row]) -> str:
