@@ -106,8 +106,8 @@ def check(result: xr.DataTree) -> Verdict:
         ``cautions`` has a sentence for each of these: a parameter on which the prior bears (power-scaling
         sensitivity of 0.05 and more); a bulk, lower edge or upper tail that fewer than 2 % of the predictive
         spectra go as far from what is predicted; and a gap below the largest eigenvalues that as few have, so
-        that spikes are suspected. They need 60 predictive spectra at least. Where a fit has set spikes apart, the last
-        is instead that there may be more than are looked for: the largest number has a probability of 5 % or more.
+        that spikes are suspected. They need 60 predictive spectra at least. Where spikes were set apart, the last is
+        instead that there may be more than are looked for: the largest number has a probability of 5 % or more.
 
     Raises
     ------
@@ -309,7 +309,7 @@ def _more_spikes(result: xr.DataTree) -> Iterator[str]:
     if "spike_number_probability" not in constant:
         return
     probability = constant["spike_number_probability"].to_numpy()
-    if probability[-1] >= _AT_MOST:
+    if len(probability) > 1 and probability[-1] >= _AT_MOST:
         yield (
             f"There may be more spikes than the {len(probability) - 1} that are looked for (as many have a probability "
             f"of {probability[-1]:.2g}): the upper tail is not the law's; try another population or compare_laws."

@@ -72,8 +72,9 @@ def fit(
     spikes : {"off", "auto"}
         ``"auto"``: up to ten of the largest eigenvalues (one in ten of a small matrix) may be spikes, which the law has
         no part in. Their number is inferred with the law's parameters, whose posterior is averaged over it
-        (:mod:`htmp_bayes.models.spikes`). For ``likelihood="density"``; it takes a second longer, and as long as
-        several fits where several numbers are probable.
+        (:mod:`htmp_bayes.models.spikes`). For ``likelihood="density"``; it takes up to three times as long where many
+        numbers are probable. ``"off"``: all eigenvalues are the law's, and :func:`htmp_bayes.check` says if spikes
+        are suspected.
     nuts_sampler : {"nutpie", "pymc"}
         Implementation of NUTS.
     cores : int, optional
@@ -142,6 +143,13 @@ def fit(
     ['correlation', 'kappa', 'mean', 'tail_index', 'temperature']
     >>> result["posterior_predictive"]["eigenvalues"].sizes["eigenvalue"]
     40
+
+    One eigenvalue far above the others:
+
+    >>> eigenvalues = np.append(np.linspace(0.5, 2.0, 50), 9.0)
+    >>> result = fit(eigenvalues, n=200, spikes="auto", draws=50, tune=100, chains=2, random_seed=1)
+    >>> int(result["constant_data/spike_number_probability"].argmax()), result["constant_data/spikes"].values
+    (1, array([9.]))
     """
     from htmp_bayes.laws.beforehand import compile_beforehand
 
@@ -179,9 +187,8 @@ def fit(
         "progressbar": progressbar and sys.stdout.isatty(),
     }
     compile_beforehand()
-    result_of = _joint_result if likelihood == "joint" else _density_result
-    if spikes == "auto":
-        result_of = _spikes_result
+    of_density = _spikes_result if spikes == "auto" else _density_result
+    result_of = of_density if likelihood == "density" else _joint_result
     return result_of(spectrum, settings, sampling, predictive_draws)
 
 
@@ -208,17 +215,14 @@ def _spikes_result(
     spectrum: Spectrum, settings: dict[str, Any], sampling: dict[str, Any], predictive_draws: int
 ) -> xr.DataTree:
     from htmp_bayes._fit_result import compressed_data, fit_result, spikes_data
-    from htmp_bayes.models.spikes import Spectra, sample_spikes, weigh_numbers
+    from htmp_bayes.models.spike_draws import sample_spikes
+    from htmp_bayes.models.spikes import SpikedSpectrum, weigh_numbers
 
-    spectra = Spectra(
-        spectrum.eigenvalues,
-        *as_followed(spectrum, settings["law"]),
-        spectrum.gamma,
-        settings["population"],
-    )
+    followed = as_followed(spectrum, settings["law"])
+    spiked = SpikedSpectrum(spectrum.eigenvalues, *followed, spectrum.gamma, settings["population"])
     seed = int(np.random.SeedSequence(settings["random_seed"]).generate_state(3)[2])
-    numbers = weigh_numbers(spectra, seed if settings["adjusted"] else None)
-    sampled, pointwise = sample_spikes(numbers, spectra, **sampling)
+    numbers = weigh_numbers(spiked, seed if settings["adjusted"] else None)
+    sampled, pointwise = sample_spikes(numbers, spiked, **sampling)
     likeliest = numbers.posteriors[numbers.most_probable]
     constant = compressed_data(likeliest.data, likeliest.adjustment)
     constant = constant.merge(spikes_data(spectrum, numbers.probability))

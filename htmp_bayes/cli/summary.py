@@ -93,10 +93,15 @@ def as_csv(rows: Iterable[Row]) -> str:
 
 
 def as_table(rows: Iterable[Row], one_line: bool) -> "Table":
-    """Table of the layers with the median and the 90 % interval of each parameter, on one line or on two."""
-    table = empty_table("N", "gamma", *PARAMETERS, "R-hat", "bulk ESS", "diverging", "verdict")
+    """Table of the layers with the median and the 90 % interval of each parameter, on one line or on two.
+
+    Where spikes were set apart, with their most probable number and its probability too.
+    """
+    rows, separator = list(rows), " " if one_line else "\n"
+    spikes = ["spikes"] if any("n_spikes" in row for row in rows) else []
+    table = empty_table("N", "gamma", *PARAMETERS, *spikes, "R-hat", "bulk ESS", "diverging", "verdict")
     for row in rows:
-        table.add_row(*_cells(row, " " if one_line else "\n"))
+        table.add_row(*_cells(row, separator, bool(spikes)))
     return table
 
 
@@ -112,7 +117,7 @@ def empty_table(*headings: str) -> "Table":
     return table
 
 
-def _cells(row: Row, separator: str) -> list[Any]:
+def _cells(row: Row, separator: str, with_spikes: bool) -> list[Any]:
     from rich.text import Text
 
     return [
@@ -120,6 +125,7 @@ def _cells(row: Row, separator: str) -> list[Any]:
         str(row["n_eigenvalues"]),
         f"{row['gamma']:.3g}",
         *(Text(_interval(row, name, separator)) for name in PARAMETERS),
+        *([_number_of_spikes(row, separator)] if with_spikes else []),
         _worst(row, "r_hat", max, ".3f"),
         _worst(row, "ess_bulk", min, ".0f"),
         str(row["divergences"]),
@@ -137,6 +143,12 @@ def _interval(row: Row, name: str, separator: str) -> str:
     if f"{name}_median" not in row:
         return f"infinite{separator}(p = {row['probability_infinite_mean']:.2g})" if name == "mean" else "-"
     return interval(row[f"{name}_median"], row[f"{name}_q5"], row[f"{name}_q95"], separator)
+
+
+def _number_of_spikes(row: Row, separator: str) -> str:
+    return (
+        f"{row['n_spikes']}{separator}(p = {row['n_spikes_probability']:.2g})" if "n_spikes" in row else "-"
+    )
 
 
 def _worst(row: Row, statistic: str, worst: Callable[[list[float]], float], number: str) -> str:

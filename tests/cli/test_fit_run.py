@@ -167,15 +167,17 @@ def test_spikes_are_asked_for_and_their_number_is_in_the_summary(
     def fit(spectrum, *, random_seed, draws, chains, spikes, **settings):
         assert spikes == "auto"
         result = fitted(spectrum, random_seed, draws, chains)
-        result["constant_data/spike_number_probability"] = ("number", [0.1, 0.2, 0.7])
+        result["constant_data/spike_number_probability"] = xr.DataArray([0.1, 0.2, 0.7], dims="number")
         return result
 
-    arguments = ("fit", collection, "--include", "layer.0", "--seed", "1", "--quiet", "--out")
-    run(*arguments, tmp_path / "off")
+    arguments = ("fit", collection, "--include", "layer.0", "--seed", "1", "--out")
+    assert "spikes" not in run(*arguments, tmp_path / "off")[1]
     assert fits[0]["spikes"] == "off"
     assert rows_of(tmp_path / "off")[0]["n_spikes"] == ""
     monkeypatch.setattr("htmp_bayes.fitting.fit", fit)
-    assert run(*arguments, tmp_path / "auto", "--spikes", "auto")[0] == 0
+    code, said, _ = run(*arguments, tmp_path / "auto", "--spikes", "auto")
+    assert code == 0
+    assert "2 (p = 0.7)" in said
     (row,) = rows_of(tmp_path / "auto")
     assert (row["n_spikes"], row["n_spikes_probability"]) == ("2", "0.7")
     record = json.loads((tmp_path / "auto" / "run.json").read_text())
