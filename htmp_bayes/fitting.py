@@ -100,8 +100,7 @@ def fit(
             ``step_size`` and ``tree_depth``, dimensions ``(chain, draw)``.
         ``log_likelihood``
             ``eigenvalues``, dimensions ``(chain, draw, eigenvalue)``; for the joint likelihood ``spectrum``,
-            dimensions ``(chain, draw)``. For a spike it is the spike's density, which no parameter but the number of
-            spikes bears on, with its share of the number of ways to choose them.
+            dimensions ``(chain, draw)``. With ``spikes="auto"``, of the eigenvalues that are the law's in every draw.
         ``posterior_predictive``
             ``eigenvalues``, dimensions ``(chain, draw, eigenvalue)``, for `predictive_draws` evenly thinned
             draws: spectra of finite random matrices, ascending. A draw's spikes, of which the law says nothing, are

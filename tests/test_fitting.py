@@ -11,7 +11,6 @@ from htmp_bayes.checks import check
 from htmp_bayes.fitting import FitError, fit
 from htmp_bayes.laws.ensemble import sample_ensemble
 from htmp_bayes.models import surrogate
-from htmp_bayes.models.spikes import log_density_of_spikes
 from htmp_bayes.plots import plot_spectrum
 from htmp_bayes.spectra import SpectrumError
 
@@ -218,9 +217,10 @@ def test_bad_input(spectrum):
 
 
 @pytest.fixture(scope="module")
-def spiked(spectrum):
-    largest = spectrum.eigenvalues[-1]
-    return Spectrum(np.append(spectrum.eigenvalues, [1.5 * largest, 12 * largest]), n=256, name="spiked")
+def spiked():
+    """One spike for certain and one that may be of the bulk."""
+    eigenvalues = sample_ensemble(62, 20.0, 0.25, 0.2, 0.2, random_state=1)
+    return Spectrum(np.append(eigenvalues, max(eigenvalues) * np.array([1.5, 6.0])), n=256, name="spiked")
 
 
 @pytest.fixture(scope="module")
@@ -233,14 +233,15 @@ def test_spikes_are_set_apart(apart, spiked):
     assert (apart.attrs["spikes"], apart["posterior"]["n_spikes"].dtype.kind) == ("auto", "i")
     probability = apart["constant_data/spike_number_probability"].to_numpy()
     assert probability.sum() == pytest.approx(1)
-    assert probability.argmax() > 0
+    assert np.all(probability[1:3] > 0.1)
+    assert probability[0] < 0.01
     number = apart["posterior"]["n_spikes"].to_numpy()
     shares = np.bincount(number.ravel(), minlength=probability.size) / number.size
     assert_allclose(shares, probability, atol=4 * 0.5 / np.sqrt(number.size))
     likeliest = int(probability.argmax())
-    assert_allclose(apart["constant_data/spikes"], spiked.eigenvalues[66 - likeliest :])
+    assert_allclose(apart["constant_data/spikes"], spiked.eigenvalues[64 - likeliest :])
     predicted = apart["posterior_predictive/eigenvalues"]
-    assert predicted.shape == (2, 5, 66)
+    assert predicted.shape == (2, 5, 64)
     assert np.all(np.diff(predicted.values) >= 0)
     kept = np.any(predicted == spiked.eigenvalues[-1], axis=-1)
     np.testing.assert_array_equal(kept, apart["posterior/n_spikes"].sel(draw=predicted["draw"]) > 0)
@@ -248,16 +249,17 @@ def test_spikes_are_set_apart(apart, spiked):
     plot_spectrum(apart)
 
 
-def test_the_log_likelihood_with_spikes_is_that_of_the_law_and_the_spikes(apart, spiked):
-    for number in np.unique(apart["posterior"]["n_spikes"]):
-        chain, draw = np.argwhere(apart["posterior"]["n_spikes"].to_numpy() == number)[0]
+def test_the_log_likelihood_with_spikes_is_that_of_what_is_always_the_laws(apart, spiked):
+    number = apart["posterior"]["n_spikes"]
+    for chain, draw in np.argwhere(number.to_numpy() == number.min().item())[:2]:
         posterior = apart["posterior"].isel(chain=chain, draw=draw)
-        law = laws.HTMP(*(float(posterior[name]) for name in ("kappa",)), spiked.gamma,
-                        float(posterior["temperature"]), float(posterior["correlation"]))  # fmt: skip
-        size = 66 - int(number)
+        kappa, temperature, correlation = (
+            float(posterior[name]) for name in ("kappa", "temperature", "correlation")
+        )
+        law = laws.HTMP(kappa, spiked.gamma, temperature, correlation)
         ours = apart["log_likelihood"]["eigenvalues"].isel(chain=chain, draw=draw)
-        assert_allclose(ours[:size], law.logpdf(spiked.eigenvalues[:size]), atol=1e-6)
-        assert_allclose(ours[size:], log_density_of_spikes(spiked.eigenvalues, int(number)))
+        expected = law.logpdf(spiked.eigenvalues[: len(spiked) - int(number.max())])
+        assert_allclose(ours, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("factors", [(4.0,), (3.0, 4.0, 6.0)], ids=len)
@@ -304,27 +306,25 @@ def test_recovers_known_parameters_of_ensemble_draws():
     assert min(held.values()) >= 15, held
 
 
-# Spikes of this size are far above these bulks; in the tail of one with a correlation near 1 they would be at home.
-LIGHT_TAILED = [(20.0, 0.25, 0.2), (100.0, 0.5, 0.1)]
-FACTORS = {0: (), 1: (4.0,), 3: (3.0, 4.0, 6.0)}
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("planted", FACTORS)
-@pytest.mark.parametrize(("kappa", "gamma", "correlation"), LIGHT_TAILED)
-def test_planted_spikes_are_counted_and_leave_the_law_as_it_was(kappa, gamma, correlation, planted):
+@pytest.mark.parametrize("factors", [(), (4.0,), (3.0, 4.0, 6.0)], ids=len)
+def test_planted_spikes_leave_the_law_as_it_was(factors):
     """Beside the fit of the same spectrum without them, in a matrix of the same aspect ratio.
 
     Given the true number the two posteriors are one function. What moves a median are the other numbers' share of the
-    draws and the Monte-Carlo error, which for 400 draws or more is below a tenth of the posterior's standard deviation.
+    draws and the Monte-Carlo error, which for 200 draws or more is below 0.15 of the posterior's standard deviation. In
+    a fit that takes the spikes for a tail the median of the correlation is off by more than 1.5.
     """
-    settings = {"draws": 400, "tune": 300, "chains": 2, "random_seed": 1, "predictive_draws": 0}
-    seed = [planted, round(kappa)]
-    eigenvalues = sample_ensemble(200 - planted, kappa, gamma, 0.1, correlation, random_state=seed)
-    spiked = np.append(eigenvalues, max(eigenvalues) * np.array(FACTORS[planted]))
-    without = fit(eigenvalues, n=round((200 - planted) / gamma), **settings)["posterior"]
-    found = fit(spiked, n=round(200 / gamma), spikes="auto", **settings)
-    assert found["constant_data/spike_number_probability"][planted] > 0.5
+    settings = {"draws": 200, "tune": 300, "chains": 2, "random_seed": 1, "predictive_draws": 0}
+    size = 200 - len(factors)
+    eigenvalues = sample_ensemble(size, 5.0, 0.25, 0.1, 0.3, random_state=size)
+    spiked = np.append(eigenvalues, max(eigenvalues) * np.array(factors))
+    without = fit(eigenvalues, n=4 * size, **settings)["posterior"]
+    apart = fit(spiked, n=800, spikes="auto", **settings)
+    assert apart["constant_data/spike_number_probability"][len(factors)] > 0.5
     for name in ("kappa", "correlation"):
-        one, other = (np.log(posterior[name]) for posterior in (found["posterior"], without))
-        assert abs(float(one.median() - other.median())) < 0.3 * float(other.std())
+        one, other = (np.log(posterior[name]) for posterior in (apart["posterior"], without))
+        assert abs(float(one.median() - other.median())) < 0.4 * float(other.std())
+    if factors:
+        together = fit(spiked, n=800, **settings)["posterior"]["correlation"]
+        assert together.median() > without["correlation"].median() + 1.5 * without["correlation"].std()

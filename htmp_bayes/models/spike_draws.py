@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from htmp_bayes.models.posterior import LayerPosterior
 from htmp_bayes.models.results import pointwise_log_likelihood
 from htmp_bayes.models.sampling import LayerDraws, sample_layer
-from htmp_bayes.models.spikes import SpikedSpectrum, SpikeNumbers, log_density_of_spikes
+from htmp_bayes.models.spikes import SpikedSpectrum, SpikeNumbers
 
 # With fewer draws the share that the Metropolis-Hastings step accepts is not known well enough.
 _FEWEST_DRAWS = 100
@@ -35,7 +35,8 @@ def sample_spikes(
     draws : LayerDraws
         With ``n_spikes`` beside the parameters of the law.
     log_likelihood : xarray.Dataset
-        ``eigenvalues`` with dimensions ``(chain, draw, eigenvalue)``.
+        ``eigenvalues`` with dimensions ``(chain, draw, eigenvalue)``, of the eigenvalues that are the law's in every
+        draw: that of a spike is the same in all draws of its number, which PSIS takes for an error.
     """
     shape = sampling["chains"], sampling["draws"]
     rng = np.random.default_rng([sampling["random_seed"], 2])
@@ -45,16 +46,14 @@ def sample_spikes(
         for number in map(int, np.unique(chosen))
     ]
     parameters = _placed([(each.where, each.parameters) for each in drawn])
+    parameters = parameters.assign(n_spikes=(("chain", "draw"), chosen))
     statistics = _placed([(each.where, each.statistics) for each in drawn])
-    log_likelihood = _placed([(each.where, each.log_likelihood) for each in drawn])
-    return (
-        LayerDraws(
-            parameters.assign(n_spikes=(("chain", "draw"), chosen)),
-            statistics,
-            _worst([each.attributes for each in drawn]),
-        ),
-        log_likelihood.assign_coords(eigenvalue=np.arange(len(spectrum.eigenvalues))),
+    of_the_law = slice(len(spectrum.eigenvalues) - int(chosen.max()))
+    log_likelihood = _placed(
+        [(each.where, each.log_likelihood.isel(eigenvalue=of_the_law)) for each in drawn]
     )
+    log_likelihood = log_likelihood.assign_coords(eigenvalue=np.arange(of_the_law.stop))
+    return LayerDraws(parameters, statistics, _worst([each.attributes for each in drawn])), log_likelihood
 
 
 class _Drawn(NamedTuple):
@@ -80,11 +79,7 @@ def _draws_of_number(
     sampled = sample_layer(posterior, **{**sampling, "draws": draws})
     kept = sampled.parameters.isel(draw=slice(wanted))
     bulk = spectrum.bulk(number)
-    of_bulk = pointwise_log_likelihood(posterior, kept, bulk)["eigenvalues"].to_numpy()
-    of_bulk = of_bulk + spectrum.log_jacobian[: len(bulk)]
-    spikes = log_density_of_spikes(spectrum.eigenvalues, number)
-    values = np.concatenate([of_bulk, np.broadcast_to(spikes, (*of_bulk.shape[:2], number))], axis=-1)
-    log_likelihood = xr.Dataset({"eigenvalues": (("chain", "draw", "eigenvalue"), values)})
+    log_likelihood = pointwise_log_likelihood(posterior, kept, bulk) + spectrum.log_jacobian[: len(bulk)]
     return _Drawn(where, kept, sampled.sample_stats, log_likelihood, sampled.attributes)
 
 

@@ -68,11 +68,11 @@ def log_prior_of_number(number: int) -> float:
     return -(number + 1) * float(np.log(2.0))
 
 
-def log_density_of_spikes(eigenvalues: Array, number: int) -> Array:
-    r"""Log-density of each of the largest eigenvalues as a spike.
+def log_density_of_spikes(eigenvalues: Array, number: int) -> float:
+    r"""Log-density of the largest eigenvalues as spikes, with the logarithm of :math:`k!\,(N-k)!/N!`.
 
-    Each holds an equal share of :math:`\log(k!\,(N-k)!/N!)`, so that with the bulk's the sum is the log-density of the
-    spectrum under :math:`M_k`, comparable over k. An eigenvalue equal to the bulk's largest is no spike: ``-inf``.
+    With the log-density of the bulk it is that of the spectrum under :math:`M_k`, comparable over k. An eigenvalue
+    equal to the bulk's largest is no spike: ``-inf``.
 
     Parameters
     ----------
@@ -81,27 +81,20 @@ def log_density_of_spikes(eigenvalues: Array, number: int) -> Array:
     number : int
         How many of them are spikes, less than N.
 
-    Returns
-    -------
-    ndarray
-        Shape ``(number,)``, in the order of the eigenvalues.
-
     Examples
     --------
-    >>> print(log_density_of_spikes(np.array([1.0, 2.0, 4.0]), 1).round(4))  # log(1/3) + log(g(log 2)/4)
-    [-3.7344]
+    >>> round(log_density_of_spikes(np.array([1.0, 2.0, 4.0]), 1), 4)  # log(1/3) + log(g(log 2)/4)
+    -3.7344
     """
-    if number == 0:
-        return np.empty(0)
     size = len(eigenvalues)
     ways = gammaln(size + 1) - gammaln(number + 1) - gammaln(size - number + 1)
     logarithms = np.log(eigenvalues[size - number - 1 :])
     distances = logarithms[1:] - logarithms[0]
     with np.errstate(divide="ignore"):
-        log_density = (
+        log_g = (
             _SHAPE * np.log(_RATE) - gammaln(_SHAPE) + (_SHAPE - 1) * np.log(distances) - _RATE * distances
         )
-    return log_density - logarithms[1:] - ways / number
+    return float(np.sum(log_g - logarithms[1:]) - ways)
 
 
 class SpikedSpectrum(NamedTuple):
@@ -137,8 +130,8 @@ class SpikedSpectrum(NamedTuple):
     def log_weight(self, number: int) -> float:
         """Compute what is added to the log-evidence of the bulk: of the spikes and of their number."""
         jacobian = self.log_jacobian[: len(self.eigenvalues) - number].sum()
-        spikes = log_density_of_spikes(self.eigenvalues, number).sum()
-        return float(log_prior_of_number(number) + jacobian + spikes)
+        spikes = log_density_of_spikes(self.eigenvalues, number)
+        return log_prior_of_number(number) + float(jacobian) + spikes
 
 
 class SpikeNumbers(NamedTuple):

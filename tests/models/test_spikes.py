@@ -41,17 +41,17 @@ def test_densities_of_spikes_are_those_of_order_statistics():
     def density(log_upper, log_lower):
         spikes = 1.7 * np.exp([log_lower, log_lower + log_upper])
         jacobian = spikes.prod()
-        return 6 * jacobian * np.exp(log_density_of_spikes(np.append(1.7, spikes), 2).sum())
+        return 6 * jacobian * np.exp(log_density_of_spikes(np.append(1.7, spikes), 2))
 
     assert dblquad(density, 0, 40, 0, 40)[0] == pytest.approx(1, abs=1e-6)
 
 
 def test_no_spikes_cost_nothing():
-    assert log_density_of_spikes(bulk(), 0).shape == (0,)
+    assert log_density_of_spikes(bulk(), 0) == 0
 
 
 def test_an_eigenvalue_beside_the_bulk_is_no_spike():
-    near, far = (log_density_of_spikes(np.array([1.0, 2.0, 2.0 * factor]), 1)[0] for factor in (1.001, 2.0))
+    near, far = (log_density_of_spikes(np.array([1.0, 2.0, 2.0 * factor]), 1) for factor in (1.001, 2.0))
     assert near < far - 4
     assert log_density_of_spikes(np.array([1.0, 2.0, 2.0]), 1) == -np.inf
 
@@ -123,6 +123,16 @@ def test_without_a_polynomial_laplaces_method_decides(monkeypatch):
     integrated = weigh_numbers(spiked(eigenvalues), None).probability
     monkeypatch.setattr("htmp_bayes.models.spikes.build_surrogate", none)
     assert_allclose(weigh_numbers(spiked(eigenvalues), None).probability, integrated, atol=0.15)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("factors", [(), (4.0,), (3.0, 4.0, 6.0)], ids=len)
+def test_planted_spikes_are_counted(factors):
+    """Far above the edge of bulks of light tail: the planted number is the most probable one in every draw."""
+    for number, (kappa, correlation) in enumerate([(100.0, 0.0), (20.0, 0.2), (8.0, 0.3)]):
+        eigenvalues = bulk(kappa, correlation, 200 - len(factors), seed=10 + number)
+        probability = weigh_numbers(spiked(planted(eigenvalues, *factors)), None).probability
+        assert probability.argmax() == len(factors), probability
 
 
 @pytest.mark.slow
