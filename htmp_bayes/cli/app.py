@@ -236,7 +236,9 @@ def fit(
         pooled = pool_files(files, choice, RunFolder(out, {**settings, "pool": True}, sys.argv), quiet)
         _show_network(out, pooled, quiet, as_json)
         return
-    run = RunFolder(out, {**settings, "spikes": str(spikes)}, sys.argv)
+    if spikes != Spikes.OFF:
+        settings |= {"spikes": str(spikes)}
+    run = RunFolder(out, settings, sys.argv)
     try:
         fit_files(files, choice, run, quiet, jobs, dask)
     except KeyboardInterrupt:
