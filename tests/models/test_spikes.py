@@ -140,9 +140,8 @@ def test_a_heavy_tail_is_no_spike():
     """A law of tail index 2.4 has eigenvalues as far out as spikes: that leaves it open, and seldom says otherwise.
 
     Under a law without spikes the odds on them are 9 or more with a probability of at most 1/9 (Markov's inequality for
-    the Bayes factor, whose expectation is 1), in more than two of six draws with one of at most 0.022.
+    the Bayes factor, whose expectation is 1): in more than one of four draws, at most 0.06.
     """
-    found = [weigh_numbers(spiked(bulk(5.0, 1.0, 150, seed)), None) for seed in range(6)]
-    assert sum(numbers.probability[0] < 0.1 for numbers in found) <= 2
-    assert np.mean([numbers.probability[0] for numbers in found]) > 0.5
+    found = [weigh_numbers(spiked(bulk(5.0, 1.0, 150, seed)), None) for seed in range(4)]
+    assert sum(numbers.probability[0] < 0.1 for numbers in found) <= 1
     assert max(numbers.most_probable for numbers in found) <= 1
