@@ -146,9 +146,9 @@ def fit(
     One eigenvalue far above the others:
 
     >>> from htmp_bayes import sample_ensemble
-    >>> bulk = sample_ensemble(50, kappa=3.0, gamma=0.25, correlation=0.3, random_state=1)
-    >>> spiked = np.append(bulk, 20 * max(bulk))
-    >>> result = fit(spiked, n=204, spikes="auto", draws=50, tune=100, chains=2, random_seed=1, predictive_draws=4)
+    >>> bulk = sample_ensemble(199, kappa=20.0, gamma=0.25, correlation=0.2, random_state=2)
+    >>> spiked = np.append(bulk, 8 * max(bulk))
+    >>> result = fit(spiked, n=800, spikes="auto", draws=50, tune=100, chains=2, random_seed=1, predictive_draws=4)
     >>> int(result["constant_data/spike_number_probability"].to_numpy().argmax())
     1
     """
