@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from htmp_bayes.models import results
 from htmp_bayes.models.adjustment import Adjustment
@@ -54,6 +55,8 @@ def fit_result(
     """
     population, inverse = settings["population"], settings["law"] == "inverse-htmp"
     posterior = results.with_derived(sampled.parameters, data["gamma"], population, inverse)
+    if "n_spikes" in sampled.parameters:
+        posterior = posterior.assign(n_spikes=sampled.parameters["n_spikes"])
     prior_seed, predictive_seed, _ = np.random.SeedSequence(settings["random_seed"]).generate_state(3)
     known = {"n": spectrum.n, "gamma": spectrum.gamma, "zeros": spectrum.zeros}
     groups = {
@@ -70,7 +73,7 @@ def fit_result(
     if predictive_draws:
         groups["posterior_predictive"] = results.predictive_spectra(
             posterior,
-            len(spectrum),
+            spectrum.eigenvalues,
             spectrum.gamma,
             population,
             predictive_draws,
@@ -99,6 +102,15 @@ def compressed_data(data: dict[str, Any], adjustment: Adjustment) -> xr.Dataset:
             "evaluated": list(_COORDINATES),
         },
     )
+
+
+def spikes_data(spectrum: Spectrum, probability: NDArray[np.float64]) -> xr.Dataset:
+    """Posterior of the number of spikes, and the spikes if it is the most probable one, for ``constant_data``."""
+    coords = {"number": np.arange(len(probability))}
+    data = xr.Dataset({"spike_number_probability": ("number", probability)}, coords)
+    number = int(np.argmax(probability))
+    # netCDF takes a dimension of length 0 for one that may grow, so no spikes are no variable
+    return data.assign(spikes=("spike", spectrum.eigenvalues[-number:])) if number else data
 
 
 def sample_stats(sampled: xr.Dataset) -> xr.Dataset:

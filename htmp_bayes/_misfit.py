@@ -69,11 +69,18 @@ def upper_tail(observed: Array, predicted: Array) -> Misfit:
 
 
 def spikes(observed: Array, predicted: Array) -> tuple[Misfit, int]:
-    """Widest gap in log-eigenvalue among the largest ones, and the number of eigenvalues above it."""
-    gaps = np.diff(np.log(observed[-_MOST_SPIKES - 1 :]))
-    widest = np.diff(np.log(predicted[:, -_MOST_SPIKES - 1 :]), axis=1).max(axis=1)
-    number = int(len(gaps) - np.argmax(gaps))
-    return Misfit(_upper_share(gaps.max(), widest), float(gaps.max()), float(np.median(widest))), number
+    """Widest gap in log-eigenvalue among the largest ones, and the number j of eigenvalues above it.
+
+    The gaps are compared after multiplication by the root of j. In a power-law tail the gap below the j-th largest is
+    1/j of the first on average (Renyi 1953, Acta Math. Acad. Sci. Hung. 4, 191): as they are, the gap below several
+    spikes would be lost beside the first gap of a law that reaches for them; times j, that below a single spike.
+    """
+    gaps, usual = (np.diff(np.log(each[..., -_MOST_SPIKES - 1 :])) for each in (observed, predicted))
+    above = np.arange(gaps.size, 0, -1)
+    weighted = np.sqrt(above) * gaps
+    place = int(np.argmax(weighted))
+    share = _upper_share(weighted[place], (np.sqrt(above) * usual).max(axis=1))
+    return Misfit(share, float(gaps[place]), float(np.median(usual[:, place]))), int(above[place])
 
 
 def spectra(result: xr.DataTree) -> tuple[Array, Array] | None:

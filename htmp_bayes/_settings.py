@@ -10,6 +10,7 @@ LAWS = ("htmp", "inverse-htmp")
 LIKELIHOODS = ("density", "joint")
 POPULATIONS = ("inverse-gamma", "log-normal")
 SAMPLERS = ("nutpie", "pymc")
+SPIKES = ("off", "auto")
 
 
 class FitError(HTMPError):
@@ -57,6 +58,7 @@ def check_choices(**chosen: str) -> None:
         "population": POPULATIONS,
         "likelihood": LIKELIHOODS,
         "nuts_sampler": SAMPLERS,
+        "spikes": SPIKES,
     }
     for setting, value in chosen.items():
         if value not in available[setting]:

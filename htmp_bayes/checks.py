@@ -27,6 +27,12 @@ E_BFMI_MIN = 0.3
 """Betancourt (2016), arXiv 1604.00695, found trouble below it; the threshold of Stan and of ArviZ."""
 
 
+# Its draws are independent, and often all the same: there is no convergence to judge.
+_NUMBER = "n_spikes"
+# Probability of the largest number of spikes that is looked for, from which on there may be more.
+_AT_MOST = 0.05
+
+
 @dataclass(frozen=True)
 class Verdict:
     """Whether a posterior can be used, why not, and the numbers behind that.
@@ -100,7 +106,8 @@ def check(result: xr.DataTree) -> Verdict:
         ``cautions`` has a sentence for each of these: a parameter on which the prior bears (power-scaling
         sensitivity of 0.05 and more); a bulk, lower edge or upper tail that fewer than 2 % of the predictive
         spectra go as far from what is predicted; and a gap below the largest eigenvalues that as few have, so
-        that spikes are suspected. They need 60 predictive spectra at least.
+        that spikes are suspected. They need 60 predictive spectra at least. Where spikes were set apart, the last is
+        instead that there may be more than are looked for: the largest number has a probability of 5 % or more.
 
     Raises
     ------
@@ -132,7 +139,7 @@ def check(result: xr.DataTree) -> Verdict:
     """
     import arviz as az
 
-    posterior, statistics = group(result, "posterior"), group(result, "sample_stats")
+    posterior, statistics = _parameters(result), group(result, "sample_stats")
     # A chain that stands still has no variance to divide by: NaN is the answer, and a reason is made of it.
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
         verdict = Verdict(
@@ -149,6 +156,10 @@ def check(result: xr.DataTree) -> Verdict:
         reasons=tuple(reason for failing in _CHECKS for reason in failing(verdict, result)),
         cautions=tuple(caution for finding in _CAUTIONS for caution in finding(result)),
     )
+
+
+def _parameters(result: xr.DataTree) -> xr.Dataset:
+    return group(result, "posterior").drop_vars(_NUMBER, errors="ignore")
 
 
 def _diverged(verdict: Verdict, result: xr.DataTree) -> Iterator[str]:
@@ -236,10 +247,11 @@ def _sensitivity(result: xr.DataTree, component: str) -> Mapping[str, float]:
     import arviz as az
 
     if _is_constant(group(result, f"log_{component}")):
-        return dict.fromkeys(map(str, group(result, "posterior").data_vars), 0.0)
+        return dict.fromkeys(map(str, _parameters(result).data_vars), 0.0)
     # power-scaling warns of draws whose weights vary much; what is wanted is just that it notices them
     with warnings.catch_warnings(action="ignore"):
-        return _by_parameter(az.psense(result, group=component))
+        names = list(_parameters(result).data_vars)
+        return _by_parameter(az.psense(result, group=component, var_names=names))
 
 
 def _is_constant(densities: xr.Dataset) -> bool:
@@ -273,6 +285,8 @@ def _misfits(result: xr.DataTree) -> Iterator[str]:
 
 
 def _spikes(result: xr.DataTree) -> Iterator[str]:
+    if _NUMBER in group(result, "posterior"):
+        return
     both = _misfit.spectra(result)
     if both is None:
         return
@@ -283,12 +297,27 @@ def _spikes(result: xr.DataTree) -> Iterator[str]:
         )
         yield (
             f"Spikes are suspected: {eigenvalues} apart by a factor of {math.exp(found.observed):.2g}, where "
-            f"{math.exp(found.predicted):.2g} is usual; see what they do to the posterior by a fit without them."
+            f"{math.exp(found.predicted):.2g} is usual; see what they do to the posterior by fit(..., spikes='auto')."
+        )
+
+
+def _more_spikes(result: xr.DataTree) -> Iterator[str]:
+    """Say if there may be more spikes than were looked for."""
+    if "constant_data" not in result.children:
+        return
+    constant = group(result, "constant_data")
+    if "spike_number_probability" not in constant:
+        return
+    probability = constant["spike_number_probability"].to_numpy()
+    if len(probability) > 1 and probability[-1] >= _AT_MOST:
+        yield (
+            f"There may be more spikes than the {len(probability) - 1} that are looked for (as many have a probability "
+            f"of {probability[-1]:.2g}): the upper tail is not the law's; try another population or compare_laws."
         )
 
 
 # Each yields a sentence for what it finds.
-_CAUTIONS = (_prior_bears, _misfits, _spikes)
+_CAUTIONS = (_prior_bears, _misfits, _spikes, _more_spikes)
 
 
 def _named(names: list[str]) -> str:

@@ -151,6 +151,23 @@ def test_spikes_are_counted():
     )
     (caution,) = [text for text in verdict.cautions if text.startswith("Spikes")]
     assert "the 3 largest eigenvalues stand apart" in caution
+    assert "spikes='auto'" in caution
+
+
+def test_more_spikes_than_are_looked_for_are_said_and_those_set_apart_are_not():
+    observed = np.append(np.sort(log_normal(400, 1))[:-3], [900.0, 1000.0, 1100.0])
+    tree = with_spectra(observed, PREDICTED)
+    number = np.full((4, 1000), 3)
+    tree["posterior"] = xr.DataTree(tree["posterior"].to_dataset().assign(n_spikes=(DIMENSIONS, number)))
+    for last, said in ((0.2, 1), (0.01, 0)):
+        probability = xr.Dataset({"spike_number_probability": ("number", [0.0, 1 - last, last])})
+        tree["constant_data"] = xr.DataTree(probability)
+        verdict = check(tree)
+        spikes = [caution for caution in verdict.cautions if "pikes" in caution]
+        assert len(spikes) == said
+        assert all(text.startswith("There may be more spikes than the 2 that") for text in spikes)
+        assert verdict.ok, "a number that is the same in all draws has no R-hat, and needs none"
+        assert "n_spikes" not in verdict.r_hat
 
 
 def test_few_predictive_spectra_are_not_judged_by():

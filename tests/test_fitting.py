@@ -7,6 +7,7 @@ import xarray as xr
 from numpy.testing import assert_allclose
 
 from htmp_bayes import Spectrum, laws
+from htmp_bayes.checks import check
 from htmp_bayes.fitting import FitError, fit
 from htmp_bayes.laws.ensemble import sample_ensemble
 from htmp_bayes.models import surrogate
@@ -192,6 +193,8 @@ def test_pymcs_own_sampler(spectrum):
         ({"likelihood": "marginal"}, "likelihood is one of density, joint"),
         ({"population": "cauchy"}, "population is one of inverse-gamma, log-normal"),
         ({"nuts_sampler": "stan"}, "nuts_sampler is one of nutpie, pymc"),
+        ({"spikes": "some"}, "spikes is one of off, auto, not 'some'"),
+        ({"spikes": "auto", "likelihood": "joint"}, "likelihood = 'density' only, not 'joint'"),
         ({"draws": 0}, "draws must be a whole number of at least 1"),
         ({"tune": 2.5}, "tune must be a whole number"),
         ({"chains": -1}, "chains must be a whole number"),
@@ -211,6 +214,74 @@ def test_bad_input(spectrum):
         fit([np.nan] * 30, n=30)
     with pytest.raises(FitError, match="aspect ratio"):
         fit(spectrum.eigenvalues, n=10**6)
+
+
+@pytest.fixture(scope="module")
+def spiked():
+    """One spike for certain and one that may be of the bulk."""
+    eigenvalues = sample_ensemble(62, 20.0, 0.25, 0.2, 0.2, random_state=1)
+    return Spectrum(np.append(eigenvalues, max(eigenvalues) * np.array([1.5, 6.0])), n=256, name="spiked")
+
+
+@pytest.fixture(scope="module")
+def apart(spiked):
+    return fit(spiked, spikes="auto", **QUICK)
+
+
+def test_spikes_are_set_apart(apart, spiked):
+    assert set(apart.children) == GROUPS
+    assert (apart.attrs["spikes"], apart["posterior"]["n_spikes"].dtype.kind) == ("auto", "i")
+    probability = apart["constant_data/spike_number_probability"].to_numpy()
+    assert probability.sum() == pytest.approx(1)
+    assert np.all(probability[1:3] > 0.1)
+    assert probability[0] < 0.01
+    number = apart["posterior"]["n_spikes"].to_numpy()
+    shares = np.bincount(number.ravel(), minlength=probability.size) / number.size
+    assert_allclose(shares, probability, atol=4 * 0.5 / np.sqrt(number.size))
+    likeliest = int(probability.argmax())
+    assert_allclose(apart["constant_data/spikes"], spiked.eigenvalues[64 - likeliest :])
+    predicted = apart["posterior_predictive/eigenvalues"]
+    assert predicted.shape == (2, 5, 64)
+    assert np.all(np.diff(predicted.values) >= 0)
+    kept = np.any(predicted == spiked.eigenvalues[-1], axis=-1)
+    np.testing.assert_array_equal(kept, apart["posterior/n_spikes"].sel(draw=predicted["draw"]) > 0)
+    assert int(apart["sample_stats"]["diverging"].sum()) == 0
+    plot_spectrum(apart)
+
+
+def test_the_log_likelihood_with_spikes_is_that_of_what_is_always_the_laws(apart, spiked):
+    number = apart["posterior"]["n_spikes"]
+    for chain, draw in np.argwhere(number.to_numpy() == number.min().item())[:2]:
+        posterior = apart["posterior"].isel(chain=chain, draw=draw)
+        kappa, temperature, correlation = (
+            float(posterior[name]) for name in ("kappa", "temperature", "correlation")
+        )
+        law = laws.HTMP(kappa, spiked.gamma, temperature, correlation)
+        ours = apart["log_likelihood"]["eigenvalues"].isel(chain=chain, draw=draw)
+        expected = law.logpdf(spiked.eigenvalues[: len(spiked) - int(number.max())])
+        assert_allclose(ours, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("factors", [(4.0,), (3.0, 4.0, 6.0)], ids=len)
+def test_a_fit_that_sets_none_apart_says_that_spikes_are_suspected(factors):
+    eigenvalues = sample_ensemble(64, 20.0, 0.25, 0.2, 0.2, random_state=1)
+    spiked = np.append(eigenvalues, max(eigenvalues) * np.array(factors))
+    together = fit(spiked, n=256, **{**QUICK, "draws": 100, "predictive_draws": 100})
+    (caution,) = [text for text in check(together).cautions if text.startswith("Spikes are suspected")]
+    assert ("largest eigenvalue stands" if len(factors) == 1 else "3 largest eigenvalues stand") in caution
+
+
+# See above.
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto distribution:UserWarning")
+def test_arviz_works_on_a_number_of_spikes(apart):
+    assert "n_spikes" in az.summary(apart).index
+    assert np.isfinite(az.loo(apart).elpd)
+
+
+def test_spikes_are_found_alike_with_the_same_seed(apart, spiked, tmp_path):
+    apart.to_netcdf(tmp_path / "posterior.nc")
+    with xr.open_datatree(tmp_path / "posterior.nc") as back:
+        assert back.identical(fit(spiked, spikes="auto", cores=1, **QUICK))
 
 
 TRUTHS = [(3.0, 0.25, 0.6), (1.0, 0.5, 0.4), (8.0, 0.3, 0.8), (0.5, 0.25, 0.9)]
@@ -233,3 +304,27 @@ def test_recovers_known_parameters_of_ensemble_draws():
             low, high = np.quantile(fitted["posterior"][name], [0.05, 0.95])
             held[name] += low <= value <= high
     assert min(held.values()) >= 15, held
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("factors", [(), (4.0,), (3.0, 4.0, 6.0)], ids=len)
+def test_planted_spikes_leave_the_law_as_it_was(factors):
+    """Beside the fit of the same spectrum without them, in a matrix of the same aspect ratio.
+
+    Given the true number the two posteriors are one function. What moves a median are the other numbers' share of the
+    draws and the Monte-Carlo error, which for 200 draws or more is below 0.15 of the posterior's standard deviation. In
+    a fit that takes the spikes for a tail the median of the correlation is off by more than 1.5.
+    """
+    settings = {"draws": 200, "tune": 300, "chains": 2, "random_seed": 1, "predictive_draws": 0}
+    size = 200 - len(factors)
+    eigenvalues = sample_ensemble(size, 5.0, 0.25, 0.1, 0.3, random_state=size)
+    spiked = np.append(eigenvalues, max(eigenvalues) * np.array(factors))
+    without = fit(eigenvalues, n=4 * size, **settings)["posterior"]
+    apart = fit(spiked, n=800, spikes="auto", **settings)
+    assert apart["constant_data/spike_number_probability"][len(factors)] > 0.5
+    for name in ("kappa", "correlation"):
+        one, other = (np.log(posterior[name]) for posterior in (apart["posterior"], without))
+        assert abs(float(one.median() - other.median())) < 0.4 * float(other.std())
+    if factors:
+        together = fit(spiked, n=800, **settings)["posterior"]["correlation"]
+        assert together.median() > without["correlation"].median() + 1.5 * without["correlation"].std()

@@ -103,6 +103,13 @@ class Population(StrEnum):
     LOG_NORMAL = "log-normal"
 
 
+class Spikes(StrEnum):
+    """What is done with eigenvalues far above the bulk."""
+
+    OFF = "off"
+    AUTO = "auto"
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"htmp-bayes {__version__}")
@@ -179,6 +186,9 @@ def fit(
         typer.Option(min=0, help="Same seed, same results; else it is drawn.", show_default=False),
     ] = None,
     population: Annotated[Population, typer.Option(help="Law of the population.")] = Population.INVERSE_GAMMA,
+    spikes: Annotated[
+        Spikes, typer.Option(help="Set eigenvalues far above the bulk apart, and infer how many there are.")
+    ] = Spikes.OFF,
     draws: Annotated[int, typer.Option(min=1, help="Draws of each chain.")] = 1000,
     tune: Annotated[int, typer.Option(min=1, help="Tuning steps of each chain.")] = 1000,
     chains: Annotated[int, typer.Option(min=1, help="Chains.")] = 4,
@@ -219,11 +229,15 @@ def fit(
     if pool:
         from htmp_bayes.cli.pooled_run import pool_files
 
+        if spikes != Spikes.OFF:
+            raise HTMPError("--pool does not separate spikes: leave --spikes out, or --pool.")
         if jobs != 1 or dask is not None:
             raise HTMPError("--pool fits all layers together: leave --jobs and --dask out.")
         pooled = pool_files(files, choice, RunFolder(out, {**settings, "pool": True}, sys.argv), quiet)
         _show_network(out, pooled, quiet, as_json)
         return
+    if spikes != Spikes.OFF:
+        settings |= {"spikes": str(spikes)}
     run = RunFolder(out, settings, sys.argv)
     try:
         fit_files(files, choice, run, quiet, jobs, dask)

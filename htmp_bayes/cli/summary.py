@@ -23,6 +23,8 @@ _STATISTICS = ("mean", "median", "q5", "q95", "r_hat", "ess_bulk")
 _OF_PARAMETERS = tuple(f"{name}_{statistic}" for name in PARAMETERS for statistic in _STATISTICS)
 _OF_LAYER = (
     "probability_infinite_mean",
+    "n_spikes",
+    "n_spikes_probability",
     "divergences",
     "usable",
     "reasons",
@@ -49,7 +51,8 @@ def summary_row(result: "xr.DataTree", verdict: "Verdict") -> dict[str, Any]:
     -------
     dict
         A value for each of `COLUMNS`, without those of a parameter that the posterior leaves out: q5 and q95
-        are the ends of the 90 % equal-tailed interval.
+        are the ends of the 90 % equal-tailed interval. ``n_spikes`` is the most probable number of spikes; a fit
+        that separates none leaves it out, with its probability.
     """
     posterior, constant = group(result, "posterior"), group(result, "constant_data")
     row: dict[str, Any] = {
@@ -65,11 +68,19 @@ def summary_row(result: "xr.DataTree", verdict: "Verdict") -> dict[str, Any]:
             row |= {f"{name}_{statistic}": values[statistic] for statistic in _STATISTICS}
     return row | {
         "probability_infinite_mean": float(posterior.attrs.get("probability_infinite_mean", 0.0)),
+        **_spikes(constant),
         "divergences": verdict.divergences,
         "usable": verdict.ok,
         "reasons": " ".join(verdict.reasons),
         "cautions": " ".join(verdict.cautions),
     }
+
+
+def _spikes(constant: "xr.Dataset") -> dict[str, Any]:
+    if "spike_number_probability" not in constant:
+        return {}
+    probability = constant["spike_number_probability"].to_numpy()
+    return {"n_spikes": int(probability.argmax()), "n_spikes_probability": float(probability.max())}
 
 
 def as_csv(rows: Iterable[Row]) -> str:
@@ -82,10 +93,15 @@ def as_csv(rows: Iterable[Row]) -> str:
 
 
 def as_table(rows: Iterable[Row], one_line: bool) -> "Table":
-    """Table of the layers with the median and the 90 % interval of each parameter, on one line or on two."""
-    table = empty_table("N", "gamma", *PARAMETERS, "R-hat", "bulk ESS", "diverging", "verdict")
+    """Table of the layers with the median and the 90 % interval of each parameter, on one line or on two.
+
+    Where spikes were set apart, with their most probable number and its probability too.
+    """
+    rows, separator = list(rows), " " if one_line else "\n"
+    spikes = ["spikes"] if any("n_spikes" in row for row in rows) else []
+    table = empty_table("N", "gamma", *PARAMETERS, *spikes, "R-hat", "bulk ESS", "diverging", "verdict")
     for row in rows:
-        table.add_row(*_cells(row, " " if one_line else "\n"))
+        table.add_row(*_cells(row, separator, bool(spikes)))
     return table
 
 
@@ -101,7 +117,7 @@ def empty_table(*headings: str) -> "Table":
     return table
 
 
-def _cells(row: Row, separator: str) -> list[Any]:
+def _cells(row: Row, separator: str, with_spikes: bool) -> list[Any]:
     from rich.text import Text
 
     return [
@@ -109,6 +125,7 @@ def _cells(row: Row, separator: str) -> list[Any]:
         str(row["n_eigenvalues"]),
         f"{row['gamma']:.3g}",
         *(Text(_interval(row, name, separator)) for name in PARAMETERS),
+        *([_number_of_spikes(row, separator)] if with_spikes else []),
         _worst(row, "r_hat", max, ".3f"),
         _worst(row, "ess_bulk", min, ".0f"),
         str(row["divergences"]),
@@ -126,6 +143,12 @@ def _interval(row: Row, name: str, separator: str) -> str:
     if f"{name}_median" not in row:
         return f"infinite{separator}(p = {row['probability_infinite_mean']:.2g})" if name == "mean" else "-"
     return interval(row[f"{name}_median"], row[f"{name}_q5"], row[f"{name}_q95"], separator)
+
+
+def _number_of_spikes(row: Row, separator: str) -> str:
+    return (
+        f"{row['n_spikes']}{separator}(p = {row['n_spikes_probability']:.2g})" if "n_spikes" in row else "-"
+    )
 
 
 def _worst(row: Row, statistic: str, worst: Callable[[list[float]], float], number: str) -> str:

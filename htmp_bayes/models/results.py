@@ -101,7 +101,7 @@ def pointwise_log_likelihood(
 
 def predictive_spectra(
     posterior: xr.Dataset,
-    n_eigenvalues: int,
+    eigenvalues: NDArray[np.float64],
     gamma: float,
     population: str,
     draws: int,
@@ -113,9 +113,10 @@ def predictive_spectra(
     Parameters
     ----------
     posterior : xarray.Dataset
-        Draws of ``kappa``, ``temperature`` and ``correlation`` with dimensions ``(chain, draw)``.
-    n_eigenvalues : int
-        Eigenvalues of each spectrum.
+        Draws of ``kappa``, ``temperature`` and ``correlation`` with dimensions ``(chain, draw)``. Where there is
+        ``n_spikes``, so many of the largest eigenvalues are taken over as they are.
+    eigenvalues : ndarray
+        Eigenvalues of the layer, ascending, shape ``(N,)``; each spectrum has as many.
     gamma : float
         Aspect ratio.
     population : str
@@ -138,20 +139,23 @@ def predictive_spectra(
     per_chain = min(length, -(-draws // chains))
     kept = posterior.isel(draw=np.linspace(0, length - 1, per_chain).round().astype(int))
     columns = [column.ravel() for column in _law_parameters(kept)]
+    spikes = (
+        kept["n_spikes"].to_numpy().ravel() if "n_spikes" in kept else np.zeros(columns[0].size, np.int64)
+    )
     seeds = np.random.SeedSequence(random_seed).spawn(chains * per_chain)
 
     def at_draw(
-        kappa: float, temperature: float, correlation: float, seed: np.random.SeedSequence
+        kappa: float, temperature: float, correlation: float, spikes: int, seed: np.random.SeedSequence
     ) -> NDArray[np.float64]:
-        rng = np.random.default_rng(seed)
-        spectrum = sample_ensemble(
-            n_eigenvalues, kappa, gamma, temperature, correlation, population=population, random_state=rng
+        rng, size = np.random.default_rng(seed), len(eigenvalues) - spikes
+        bulk = sample_ensemble(
+            size, kappa, gamma, temperature, correlation, population=population, random_state=rng
         )
-        return np.sort(1 / spectrum if inverse else spectrum)
+        return np.sort(np.append(1 / bulk if inverse else bulk, eigenvalues[size:]))
 
     with ThreadPoolExecutor() as pool:
-        rows = list(pool.map(at_draw, *columns, seeds))
-    values = np.reshape(rows, (chains, per_chain, n_eigenvalues))
+        rows = list(pool.map(at_draw, *columns, spikes, seeds))
+    values = np.reshape(rows, (chains, per_chain, len(eigenvalues)))
     return _spectra_dataset(values, kept.coords["chain"], kept.coords["draw"])
 
 

@@ -148,6 +148,7 @@ def test_layers_are_fitted_on_a_dask_cluster(run, collection, tmp_path, fits):
         (["--seed", "2"], "seed = 1, not 2"),
         (["--seed", "1", "--draws", "800"], "draws = 1000, not 800"),
         (["--seed", "1", "--population", "log-normal"], "population = inverse-gamma, not log-normal"),
+        (["--seed", "1", "--spikes", "auto"], "spikes = None, not auto"),
     ],
 )
 def test_other_settings_are_refused(run, collection, tmp_path, fits, changed, words):
@@ -158,6 +159,29 @@ def test_other_settings_are_refused(run, collection, tmp_path, fits, changed, wo
     assert (code, said, len(fits)) == (2, "", 1)
     assert f"was fitted with {words}; choose another --out" in err
     assert files_in(out) == before
+
+
+def test_spikes_are_asked_for_and_their_number_is_in_the_summary(
+    run, collection, tmp_path, fits, monkeypatch
+):
+    def fit(spectrum, *, random_seed, draws, chains, spikes, **settings):
+        assert spikes == "auto"
+        result = fitted(spectrum, random_seed, draws, chains)
+        result["constant_data/spike_number_probability"] = xr.DataArray([0.1, 0.2, 0.7], dims="number")
+        return result
+
+    arguments = ("fit", collection, "--include", "layer.0", "--seed", "1", "--out")
+    assert "spikes" not in run(*arguments, tmp_path / "off")[1]
+    assert "spikes" not in fits[0]
+    assert rows_of(tmp_path / "off")[0]["n_spikes"] == ""
+    monkeypatch.setattr("htmp_bayes.fitting.fit", fit)
+    code, said, _ = run(*arguments, tmp_path / "auto", "--spikes", "auto")
+    assert code == 0
+    assert "2 (p = 0.7)" in said
+    (row,) = rows_of(tmp_path / "auto")
+    assert (row["n_spikes"], row["n_spikes_probability"]) == ("2", "0.7")
+    record = json.loads((tmp_path / "auto" / "run.json").read_text())
+    assert record["settings"]["spikes"] == "auto"
 
 
 def test_a_layer_of_the_same_name_with_other_eigenvalues_is_refused(run, collection, tmp_path, fits):

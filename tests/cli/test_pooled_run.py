@@ -126,6 +126,9 @@ def test_what_is_wrong_is_said_in_one_sentence(run, fits, two_models, tmp_path):
     code, _, err = run("fit", *two_models, "--out", tmp_path / "run", "--pool", "--jobs", "2")
     assert code == 2
     assert "leave --jobs" in err
+    code, _, err = run("fit", *two_models, "--out", tmp_path / "run", "--pool", "--spikes", "auto")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--pool does not separate spikes" in err
 
 
 def test_a_posterior_that_fails_is_told_by_the_exit_code(run, monkeypatch, two_models, tmp_path):
