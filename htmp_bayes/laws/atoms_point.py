@@ -184,7 +184,7 @@ def atoms_rows(log_y, kappa, gamma, rule):
     rows = np.empty((log_y.size, 7))
     done = np.zeros(log_y.size, np.bool_)
     low = left_end(c, rule)
-    if log_y.min() < low:
+    if log_y.size > 0 and log_y.min() < low:
         at_end = np.empty(7)
         atoms_point(low, s, c, rule, at_end)
         continue_left(log_y, low, s, c, _log_transform(low, s, c, rule), at_end, rows, done)

@@ -175,7 +175,7 @@ def _distance_row(log_y, further, p, c, start, row):
 @_jit
 def left_rows(log_y, low, s, c, population, rule, constants, rows, done):
     """Fill the rows of all points below ``low``, the `left_end`, and say which in ``done``."""
-    if log_y.min() < low:
+    if log_y.size > 0 and log_y.min() < low:
         at_end = np.empty(rows.shape[1])
         exact_point(low, s, c, population, rule, constants, at_end)
         continue_left(log_y, low, s, c, log_transform(low, s, c, constants[0], rule), at_end, rows, done)

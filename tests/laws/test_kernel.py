@@ -172,6 +172,11 @@ def test_integrates_to_one_over_the_box(kappa, population):
             assert inside + ends[0, 5] + ends[1, 6] == pytest.approx(1.0, abs=1e-9), (gamma, rho)
 
 
+def test_no_points_at_all():
+    for evaluate in (kernel.exact_rows, kernel.fast_rows, kernel.log_density, kernel.log_density_and_slope):
+        assert len(evaluate(np.empty(0), 5.0, 0.25, 0.7, kernel.INVERSE_GAMMA)) == 0
+
+
 def test_deep_tails_stay_finite_and_smooth():
     log_y = np.array([8.0, 8.001, 12.0, 12.001])
     rows = kernel.exact_rows(log_y, 2447.0, 0.01933, 0.0, kernel.LOG_NORMAL)
