@@ -22,8 +22,11 @@ _TOLERANCE = {False: 1e-11, True: 1e-10}
 _LAST = 4
 # On a narrower interval, relative to log y, slopes say nothing beyond rounding.
 _NARROWEST = 1e-3
-# Two panels to begin with: one series seldom does, and one call of the kernel for both costs little more.
-_PANELS = 2
+# Where panels begin, from the upper end: one series seldom does, and one call of the kernel for all costs little more.
+# A long range has a long left tail, as for gamma = 1, which is the smoother the further it is to the left.
+_USUAL = (1.0, 0.5, 0.0)
+_WIDE = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.0)
+_LONG = 16.0
 # An interval with fewer points than this is not worth a polynomial of its own.
 _FEW = 3 * _NODES
 
@@ -89,27 +92,26 @@ def log_density_at(log_y: np.ndarray, kappa: float, gamma: float, rho: float, po
         return kernel.fast_rows(log_y, *law)[:, 0]
     points = np.ascontiguousarray(log_y)
     out = np.empty(points.size)
+    todo = np.ones(points.size, dtype=bool)
     low, high = float(points.min()), float(points.max())
-    direct = np.zeros(points.size, dtype=bool)
     if low < kernel.FIRST_LEFT_END:
-        # A closed form, which costs less than a polynomial.
+        # What lies below has a closed form, which costs less than a polynomial.
         low = min(max(low, kernel.left_switch(kappa, rho, population)), high)
-        direct = points < low
-    edges = np.linspace(low, high, _PANELS + 1)
-    panels = list(pairwise(edges.tolist()))
+    edges = high - (high - low) * np.array(_WIDE if high - low > _LONG else _USUAL)
+    panels = list(pairwise([low, *edges[1:].tolist()]))
     while panels:
-        panels = _fill_series(points, panels, law, out, direct)
-    if direct.any():
-        out[direct] = kernel.log_density_and_slope(points[direct], *law)[:, 0]
+        panels = _fill_series(points, panels, law, out, todo)
+    if todo.any():
+        out[todo] = kernel.log_density_and_slope(points[todo], *law)[:, 0]
     return out
 
 
 def _fill_series(
-    points: np.ndarray, panels: Sequence[tuple[float, float]], law: tuple, out: np.ndarray, direct: np.ndarray
+    points: np.ndarray, panels: Sequence[tuple[float, float]], law: tuple, out: np.ndarray, todo: np.ndarray
 ) -> list[tuple[float, float]]:
     """Fill the points of all panels that a polynomial follows; return the halves of the others.
 
-    One call of the kernel serves all panels. Points of a panel too small to be halved are noted in ``direct``.
+    One call of the kernel serves all panels. Points of a panel too small to be halved are left in ``todo``.
     """
     halves: list[tuple[float, float]] = []
     for (low, high), coefficients in zip(panels, _series(panels, law, _TOLERANCE[law[2] > 0]), strict=True):
@@ -119,9 +121,8 @@ def _fill_series(
             values = np.empty(x.size)
             _clenshaw(coefficients, x, low, high, values)
             out[own] = values
-        elif np.count_nonzero(own) < _FEW or not high - low > _NARROWEST * (1.0 + abs(low)):
-            direct |= own
-        else:
+            todo[own] = False
+        elif np.count_nonzero(own) >= _FEW and high - low > _NARROWEST * (1.0 + abs(low)):
             middle = 0.5 * (low + high)
             halves += [(low, middle), (middle, high)]
     return halves
