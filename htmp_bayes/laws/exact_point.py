@@ -53,8 +53,9 @@ TAIL_RATIO = 2e-5
 TAIL_OF_DENSITY = 1e-6
 # Where probabilities are asked for, below this F or 1 - F: the smaller of them keeps its relative accuracy.
 TAIL_PROBABILITY = 1e-5
-# A small F with a larger ratio than this is one of gamma near 1, which has no real saddle point there.
-TAIL_RATIO_LEFT = 1e-2
+# With a saddle point further from the real axis, as of a small F for gamma near 1 and a small 1 - F for kappa near 0,
+# there is no real one and no way along the axis.
+_NEARLY_REAL = 0.02
 MAX_VERTICES = 600
 MAX_PANELS = 4000
 # Where imaginary parts, relative to the integrals, are below this (and its logarithm), they are lifted.
@@ -233,13 +234,13 @@ def bulk_moments(log_y, s, c, rho, rule, moments):
 
 @_jit
 def _bulk(log_y, s, c, population, rule, constants, row):
-    """Take the route through the complex saddle; return |Im mu|/|mu|, Re log v and arg of L at the saddle."""
+    """Take the route through the complex saddle; return |Im mu|/|mu|, log v and arg of L at the saddle."""
     moments = np.zeros(MOMENTS, np.complex128)
     t0, l0, _ = bulk_moments(log_y, s, c, constants[0], rule, moments)
     base, lower_reference = nearer_exponent(t0, math.exp(log_y), s, c, rule)
     write_row(moments, 0j, base, s, c, log_y, lower_reference, 0.0, row)
     mu = moments[1] / moments[0]
-    return abs(mu.imag) / abs(mu), t0.real, (l0 + t0).imag + math.pi
+    return abs(mu.imag) / abs(mu), t0, (l0 + t0).imag + math.pi
 
 
 @_jit
@@ -606,15 +607,13 @@ def transform_of(moments, reference, q0, log_y, s, c):
 @_jit
 def in_tail(ratio, row, probabilities):
     """Whether a row from a complex saddle point, with this |Im mu|/|mu|, is less accurate than one in the tails."""
-    if not probabilities:
-        return ratio < TAIL_RATIO or row[6] < TAIL_OF_DENSITY
-    left = row[5] < TAIL_PROBABILITY and ratio < TAIL_RATIO_LEFT
-    return left or ratio < TAIL_RATIO or row[6] < TAIL_PROBABILITY
+    small = min(row[5], row[6]) < TAIL_PROBABILITY if probabilities else row[6] < TAIL_OF_DENSITY
+    return small or ratio < TAIL_RATIO
 
 
 @_jit
 def exact_point(log_y, s, c, population, rule, constants, row):
     """Fill ``row`` (length 7): log f, its derivatives by log y, s, c and rho, F, 1 - F."""
-    ratio, tau, phase = _bulk(log_y, s, c, population, rule, constants, row)
-    if in_tail(ratio, row, True):
-        _tail(log_y, tau, phase < 0.5 * math.pi, s, c, population, rule, constants, row)
+    ratio, t0, phase = _bulk(log_y, s, c, population, rule, constants, row)
+    if ratio < TAIL_RATIO or (-t0.imag < _NEARLY_REAL and in_tail(ratio, row, True)):
+        _tail(log_y, t0.real, phase < 0.5 * math.pi, s, c, population, rule, constants, row)

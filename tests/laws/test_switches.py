@@ -52,8 +52,9 @@ def test_nothing_jumps_where_the_tails_begin(law, evaluate):
 
     def tail(log_y):
         row = np.empty(7)
-        ratio, _, _ = exact_point._bulk(log_y, s, c, population, rule, constants, row)
-        return exact_point.in_tail(ratio, row, probabilities=True)
+        ratio, t0, _ = exact_point._bulk(log_y, s, c, population, rule, constants, row)
+        nearly_real = -t0.imag < exact_point._NEARLY_REAL
+        return ratio < exact_point.TAIL_RATIO or (nearly_real and exact_point.in_tail(ratio, row, True))
 
     wide = np.log(s) + np.linspace(-40.0, 12.0, 300) * (1.0 if s < 1 else 0.4 + law[2])
     rows = kernel.exact_rows(wide, *law)
