@@ -58,6 +58,8 @@ TAIL_PROBABILITY = 1e-5
 _NEARLY_REAL = 0.02
 MAX_VERTICES = 600
 MAX_PANELS = 4000
+# An eigenvalue above is beyond the doubles.
+LARGEST_LOG = 709.0
 # Where imaginary parts, relative to the integrals, are below this (and its logarithm), they are lifted.
 LIFT_BELOW = -400.0
 LIFTED = 1e-170
@@ -190,7 +192,9 @@ def _add_path(moments, vertices, count, side, reference, start_l, q0, lift, y, s
             dl = l_a - run - l0
             dyv = y * v0 * (expm1_minus_identity(dt) + dt)
             weight = np.exp((s - c + 1.0) * dt - dyv - c * dl + lift) * half * (side * GAUSS_WEIGHTS[k])
-            yv = y * np.exp(t)
+            if weight == 0j:
+                continue  # v itself may have left the range of a double
+            yv = y * v0 * np.exp(dt)
             if c < SMALL_C:
                 moments[DRIFT] += weight * expm1(c * (l_a - run + t + 1j * math.pi))
             _add(moments, weight, m[k] / yv - q0, dt, dl, l_a_rho - run_rho - l0_rho, m_rho[k] / yv, dyv)
@@ -300,7 +304,7 @@ def _add_real_panel(
         dl = complex(start_l[0] - run.real - l0, sign * math.pi * share)
         dl_rho = complex(start_l[1] - run_rho.real - l0_rho, sign * math.pi * share_rho)
         dyv = y * v0 * math.expm1(from_reference)
-        yv = y * math.exp(tau)
+        yv = y * v0 * math.exp(from_reference)
         level = (s - c + 1.0) * from_reference - dyv - c * dl.real
         turn = complex(math.cos(c * dl.imag), -math.sin(c * dl.imag)) * half * (side * GAUSS_WEIGHTS[k])
         q = complex(m[k].real / yv - q0, -math.pi * density / yv)
@@ -572,8 +576,16 @@ def _tail(log_y, tau, upper, s, c, population, rule, constants, row):
     write_row(moments, complex(q0, 0.0), 0j, s, c, log_y, not upper, lift, row)
     if not row[0] > -1e300:
         # No imaginary part was found at all, some 10,000 standard deviations out.
-        row[0] = -np.inf
-        row[1:5] = 0.0
+        _fill_nothing(upper, row)
+
+
+@_jit
+def _fill_nothing(above, row):
+    """Fill a row for where the density vanishes in a double, above or below all of the law."""
+    row[0] = -np.inf
+    row[1:5] = 0.0
+    row[5] = 1.0 if above else 0.0
+    row[6] = 1.0 - row[5]
 
 
 @_jit
@@ -614,6 +626,9 @@ def in_tail(ratio, row, probabilities):
 @_jit
 def exact_point(log_y, s, c, population, rule, constants, row):
     """Fill ``row`` (length 7): log f, its derivatives by log y, s, c and rho, F, 1 - F."""
+    if not log_y < LARGEST_LOG:
+        _fill_nothing(True, row)
+        return
     ratio, t0, phase = _bulk(log_y, s, c, population, rule, constants, row)
     if ratio < TAIL_RATIO or (-t0.imag < _NEARLY_REAL and in_tail(ratio, row, True)):
         _tail(log_y, t0.real, phase < 0.5 * math.pi, s, c, population, rule, constants, row)

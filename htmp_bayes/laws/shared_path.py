@@ -58,6 +58,8 @@ _SMALLEST_BY_PHASE = 1e-8
 # A Gauss panel of 20 nodes resolves a change of the exponent of this size to 1e-19 (remainder term, DLMF 3.5.19),
 # and larger ones where the integrand is small.
 RESOLVED = 18.0
+# Above this log y, v leaves the range of a double before the integrands have died out.
+_LARGEST_SHARED = 600.0
 # What a path did for a point: nothing, its row, or proof that the point lies in a tail and needs a path of its own.
 NOT_SERVED, SERVED, IN_TAIL = range(3)
 
@@ -420,7 +422,7 @@ def _sum_row(log_y, s, c, rho, rule, columns, nodes, levels, factors, moments, g
     ):
         return NOT_SERVED
     i, j = _range_that_matters(nodes[6], levels, best, best_q)
-    if _largest_excess(y, nodes[:, i:j], levels[i:j], best, best_q) > 0.0:
+    if i == j or _largest_excess(y, nodes[:, i:j], levels[i:j], best, best_q) > 0.0:
         return NOT_SERVED
     where = np.argmax(levels)
     phase = nodes[1, where] - y * nodes[3, where]
@@ -506,11 +508,12 @@ def shared_rows(log_y, s, c, rho, rule, gradient, probabilities, rows, done):
     First the curve of all saddle points; then, as long as one serves more than its own point, the path of steepest
     descent of a point in the middle of the longest run of points not done yet.
     """
-    state = np.where(done, SERVED, NOT_SERVED)
-    if done.all():
+    state = np.where(done, SERVED, np.where(log_y < _LARGEST_SHARED, NOT_SERVED, IN_TAIL))
+    wanted = log_y[state == NOT_SERVED]
+    if wanted.size == 0:
         return
-    y_low = math.exp(log_y[~done].min())
-    left, right = _path_range(y_low, math.exp(log_y[~done].max()), s + 1.0)
+    y_low = math.exp(wanted.min())
+    left, right = _path_range(y_low, math.exp(wanted.max()), s + 1.0)
     vertices = np.empty(2 * MAX_VERTICES + 1, np.complex128)
     panels = _trace_curve(left, right, y_low, s + 1.0, c + 1.0, rho, rule, vertices)
     if panels > 0:

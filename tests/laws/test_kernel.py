@@ -172,6 +172,28 @@ def test_integrates_to_one_over_the_box(kappa, population):
             assert inside + ends[0, 5] + ends[1, 6] == pytest.approx(1.0, abs=1e-9), (gamma, rho)
 
 
+@pytest.mark.parametrize(
+    "law",
+    [
+        (0.0012, 0.33, 0.0, kernel.LOG_NORMAL),
+        (1e-3, 1.0, 3.0, kernel.LOG_NORMAL),
+        (1e4, 1.0, 2.6, kernel.LOG_NORMAL),
+        (5.0, 0.25, 3.0, kernel.INVERSE_GAMMA),
+    ],
+)
+@pytest.mark.parametrize("evaluate", [kernel.exact_rows, kernel.fast_rows], ids=["exact", "fast"])
+def test_up_to_the_largest_double_and_beyond(law, evaluate):
+    """A search may ask for any point: -inf where nothing is left that a double can hold, and never NaN."""
+    rows = evaluate(np.array([50.0, 300.0, 601.0, 700.0, 708.9, 710.0, 800.0]), *law)
+    assert not np.isnan(rows).any()
+    assert np.all(np.diff(rows[np.isfinite(rows[:, 0]), 0]) < 0)
+    np.testing.assert_array_equal(rows[-1], [-np.inf, 0, 0, 0, 0, 1, 0])
+    if law[3] == kernel.INVERSE_GAMMA:
+        # nu = 0.3551: log y f falls like -nu log y
+        slopes = np.diff(rows[:5, 0]) / np.diff([50.0, 300.0, 601.0, 700.0, 708.9])
+        np.testing.assert_allclose(slopes, -1.35514689, rtol=1e-6)
+
+
 def test_no_points_at_all():
     for evaluate in (kernel.exact_rows, kernel.fast_rows, kernel.log_density, kernel.log_density_and_slope):
         assert len(evaluate(np.empty(0), 5.0, 0.25, 0.7, kernel.INVERSE_GAMMA)) == 0
