@@ -33,6 +33,7 @@ _LOG_ROOT_2_PI = 0.5 * float(np.log(2 * np.pi))
 # The table of the noise law: points, the probability beyond its ends, and log-units that it goes on below the data.
 _TABLE_SIZE = 4000
 _TABLE_TAIL = 1e-9
+_SMALLEST_LOG = -700.0
 _TABLE_MARGIN = 30.0
 
 
@@ -324,9 +325,10 @@ def _noise_table(eigenvalues: NDArray[np.float64], gamma: float) -> dict[str, An
     law = HTMP(kappa, gamma)
     moments = _moments(eigenvalues, gamma)
     matched = float(log_temperature(kappa, 0.0, {"gamma": gamma, **moments}))
-    lowest = float(np.log(eigenvalues.min())) - matched - _TABLE_MARGIN
-    ends = max(float(np.log(law.ppf(_TABLE_TAIL))), lowest), float(np.log(law.isf(_TABLE_TAIL)))
-    log_y = np.linspace(*ends, _TABLE_SIZE)
+    # For gamma = 1 the law's own quantile may lie below the smallest double.
+    lowest = max(float(np.log(eigenvalues.min())) - matched - _TABLE_MARGIN, _SMALLEST_LOG)
+    start = max(float(law.ppf(_TABLE_TAIL)), float(np.exp(lowest)))
+    log_y = np.linspace(np.log(start), np.log(law.isf(_TABLE_TAIL)), _TABLE_SIZE)
     rows = log_density(log_y, kappa, gamma, 0.0, INVERSE_GAMMA)
     return {
         **moments,
