@@ -102,6 +102,10 @@ class LayerPosterior:
             for kappa in _START_KAPPA
             for correlation in _START_CORRELATION
         ]
+        if self.adjustment is not IDENTITY:
+            # What the composite likelihood's own maximum has become: from elsewhere it may be missed.
+            start = (self.adjustment.origin - [0.0, 0.0, self.data["log_mean"]]) / self._units
+            starts.append(self.inside(start))
         starts.sort(key=lambda point: -self.log_density(point)[0])
         found = [self._climb(start) for start in starts[:_STARTS]]
         return max(found, key=lambda point: self.log_density(point)[0])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from htmp_bayes import Spectrum
 from htmp_bayes.laws.ensemble import sample_ensemble
 from htmp_bayes.models.adjustment import IDENTITY, Adjustment, estimate_adjustment, softly_between
 from htmp_bayes.models.layer import layer_data
@@ -45,6 +46,17 @@ def test_same_seed_same_adjustment():
     first, second = (adjusted_posterior(data, 3).adjustment for _ in range(2))
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_mode_of_the_adjusted_posterior_is_not_missed():
+    """Two bulks, which no law fits: there is a second, lower maximum where kappa and the correlation are small."""
+    rng = np.random.default_rng(1)
+    bulks = [Spectrum.from_matrix(rng.normal(size=shape)).eigenvalues for shape in ((150, 600), (100, 4000))]
+    data = layer_data(np.sort(np.append(bulks[0], 30 * bulks[1])), 0.25)
+    composite, adjusted = LayerPosterior(data), adjusted_posterior(data, 1)
+    at_origin = (adjusted.adjustment.origin - [0, 0, data["log_mean"]]) / [1, 1, data["log_sd"]]
+    assert adjusted.log_density(adjusted.mode)[0] >= adjusted.log_density(adjusted.inside(at_origin))[0]
+    assert abs(adjusted.mode[1] - composite.mode[1]) < 0.3
 
 
 @pytest.mark.slow
