@@ -38,7 +38,7 @@ _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 @_jit
 def left_end(c, rule):
-    """Return the log y below which `left_row` is exact to rounding."""
+    """Return the log y below which the closed forms are exact to rounding."""
     return -FAR - math.log1p(c) - math.log(max(mean_inverse(rule), 1.0))
 
 
