@@ -1,6 +1,6 @@
 """Draw ``docs/prior_predictive.png``: spectra that the prior expects, and two posteriors of kappa beside it.
 
-Run from the repository: ``python docs/prior_predictive.py``; takes about half a minute.
+Run from the repository: ``python docs/prior_predictive.py``; takes about a minute.
 """
 
 from pathlib import Path
