@@ -220,16 +220,16 @@ def log_prior(name: str, values: Any) -> Any:
     return norm.logpdf(values) + 0 * values
 
 
-def log_prior_at(point: NDArray[np.float64]) -> float:
-    """Log-density of the prior by log kappa, correlation and location, at a point of shape ``(3,)``.
+def log_prior_at(points: NDArray[np.float64]) -> Any:
+    """Log-density of the prior by log kappa, correlation and location, at points of shape ``(..., 3)``.
 
     Examples
     --------
-    >>> round(log_prior_at(np.array([np.log(10.0), 0.5, 0.0])), 4)
+    >>> print(log_prior_at(np.array([np.log(10.0), 0.5, 0.0])).round(4))
     -2.7443
     """
-    inside = _LOG_KAPPA.logpdf(point[0]) + _CORRELATION.logpdf(point[1])
-    return float(inside + norm.logpdf(point[2]))
+    log_kappa, correlation, location = np.moveaxis(np.asarray(points, dtype=np.float64), -1, 0)
+    return _LOG_KAPPA.logpdf(log_kappa) + _CORRELATION.logpdf(correlation) + norm.logpdf(location)
 
 
 def log_prior_slope(point: NDArray[np.float64]) -> NDArray[np.float64]:

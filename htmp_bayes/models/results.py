@@ -90,11 +90,10 @@ def pointwise_log_likelihood(
     kappa, _, correlation = _law_parameters(parameters)
     points = np.stack([np.log(kappa), correlation, parameters["location"].to_numpy()], axis=-1)
     nodes, to_eigenvalues = interpolation(eigenvalues, len(posterior.data["log_nodes"]))
-    with ThreadPoolExecutor() as pool:
-        rows = list(pool.map(posterior.node_log_density, points.reshape(-1, 3)))
+    rows = posterior.node_log_density(points.reshape(-1, 3))
     # one thread, so that the rounding is the same on any machine's number of cores
     with threadpool_limits(1, user_api="blas"):
-        values = np.array(rows)[:, : len(nodes)] @ to_eigenvalues.T
+        values = rows[:, : len(nodes)] @ to_eigenvalues.T
     values = values.reshape(*kappa.shape, len(eigenvalues))
     return _spectra_dataset(values, parameters.coords["chain"], parameters.coords["draw"])
 

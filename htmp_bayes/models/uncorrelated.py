@@ -42,19 +42,28 @@ class UncorrelatedPosterior(LayerPosterior):
     -0.5
     """
 
-    def node_log_density(self, point: Array) -> Array:
-        """Log-density of an eigenvalue at each node, shape ``(K,)``."""
-        return super().node_log_density(_at_zero(point))
+    def node_log_density(self, points: Array) -> Array:
+        """Log-density of an eigenvalue at each node, shape ``(..., K)``."""
+        return super().node_log_density(_at_zero(points))
 
     def log_density(self, point: Array) -> tuple[float, Array]:
         """Log-posterior and its gradient at a point of shape ``(3,)``; ``-inf`` and 0 where it vanishes."""
         value, gradient = super().log_density(_at_zero(point))
         gradient[1] = layer.log_prior_slope(point)[1]
-        return value + layer.log_prior_at(point) - layer.log_prior_at(_at_zero(point)), gradient
+        return value + _log_prior_of_correlation(point), gradient
+
+    def log_densities(self, points: Array) -> Array:
+        """Log-posterior at points of shape ``(D, 3)``."""
+        return super().log_densities(_at_zero(points)) + _log_prior_of_correlation(points)
 
 
-def _at_zero(point: Array) -> Array:
-    return np.array([point[0], 0.0, point[2]])
+def _at_zero(points: Array) -> Array:
+    return np.asarray(points) * [1.0, 0.0, 1.0]
+
+
+def _log_prior_of_correlation(points: Array) -> Any:
+    """Log-density of the prior at points minus that at a correlation of 0."""
+    return layer.log_prior_at(points) - layer.log_prior_at(_at_zero(points))
 
 
 def sample_uncorrelated(

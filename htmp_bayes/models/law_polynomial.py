@@ -1,0 +1,223 @@
+r"""The law's log-density at thousands of parameter points of one posterior, from some hundred evaluations.
+
+At a given aspect ratio the shape of the law has two parameters, log kappa and the correlation; the third shifts it
+along log-eigenvalues. So it is evaluated at points of the Chebyshev measure over the box of log kappa and correlation
+that a posterior fills, on panels of centred log-eigenvalues (those minus the expected one), and polynomials are fitted
+to values and slopes by least squares (Cohen & Migliorati 2017, *Optimal weighted least-squares methods*). The error is
+measured at points of the posterior itself, and where it is too large every point is evaluated on its own.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.polynomial import chebyshev
+from numpy.typing import NDArray
+from scipy.linalg import lstsq
+from scipy.stats import qmc
+from threadpoolctl import threadpool_limits
+
+from htmp_bayes.laws.kernel import log_density
+from htmp_bayes.models.layer import expected_log, slope_of_expected_log
+
+type Array = NDArray[np.float64]
+
+TOLERANCE = 1e-6
+"""Error of a log-density, in nats, up to which a polynomial stands for it by default."""
+
+# With fewer parameter points a polynomial is not worth its making.
+ENOUGH = 600
+_DEGREES = (14, 18, 22)
+# Equations for each coefficient; every point gives three, the value and two slopes.
+_OVERSAMPLING = 2.0
+_TEST_POINTS = 32
+# Least width of the box in either parameter.
+_NARROWEST = 1e-2
+# Panels of log-eigenvalues: how many there are at first, their Chebyshev nodes, and how often they are halved.
+_PANELS = 4
+_NODES = chebyshev.chebpts1(32)
+_TO_SERIES = np.linalg.inv(chebyshev.chebvander(_NODES, len(_NODES) - 1))
+_HALVINGS = 3
+# The last coefficients of a resolved panel, relative to 1 + abs(log f).
+_RESOLVED = 1e-8
+_LAST = 3
+
+
+def log_density_at_nodes(data: dict[str, Any], expected: Array, tolerance: float = TOLERANCE) -> Array:
+    """Log-density of an eigenvalue at each node, for many points of the parameter space.
+
+    Parameters
+    ----------
+    data : dict
+        What :func:`~htmp_bayes.models.layer.layer_data` returns.
+    expected : ndarray
+        Log kappa, correlation and expected log-eigenvalue, shape ``(..., 3)``.
+    tolerance : float
+        Largest error, in nats, for `ENOUGH` points and more; fewer are evaluated on their own.
+
+    Returns
+    -------
+    ndarray
+        Shape ``(..., K)``; the same on any number of cores.
+
+    Examples
+    --------
+    >>> from htmp_bayes.models.layer import layer_data
+    >>> data = layer_data(np.linspace(0.5, 2.0, 50), gamma=0.25)
+    >>> points = np.random.default_rng(1).normal([3.0, 0.3, 0.1], 0.05, size=(1000, 3))
+    >>> log_density_at_nodes(data, points).shape
+    (1000, 40)
+    """
+    points = expected.reshape(-1, 3)
+    # one thread of BLAS, so that the rounding is the same on any machine's number of cores
+    with ThreadPoolExecutor() as pool, threadpool_limits(1, user_api="blas"):
+        polynomial = _good_polynomial(data, points, tolerance, pool) if len(points) >= ENOUGH else None
+        if polynomial is None:
+            values = _values_and_slopes(data, data["log_nodes"], points, pool)[:, 0]
+        else:
+            values = polynomial.at(data["log_nodes"], points)
+    return values.reshape(*expected.shape[:-1], -1)
+
+
+def _good_polynomial(
+    data: dict[str, Any], points: Array, tolerance: float, pool: ThreadPoolExecutor
+) -> "_Polynomial | None":
+    """Polynomial of the lowest degree that is good enough at some of the points."""
+    tests = points[np.random.default_rng(0).choice(len(points), _TEST_POINTS, replace=False)]
+    exact = _values_and_slopes(data, data["log_nodes"], tests, pool)[:, 0]
+    for polynomial in _polynomials(data, points, pool):
+        if np.abs(polynomial.at(data["log_nodes"], tests) - exact).max() <= tolerance:
+            return polynomial
+    return None
+
+
+def _values_and_slopes(
+    data: dict[str, Any], log_eigenvalues: Array, expected: Array, pool: ThreadPoolExecutor
+) -> Array:
+    """Log-density and its slopes by log kappa and correlation, each evaluated, shape ``(D, 3, K)``."""
+    gamma, population = data["gamma"], data["population"]
+
+    def at(point: Array) -> Array:
+        kappa = np.exp(point[0])
+        shift = expected_log(kappa, gamma) - point[2]
+        columns = log_density(log_eigenvalues + shift, kappa, gamma, point[1], population)
+        by_log_kappa = kappa * (columns[:, 2] + (columns[:, 1] + 1) * slope_of_expected_log(kappa, gamma))
+        return np.stack([columns[:, 0] + shift, by_log_kappa, columns[:, 4]])
+
+    return np.array(list(pool.map(at, expected)))
+
+
+class _Polynomial(NamedTuple):
+    """Chebyshev series along panels of centred log-eigenvalues, whose coefficients are polynomials.
+
+    Attributes
+    ----------
+    box : ndarray
+        Low and high end of log kappa and of the correlation, shape ``(2, 2)``.
+    orders : ndarray
+        Orders of the basis in these two, shape ``(n, 2)``.
+    panels : list of (float, float)
+        Ends of each panel.
+    coefficients : ndarray
+        Shape ``(panels, n, nodes)``.
+    """
+
+    box: Array
+    orders: NDArray[np.int64]
+    panels: list[tuple[float, float]]
+    coefficients: Array
+
+    def at(self, log_nodes: Array, expected: Array) -> Array:
+        """Log-density at each node, for parameter points of shape ``(D, 3)``."""
+        z = 2 * (expected[:, :2] - self.box[0]) / (self.box[1] - self.box[0]) - 1
+        basis = _basis(np.arccos(np.clip(z, -1, 1)), self.orders)[:, 0]
+        centred = log_nodes - expected[:, 2:]
+        values = np.empty_like(centred)
+        for (low, high), coefficients in zip(self.panels, self.coefficients, strict=True):
+            series = basis @ coefficients
+            rows, columns = np.nonzero((centred >= low) & (centred <= high))
+            z = 2 * (centred[rows, columns] - low) / (high - low) - 1
+            values[rows, columns] = np.sum(chebyshev.chebvander(z, len(_NODES) - 1) * series[rows], axis=1)
+        return values - expected[:, 2:]
+
+
+def _polynomials(data: dict[str, Any], expected: Array, pool: ThreadPoolExecutor) -> Iterator[_Polynomial]:
+    """Polynomials of growing degree; none where the law is too rough along log-eigenvalues."""
+    low, high = expected.min(axis=0), expected.max(axis=0)
+    box = np.array([low[:2], np.maximum(high[:2], low[:2] + _NARROWEST)])
+    panels = _resolving_panels(
+        data, box, (data["log_nodes"].min() - high[2], data["log_nodes"].max() - low[2]), pool
+    )
+    if not panels:
+        return
+    nodes = _nodes_on(panels)
+    z = np.cos(np.pi * qmc.Sobol(2, rng=0).random(256))
+    rows = np.empty((0, 3, len(nodes)))
+    for degree in _DEGREES:
+        orders = np.argwhere(np.add.outer(np.arange(degree + 1), np.arange(degree + 1)) <= degree)
+        count = int(np.ceil(_OVERSAMPLING * len(orders) / 3))
+        added = _centred(box[0] + (box[1] - box[0]) * (1 + z[len(rows) : count]) / 2)
+        rows = np.concatenate([rows, _values_and_slopes(data, nodes, added, pool)])
+        if not np.isfinite(rows).all():
+            return
+        fitted = _fitted(z[:count], rows, box, orders).reshape(len(orders), len(panels), len(_NODES))
+        yield _Polynomial(box, orders, panels, np.einsum("ck,npk->pnc", _TO_SERIES, fitted))
+
+
+def _resolving_panels(
+    data: dict[str, Any], box: Array, ends: tuple[float, float], pool: ThreadPoolExecutor
+) -> list[tuple[float, float]]:
+    """Halve panels until series resolve the law at the corners and in the middle of the box; none if they do not."""
+    corners = np.array([(a, rho) for a in box[:, 0] for rho in box[:, 1]] + [box.mean(axis=0)])
+    resolved: list[tuple[float, float]] = []
+    panels = list(pairwise(np.linspace(*ends, _PANELS + 1).tolist()))
+    for _ in range(_HALVINGS):
+        values = _values_and_slopes(data, _nodes_on(panels), _centred(corners), pool)[:, 0]
+        values = values.reshape(len(corners), len(panels), len(_NODES))
+        last = np.abs(values @ _TO_SERIES.T[:, -_LAST:]).max(axis=2)
+        fine = np.all(last <= _RESOLVED * (1 + np.abs(values).min(axis=2)), axis=0)
+        resolved += [panel for panel, good in zip(panels, fine, strict=True) if good]
+        rough = [panel for panel, good in zip(panels, fine, strict=True) if not good]
+        if not rough:
+            return resolved
+        panels = [half for low, high in rough for half in pairwise((low, (low + high) / 2, high))]
+    return []
+
+
+def _nodes_on(panels: list[tuple[float, float]]) -> Array:
+    return np.concatenate([low + (high - low) * (1 + _NODES) / 2 for low, high in panels])
+
+
+def _centred(shapes: Array) -> Array:
+    """Parameter points of an expected log-eigenvalue of 0, for pairs of log kappa and correlation."""
+    return np.pad(shapes, ((0, 0), (0, 1)))
+
+
+def _fitted(z: Array, rows: Array, box: Array, orders: NDArray[np.int64]) -> Array:
+    """Coefficients by least squares from values and slopes of shape ``(D, 3, K)``, shape ``(n, K)``."""
+    degree = orders.max()
+    angles = np.arccos(z)
+    half = (box[1] - box[0]) / 2
+    # a derivative of the basis by an angle is up to `degree` times its value
+    by_angle = -np.sin(angles)[..., None] * half[:, None] * rows[:, 1:] / degree
+    targets = np.concatenate([rows[:, :1], by_angle], axis=1)
+    matrix = _basis(angles, orders) / np.array([1, degree, degree])[:, None]
+    size = matrix.shape[-1]
+    return lstsq(matrix.reshape(-1, size), targets.reshape(-1, rows.shape[-1]), check_finite=False)[0]
+
+
+def _basis(angles: Array, orders: NDArray[np.int64]) -> Array:
+    """Products of Chebyshev polynomials at ``cos(angles)`` and their slopes by each angle, ``(D, 3, n)``."""
+    turns = angles[..., None] * np.arange(orders.max() + 1)
+    cosines, slopes = np.cos(turns), -np.arange(orders.max() + 1) * np.sin(turns)
+    first, second = orders.T
+    return np.stack(
+        [
+            cosines[:, 0, first] * cosines[:, 1, second],
+            slopes[:, 0, first] * cosines[:, 1, second],
+            cosines[:, 0, first] * slopes[:, 1, second],
+        ],
+        axis=1,
+    )
