@@ -22,7 +22,7 @@ from htmp_bayes.models.layer_likelihood import (
     softened,
 )
 from htmp_bayes.models.network_op import TABLES, NetworkLogLikelihood, tables
-from htmp_bayes.models.nuts import sample_compiled
+from htmp_bayes.models.nuts import compile_model, sample_compiled
 from htmp_bayes.models.random_walk import common_walk, partly_centred_walks, walk_density
 
 if TYPE_CHECKING:
@@ -344,13 +344,11 @@ def _partly_centred(name: str, mean: Any, spread: Any, share: Any) -> Any:
 @functools.cache
 def _compiled_network(shape: Shape, example: "_Key") -> tuple[Any, dict[str, int]]:
     """Compile the model once for all networks of a shape, with the sizes of its unconstrained variables."""
-    import nutpie
-
     model = network_model(example.data, shape)
     start = model.initial_point()
     names = {rv.name: model.rvs_to_values[rv].name for rv in model.free_RVs}
     layout = {name: int(np.size(start[value])) for name, value in names.items()}
-    return nutpie.compile_pymc_model(model), layout
+    return compile_model(model), layout
 
 
 def _initial_point(data: dict[str, Any], layout: dict[str, int], steps: int, seed: int) -> Array:

@@ -160,6 +160,11 @@ class LayerPosterior:
             "temperature": np.exp(layer.log_temperature(kappa, location, self.data)),
         }
 
+    def adjusted(self, random_seed: int) -> "LayerPosterior":
+        """Adjust the curvature of the likelihood at the mode; see :func:`adjusted_posterior`."""
+        adjustment = estimate_adjustment(self.expected(self.mode), self.data, random_seed)
+        return LayerPosterior(self.data, adjustment, self.with_prior)
+
     def _climb(self, start: Array) -> Array:
         def descent(point: Array) -> tuple[float, Array]:
             value, gradient = self.log_density(point)
@@ -187,6 +192,4 @@ def adjusted_posterior(data: dict[str, Any], random_seed: int) -> LayerPosterior
     >>> adjusted_posterior(data, random_seed=1).adjustment.stretch.shape
     (3, 3)
     """
-    composite = LayerPosterior(data)
-    estimate = composite.expected(composite.mode)
-    return LayerPosterior(data, estimate_adjustment(estimate, data, random_seed))
+    return LayerPosterior(data).adjusted(random_seed)

@@ -22,7 +22,7 @@ from htmp_bayes.laws.htmp import KAPPA_RANGE
 from htmp_bayes.laws.kernel import INVERSE_GAMMA, log_density
 from htmp_bayes.laws.special import inverse_trigamma, trigamma
 from htmp_bayes.models.layer import log_temperature
-from htmp_bayes.models.nuts import sample_compiled
+from htmp_bayes.models.nuts import compile_model, sample_compiled
 
 type Tensors = dict[str, Any]
 
@@ -190,9 +190,7 @@ def rival_log_density(
 @functools.cache
 def _compiled_model(name: str) -> Any:
     """Compile a law for nutpie; any layer's data can follow."""
-    import nutpie
-
-    return nutpie.compile_pymc_model(rival_model(name, _example(name)), var_names=list(RIVALS[name].names))
+    return compile_model(rival_model(name, _example(name)), var_names=list(RIVALS[name].names))
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from htmp_bayes.models.layer import CORRELATION_MAX, KAPPA_RANGE, layer_data, layer_model
-from htmp_bayes.models.nuts import Start, sample_compiled
+from htmp_bayes.models.nuts import Start, compile_model, sample_compiled
 from htmp_bayes.models.posterior import LayerPosterior
 from htmp_bayes.models.surrogate import SurrogateError, sample_surrogate
 
@@ -168,21 +168,17 @@ def _pymc_draws(
 @functools.cache
 def _compiled_joint_model() -> Any:
     """Compile the joint density's model for nutpie; any spectrum's data can follow."""
-    import nutpie
-
     from htmp_bayes.models.joint import joint_data, joint_model
 
     model = joint_model(joint_data(np.geomspace(0.1, 10.0, 50), gamma=0.25))
-    return nutpie.compile_pymc_model(model, var_names=["kappa", "location", "temperature"])
+    return compile_model(model, var_names=["kappa", "location", "temperature"])
 
 
 @functools.cache
 def _compiled_model(size: int) -> Any:
     """Compile the model for nutpie, for spectra compressed to `size` nodes; any layer's data can follow."""
-    import nutpie
-
     example = layer_data(np.geomspace(0.1, 10.0, 2 * size), gamma=0.25, size=size)
-    return nutpie.compile_pymc_model(layer_model(example), var_names=list(_PARAMETERS))
+    return compile_model(layer_model(example), var_names=list(_PARAMETERS))
 
 
 def _start(posterior: LayerPosterior, seed: int) -> Array:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp
 
 from htmp_bayes.models.layer import layer_data
-from htmp_bayes.models.posterior import LayerPosterior, adjusted_posterior
+from htmp_bayes.models.posterior import LayerPosterior
 from htmp_bayes.models.surrogate import SurrogateError, build_surrogate, find_box
 
 logger = logging.getLogger(__name__)
@@ -180,17 +180,13 @@ def weigh_numbers(spectrum: SpikedSpectrum, adjust_seed: int | None) -> SpikeNum
     added = np.array([spectrum.log_weight(number) for number in numbers])
     rough = added + [laplace(posterior) for posterior in plain]
     left = np.flatnonzero(rough > rough.max() - _HOPELESS)
-    posteriors = {int(k): _adjusted(plain[k], adjust_seed) for k in left}
+    posteriors = {int(k): plain[k] if adjust_seed is None else plain[k].adjusted(adjust_seed) for k in left}
     log_weights = np.full(len(numbers), -np.inf)
     log_weights[left] = added[left] + _evidences(list(posteriors.values()))
     probability = np.exp(log_weights - logsumexp(log_weights))
     probability[probability < LEAST_PROBABILITY] = 0.0
     kept = {k: posterior for k, posterior in posteriors.items() if probability[k] > 0}
     return SpikeNumbers(probability / probability.sum(), kept)
-
-
-def _adjusted(posterior: LayerPosterior, seed: int | None) -> LayerPosterior:
-    return posterior if seed is None else adjusted_posterior(posterior.data, seed)
 
 
 def laplace(posterior: LayerPosterior) -> float:

@@ -21,7 +21,7 @@ from scipy.special import logsumexp
 from scipy.stats import qmc
 from threadpoolctl import threadpool_limits
 
-from htmp_bayes.models.nuts import sample_compiled
+from htmp_bayes.models.nuts import compile_model, sample_compiled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -418,7 +418,6 @@ def _initial_point(mode: Array, width: Array, seed: int) -> Array:
 @functools.cache
 def _compiled_model() -> Any:
     """Compile the polynomial's model once; any coefficients can follow."""
-    import nutpie
     import pymc as pm
     import pytensor.tensor as pt
 
@@ -433,4 +432,4 @@ def _compiled_model() -> Any:
         partial = pt.sum(partial * basis[1][None, :], axis=1)
         softened = pt.sum(partial * basis[0])
         pm.Potential("log_posterior", -_SOFTENING * pt.expm1(-softened / _SOFTENING))
-    return nutpie.compile_pymc_model(model)
+    return compile_model(model)

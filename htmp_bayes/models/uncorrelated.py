@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from htmp_bayes.models import layer
-from htmp_bayes.models.nuts import sample_compiled
+from htmp_bayes.models.nuts import compile_model, sample_compiled
 from htmp_bayes.models.posterior import LayerPosterior
 from htmp_bayes.models.sampling import LayerDraws
 from htmp_bayes.models.surrogate import SurrogateError, sample_surrogate
@@ -120,10 +120,9 @@ def _sample_model(
 
 @functools.cache
 def _compiled_model(size: int) -> Any:
-    import nutpie
 
     model = uncorrelated_model(layer.layer_data(np.geomspace(0.1, 10.0, 2 * size), gamma=0.25, size=size))
-    return nutpie.compile_pymc_model(model, var_names=list(_PARAMETERS))
+    return compile_model(model, var_names=list(_PARAMETERS))
 
 
 def uncorrelated_model(data: dict[str, Any]) -> "pm.Model":

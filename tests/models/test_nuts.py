@@ -1,6 +1,9 @@
-"""The one call of nutpie's sampler: what is asked for is passed on, and a short trace is refused."""
+"""The one call of nutpie: what is asked for is passed on, a short trace is refused, and draws repeat."""
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -42,14 +45,38 @@ def test_a_trace_that_was_cut_short_is_refused(sampler, short):
         sample_compiled(None, **ASKED)
 
 
-def test_nothing_else_calls_the_sampler():
+# A layer of noise, for which no polynomial is good enough: the model itself is compiled and sampled.
+FIT = """
+import numpy as np
+from htmp_bayes import Spectrum, fit
+rng = np.random.default_rng(1)
+for _ in range(3):
+    spectrum = Spectrum.from_matrix(rng.normal(size=(32, 64)))
+result = fit(spectrum, random_seed=1, draws=50, tune=50, chains=2, predictive_draws=0)
+print(result["posterior"]["kappa"].to_numpy().tobytes().hex(), "surrogate_error" in result.attrs)
+"""
+
+
+@pytest.mark.slow
+def test_the_first_process_after_an_installation_draws_what_the_next_one_does(tmp_path):
+    environment = {**os.environ, "PYTENSOR_FLAGS": f"base_compiledir={tmp_path}"}
+    first, second = (
+        subprocess.run([sys.executable, "-c", FIT], env=environment, capture_output=True, check=True).stdout
+        for _ in range(2)
+    )
+    assert first == second
+    assert first.split()[1] == b"False"
+
+
+@pytest.mark.parametrize("called", ["sample", "compile_pymc_model"])
+def test_nothing_else_calls_nutpie(called):
     root = Path(htmp_bayes.__file__).parent
     calls = [
         path.relative_to(root).as_posix()
         for path in sorted(root.rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute)
-        and node.attr == "sample"
+        and node.attr == called
         and isinstance(node.value, ast.Name)
         and node.value.id == "nutpie"
     ]
