@@ -95,11 +95,13 @@ def compressed_data(data: dict[str, Any], adjustment: Adjustment) -> xr.Dataset:
             "adjustment_centre": ("coordinate", adjustment.centre),
             "adjustment_origin": ("coordinate", adjustment.origin),
             "adjustment_stretch": (("evaluated", "coordinate"), adjustment.stretch),
+            "adjustment_ridge": ("bent", adjustment.ridge),
         },
         coords={
             "node": np.arange(len(data["log_nodes"])),
             "coordinate": list(_COORDINATES),
             "evaluated": list(_COORDINATES),
+            "bent": list(_COORDINATES[1:]),
         },
     )
 

@@ -12,6 +12,7 @@ import argparse
 import csv
 import itertools
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +24,7 @@ GAMMAS = (0.1, 0.25, 0.5, 0.75, 1.0)
 SIZES = (32, 64, 384)
 DRAWS = {"draws": 250, "tune": 300, "chains": 2, "cores": 1}
 PARAMETERS = ("kappa", "temperature", "correlation")
-# A double holds no eigenvalue below it, and a spectrum counts it as zero.
+# Smaller eigenvalues, as of gamma = 1 and small kappa, a double does not hold.
 _SMALLEST = 1e-290
 
 
@@ -44,6 +45,7 @@ SETTINGS = [
     *(Setting("composite", "inverse-gamma", size) for size in SIZES),
     *(Setting("joint", "none", size) for size in SIZES),
 ]
+LIKELIHOODS = tuple(dict.fromkeys(setting.likelihood for setting in SETTINGS))
 # Without the adjustment, for comparison: it is not what `fit` does.
 COMPOSITE_REPLICATIONS = 100
 COLUMNS = (*Setting._fields, "replication", "gamma", "true_kappa", "true_correlation", *PARAMETERS)
@@ -51,28 +53,34 @@ COLUMNS = (*Setting._fields, "replication", "gamma", "true_kappa", "true_correla
 
 def replicate(setting: Setting, replication: int) -> dict[str, object]:
     """Draw a spectrum, fit it, and return the share of posterior draws below each true parameter."""
+    gamma = GAMMAS[replication % len(GAMMAS)]
+    truth, eigenvalues = _truth_and_spectrum(setting, gamma, replication)
+    draws = _posterior_draws(setting, eigenvalues, gamma, replication)
+    ranks = {name: float(np.mean(draws[name] < truth[name])) for name in PARAMETERS if name in draws}
+    known = {"true_kappa": truth["kappa"], "true_correlation": truth["correlation"]}
+    return {**setting._asdict(), "replication": replication, "gamma": gamma, **known, **ranks}
+
+
+def _truth_and_spectrum(
+    setting: Setting, gamma: float, replication: int
+) -> tuple[dict[str, float], np.ndarray]:
+    """Draw both together, and again where a double cannot hold an eigenvalue.
+
+    What is drawn again depends on the spectrum only, so the posteriors of those that are kept are as right as before.
+    """
     from htmp_bayes import sample_ensemble
     from htmp_bayes.models.layer import layer_data, prior_draws
 
     # the same truths and spectra for both ways to fit them
     rng = np.random.default_rng([replication, setting.size, len(setting.population)])
-    gamma = GAMMAS[replication % len(GAMMAS)]
-    prior = prior_draws(layer_data(np.linspace(0.5, 2.0, 50), gamma), 1, rng)
-    truth = {
-        "kappa": float(prior["kappa"][0]),
-        "temperature": 1.0,
-        "correlation": float(prior["correlation"][0]),
-    }
-    population = setting.population
-    if setting.likelihood == "joint":
-        truth["correlation"], population = 0.0, "inverse-gamma"
-    eigenvalues = sample_ensemble(
-        setting.size, truth["kappa"], gamma, 1.0, truth["correlation"], population, random_state=rng
-    )
-    draws = _posterior_draws(setting, eigenvalues[eigenvalues > _SMALLEST], gamma, replication)
-    ranks = {name: float(np.mean(draws[name] < truth[name])) for name in PARAMETERS if name in draws}
-    known = {"true_kappa": truth["kappa"], "true_correlation": truth["correlation"]}
-    return {**setting._asdict(), "replication": replication, "gamma": gamma, **known, **ranks}
+    joint = setting.likelihood == "joint"
+    while True:
+        prior = prior_draws(layer_data(np.linspace(0.5, 2.0, 50), gamma), 1, rng)
+        kappa, correlation = float(prior["kappa"][0]), 0.0 if joint else float(prior["correlation"][0])
+        population = "inverse-gamma" if joint else setting.population
+        eigenvalues = sample_ensemble(setting.size, kappa, gamma, 1.0, correlation, population, rng)
+        if eigenvalues[0] > _SMALLEST:
+            return {"kappa": kappa, "temperature": 1.0, "correlation": correlation}, eigenvalues
 
 
 def _posterior_draws(
@@ -94,13 +102,14 @@ def _posterior_draws(
     return {name: parameters[name].to_numpy().ravel() for name in parameters.data_vars}
 
 
-def missing(replications: int) -> list[tuple[Setting, int]]:
+def missing(replications: int, likelihoods: Sequence[str]) -> list[tuple[Setting, int]]:
     """Replications that the results do not hold yet, all settings in turn."""
     done = {(row["likelihood"], row["population"], row["size"], row["replication"]) for row in read_results()}
     return [
         (s, r)
         for r, s in itertools.product(range(replications), SETTINGS)
-        if (s.likelihood != "composite" or r < COMPOSITE_REPLICATIONS)
+        if s.likelihood in likelihoods
+        and (s.likelihood != "composite" or r < COMPOSITE_REPLICATIONS)
         and (s.likelihood, s.population, str(s.size), str(r)) not in done
     ]
 
@@ -113,7 +122,7 @@ def read_results() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def run(replications: int, minutes: float, jobs: int) -> None:
+def run(replications: int, minutes: float, jobs: int, likelihoods: Sequence[str]) -> None:
     """Add replications to the results until all are there or the time is up."""
     end = time.monotonic() + 60 * minutes
     new = not RESULTS.exists()
@@ -121,7 +130,7 @@ def run(replications: int, minutes: float, jobs: int) -> None:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         if new:
             writer.writeheader()
-        queue = iter(missing(replications))
+        queue = iter(missing(replications, likelihoods))
         running = [pool.submit(replicate, *work) for work in itertools.islice(queue, 4 * jobs)]
         while running:
             row = running.pop(0).result()
@@ -169,12 +178,13 @@ def main() -> None:
     parser.add_argument("--replications", type=int, default=300)
     parser.add_argument("--minutes", type=float, default=60.0, help="stop starting new ones after this time")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--likelihoods", nargs="+", choices=LIKELIHOODS, default=LIKELIHOODS)
     parser.add_argument("--table", type=Path, help="write the table to this file instead of running")
     arguments = parser.parse_args()
     if arguments.table:
         arguments.table.write_text(table())
     else:
-        run(arguments.replications, arguments.minutes, arguments.jobs)
+        run(arguments.replications, arguments.minutes, arguments.jobs, arguments.likelihoods)
 
 
 if __name__ == "__main__":

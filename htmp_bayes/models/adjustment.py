@@ -13,6 +13,10 @@ which gives the adjusted one the curvature :math:`H J^{-1} H`. Here
 :math:`\tilde\theta = \hat\theta - (N H + \Lambda)^{-1} b` also takes out the bias b of the score of a finite matrix
 of N eigenvalues; the precision :math:`\Lambda` of the prior leaves alone what the eigenvalues say nothing of. H, J and
 b come from draws of the finite ensemble.
+
+That is right next to the maximum. Further away the likelihood is high along a curved ridge, as more correlation makes
+up for more repulsion, and a linear map would leave it. So points are straightened before the map and bent after it,
+along a curve that has the ridge's direction at the maximum and goes on as the law does (:func:`bend`).
 """
 
 from typing import Any, NamedTuple
@@ -35,6 +39,8 @@ _LEAST_CORRELATION = 0.1
 _LOG_TINY = -600.0
 # Of scores, against a Monte-Carlo error of some percent.
 _SCORE_TOLERANCE = 1e-5
+# How the ridge goes on below its centre: 0 would be linear in 1/kappa, which is too steep at small kappa.
+_LINEARITY = 0.25
 # Bounds on the squared stretch along any direction, and on the shift in standard deviations.
 _STRETCH_RANGE = (0.5, 16.0)
 _LARGEST_SHIFT = 2.0
@@ -51,12 +57,27 @@ class Adjustment(NamedTuple):
     centre, origin : ndarray
         Estimate, and what it is an estimate of once its bias is taken out, shape ``(3,)``.
     stretch : ndarray
-        Shape ``(3, 3)``: a point ``p`` is evaluated at ``centre + stretch @ (p - origin)``.
+        Shape ``(3, 3)``: a point ``p`` near the origin is evaluated at ``centre + stretch @ (p - origin)``.
+    ridge : ndarray
+        Slopes of correlation and expected log-eigenvalue by log kappa along the likelihood's ridge at the centre,
+        shape ``(2,)``; straight by default.
     """
 
     centre: Array
     origin: Array
     stretch: Array
+    ridge: Array = np.zeros(2)
+
+    def straightened(self, points: Array) -> Array:
+        """Points of shape ``(..., 3)`` without the bend of the ridge at their kappa."""
+        return np.concatenate([points[..., :1], points[..., 1:] - self._bend(points)], axis=-1)
+
+    def bent(self, points: Array) -> Array:
+        """Undo :meth:`straightened`."""
+        return np.concatenate([points[..., :1], points[..., 1:] + self._bend(points)], axis=-1)
+
+    def _bend(self, points: Array) -> Array:
+        return np.stack(bend(points[..., 0], self.centre, self.ridge), axis=-1)
 
     def at(self, point: Array) -> tuple[Array, Array]:
         """Point of evaluation and its derivatives by `point`, shapes ``(3,)`` and ``(3, 3)``.
@@ -65,11 +86,14 @@ class Adjustment(NamedTuple):
         longer depends on it), a negative correlation stands for its absolute value, as the law depends on its
         square, and one above the range for the end of the range.
         """
-        log_kappa, correlation, expected = self.centre + self.stretch @ (point - self.origin)
-        within = abs(correlation) < CORRELATION_RANGE[1]
-        slopes = np.array([_slope_of_softly_between(log_kappa), np.sign(correlation) * within, 1.0])
-        evaluated = [softly_between(log_kappa), min(abs(correlation), CORRELATION_RANGE[1]), expected]
-        return np.array(evaluated), slopes[:, None] * self.stretch
+        moved = self.centre + self.stretch @ (self.straightened(point) - self.straightened(self.origin))
+        log_kappa, slope = softly_between(moved[0]), _slope_of_softly_between(moved[0])
+        _, correlation, expected = self.bent(np.array([log_kappa, *moved[1:]]))
+        slopes = self.stretch @ _shear(-slope_of_bend(point[0], self.centre, self.ridge))
+        slopes[0] *= slope
+        slopes = _shear(slope_of_bend(log_kappa, self.centre, self.ridge)) @ slopes
+        slopes[1] *= np.sign(correlation) * (abs(correlation) < CORRELATION_RANGE[1])
+        return np.array([log_kappa, min(abs(correlation), CORRELATION_RANGE[1]), expected]), slopes
 
 
 IDENTITY = Adjustment(np.zeros(3), np.zeros(3), np.eye(3))
@@ -122,7 +146,95 @@ def estimate_adjustment(estimate: Array, data: dict[str, Any], random_seed: int)
         centre=np.asarray(estimate, dtype=np.float64),
         origin=estimate - _bounded_shift(bias, information),
         stretch=_stretch(precision @ curvature, curvature),
+        # where the others are best for each kappa
+        ridge=-np.linalg.solve(curvature[1:, 1:], curvature[1:, 0]),
     )
+
+
+def bend(log_kappa: Any, centre: Any, ridge: Any, backend: Any = np) -> tuple[Any, Any]:
+    r"""Distance of the likelihood's ridge from its tangent at the centre, in correlation and expected log-eigenvalue.
+
+    What repulsion adds to the variance of log-eigenvalues is about a constant and a multiple of :math:`1/\kappa`, and
+    what the correlation adds is about :math:`\rho^2`. So along the ridge :math:`\rho^2` and the expected
+    log-eigenvalue are linear in :math:`u \approx 1 - \kappa_0/\kappa`, where :math:`\kappa_0` is that of the centre.
+
+    Parameters
+    ----------
+    log_kappa : float or array
+        Where.
+    centre, ridge : array
+        See :class:`Adjustment`; shapes ``(..., 3)`` and ``(..., 2)``.
+    backend : module
+        NumPy or PyTensor's ``tensor``.
+
+    Examples
+    --------
+    >>> correlation, _ = bend(np.log([1.0, 5.0]), np.array([0.0, 0.5, 0.0]), np.array([0.2, 0.0]))
+    >>> print(correlation.round(3))  # it grows to 0.67 only, and not by 0.2 each time that kappa grows by a factor of e
+    [ 0.   -0.17]
+    """
+    away = log_kappa - centre[..., 0]
+    u = (1 + 1 / _LINEARITY) * (np.log1p(_LINEARITY) - backend.log1p(_LINEARITY * backend.exp(-away)))
+    least = _LEAST_CORRELATION
+    # the correlation's square, and its root, which stays positive below the end of the ridge
+    square = backend.clip(centre[..., 1], least, np.inf) ** 2
+    start, steepness = _positive_root(square, backend)
+    along, _ = _positive_root(square + ridge[..., 0] / steepness * u, backend)
+    return along - start - ridge[..., 0] * away, ridge[..., 1] * (u - away)
+
+
+def moved_symbolically(point: Any, centre: Any, origin: Any, stretch: Any, ridge: Any) -> list[Any]:
+    """`Adjustment.at` for PyTensor, but for the ends of the correlation's range.
+
+    Parameters
+    ----------
+    point : tensor
+        Log kappa, correlation and expected log-eigenvalue, shape ``(..., 3)``.
+    centre, origin, stretch, ridge : tensor
+        See :class:`Adjustment`, with the same leading dimensions.
+    """
+    import pytensor.tensor as pt
+
+    def bends(log_kappa: Any) -> list[Any]:
+        return [0.0, *bend(log_kappa, centre, ridge, pt)]
+
+    bends_of_both = zip(bends(point[..., 0]), bends(origin[..., 0]), strict=True)
+    away = [point[..., i] - origin[..., i] - (here - there) for i, (here, there) in enumerate(bends_of_both)]
+    moved = [centre[..., i] + sum(stretch[..., i, j] * away[j] for j in range(3)) for i in range(3)]
+    log_kappa = softly_between(moved[0], pt)
+    return [log_kappa, *(part + bent for part, bent in zip(moved[1:], bends(log_kappa)[1:], strict=True))]
+
+
+def _positive_root(square: Any, backend: Any) -> tuple[Any, Any]:
+    """Smooth square root that is small where `square` is negative, and its slope."""
+    size = backend.sqrt(square**2 + _LEAST_CORRELATION**4)
+    root = backend.sqrt((square + size) / 2)
+    return root, (1 + square / size) / (4 * root)
+
+
+def slope_of_bend(log_kappa: Any, centre: Array, ridge: Array) -> Array:
+    """Differentiate :func:`bend` by log kappa, shape ``(..., 2)``.
+
+    Examples
+    --------
+    >>> slope_of_bend(np.array([1.0, 3.0]), np.array([1.0, 0.5, 0.0]), np.array([0.2, 0.1])).round(3)
+    array([[ 0.   ,  0.   ],
+           [-0.175, -0.084]])
+    """
+    growth = _LINEARITY * np.exp(centre[0] - log_kappa)
+    u = (1 + 1 / _LINEARITY) * (np.log1p(_LINEARITY) - np.log1p(growth))
+    by_log_kappa = (1 + 1 / _LINEARITY) * growth / (1 + growth)
+    square = max(centre[1], _LEAST_CORRELATION) ** 2
+    by_square = ridge[0] / _positive_root(square, np)[1]
+    slope = _positive_root(square + by_square * u, np)[1]
+    return np.stack([slope * by_square * by_log_kappa - ridge[0], ridge[1] * (by_log_kappa - 1)], axis=-1)
+
+
+def _shear(slopes: Array) -> Array:
+    """Matrix that adds multiples of log kappa to the other two coordinates."""
+    matrix = np.eye(3)
+    matrix[1:, 0] = slopes
+    return matrix
 
 
 def softly_between(log_kappa: Any, backend: Any = np) -> Any:

@@ -64,7 +64,9 @@ def summarise(
     (kappa, correlation, location), likelihoods = surrogate.weighted_points()
     expected = layer["log_mean"] + layer["log_sd"] * location
     evaluated = np.stack([np.log(kappa), correlation, expected], axis=-1)
-    points = adjustment.origin + np.linalg.solve(adjustment.stretch, (evaluated - adjustment.centre).T).T
+    away = adjustment.straightened(evaluated) - adjustment.centre
+    straight = adjustment.straightened(adjustment.origin) + np.linalg.solve(adjustment.stretch, away.T).T
+    points = adjustment.bent(straight)
     share = np.clip(np.abs(points[:, 1]) / CORRELATION_MAX, _LEAST_CORRELATION / CORRELATION_MAX, 1 - 1e-3)
     points[:, 1] = logit(share)
     points[:, 2] = (points[:, 2] - layer["log_mean"]) / layer["log_sd"]

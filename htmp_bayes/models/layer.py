@@ -148,15 +148,15 @@ def layer_model(data: dict[str, Any], adjustment: "Adjustment | None" = None) ->
     return model
 
 
-def _adjusted(point: Any, centre: Any, origin: Any, stretch: Any) -> tuple[Any, Any, Any]:
+def _adjusted(point: Any, **adjustment: Any) -> tuple[Any, Any, Any]:
     """`Adjustment.at`, symbolically."""
     import pytensor.tensor as pt
 
     from htmp_bayes.laws.htmp import CORRELATION_RANGE
-    from htmp_bayes.models.adjustment import softly_between
+    from htmp_bayes.models.adjustment import moved_symbolically
 
-    moved = centre + pt.sum(stretch * (point - origin)[None, :], axis=1)
-    return softly_between(moved[0], pt), pt.minimum(pt.abs(moved[1]), CORRELATION_RANGE[1]), moved[2]
+    log_kappa, correlation, expected = moved_symbolically(point, **adjustment)
+    return log_kappa, pt.minimum(pt.abs(correlation), CORRELATION_RANGE[1]), expected
 
 
 def prior_draws(data: dict[str, Any], size: int, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:

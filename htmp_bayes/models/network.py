@@ -10,7 +10,7 @@ from scipy.special import expit, logit
 
 from htmp_bayes.laws.htmp import KAPPA_RANGE
 from htmp_bayes.models import centring
-from htmp_bayes.models.adjustment import IDENTITY, Adjustment, softly_between
+from htmp_bayes.models.adjustment import IDENTITY, Adjustment, moved_symbolically
 from htmp_bayes.models.layer import CORRELATION_MAX, expected_log
 from htmp_bayes.models.layer_likelihood import (
     LOCATION_NODES,
@@ -128,9 +128,10 @@ def network_data(
         "kind_index": design.kind,
         "model_index": design.model,
         "relative_depth": design.depth - design.depth.mean(),
-        "adjustment_centre": np.array([a.centre for a in adjustments]),
-        "adjustment_origin": np.array([a.origin for a in adjustments]),
-        "adjustment_stretch": np.array([a.stretch for a in adjustments]),
+        **{
+            f"adjustment_{name}": np.array([getattr(a, name) for a in adjustments])
+            for name in Adjustment._fields
+        },
         "usual_scale": float(scale.mean()),
         "peaks": peaks,
         "location_centre": peaks[:, 2],
@@ -273,12 +274,13 @@ def _evaluated(given: dict[str, Any], log_kappa: Any, correlation: Any, expected
     """Where the polynomials are evaluated: `Adjustment.at`, in their coordinates."""
     import pytensor.tensor as pt
 
-    away = pt.stack([log_kappa, correlation, expected], axis=1) - given["adjustment_origin"]
-    moved = given["adjustment_centre"] + pt.sum(given["adjustment_stretch"] * away[:, None, :], axis=2)
+    adjustment = {name: given[f"adjustment_{name}"] for name in Adjustment._fields}
+    point = pt.stack([log_kappa, correlation, expected], axis=1)
+    log_kappa, correlation, expected = moved_symbolically(point, **adjustment)
     evaluated = [
-        saturated(softly_between(moved[:, 0], pt), pt.exp, pt.log),
-        softened(moved[:, 1], pt.log),
-        (moved[:, 2] - given["log_mean"]) / given["log_sd"],
+        saturated(log_kappa, pt.exp, pt.log),
+        softened(correlation, pt.log),
+        (expected - given["log_mean"]) / given["log_sd"],
     ]
     return pt.stack(evaluated, axis=1)
 

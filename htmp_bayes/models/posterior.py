@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 from htmp_bayes.laws.kernel import log_density
 from htmp_bayes.models import layer
-from htmp_bayes.models.adjustment import IDENTITY, Adjustment, estimate_adjustment
+from htmp_bayes.models.adjustment import IDENTITY, Adjustment, bend, estimate_adjustment, slope_of_bend
 from htmp_bayes.models.law_polynomial import log_density_at_nodes
 
 type Array = NDArray[np.float64]
@@ -145,6 +145,12 @@ class LayerPosterior:
         """Covariance of the normal approximation at the mode, shape ``(3, 3)``, where it is flat a wide one."""
         values, vectors = np.linalg.eigh(self.curvature)
         return (vectors / np.clip(values, 1 / _LARGEST_VARIANCE, None)) @ vectors.T
+
+    def bend(self, first: Array) -> tuple[Array, Array]:
+        """Distance of the ridge from its tangent at the mode, by log kappa, and its slope; see `adjustment.bend`."""
+        ridge = self.covariance[1:, 0] / self.covariance[0, 0]
+        distance = np.stack(bend(first, self.mode, ridge), axis=-1)
+        return distance, slope_of_bend(first, self.mode, ridge)
 
     def inside(self, point: Array) -> Array:
         """Move points of shape ``(..., 3)`` to the nearest ones within `bounds`."""

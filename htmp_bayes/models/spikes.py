@@ -25,7 +25,7 @@ from scipy.special import gammaln, logsumexp
 
 from htmp_bayes.models.layer import layer_data
 from htmp_bayes.models.posterior import LayerPosterior
-from htmp_bayes.models.surrogate import SurrogateError, build_surrogate, find_box
+from htmp_bayes.models.surrogate import SurrogateError, whole_surrogate
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ def weigh_numbers(spectrum: SpikedSpectrum, adjust_seed: int | None) -> SpikeNum
     """Posterior of the number of spikes, by the evidence of each.
 
     Laplace's method shows which numbers can be meant; if that leaves several, the integral of the polynomial that
-    stands for each one's posterior (:func:`~htmp_bayes.models.surrogate.build_surrogate`) decides between them.
+    stands for each one's posterior (:func:`~htmp_bayes.models.surrogate.whole_surrogate`) decides between them.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def _evidences(posteriors: list[LayerPosterior]) -> Array:
     if len(posteriors) == 1:
         return np.zeros(1)
     try:
-        return np.array([build_surrogate(p, find_box(p)).log_integral() for p in posteriors])
+        return np.array([whole_surrogate(p).log_integral() for p in posteriors])
     except SurrogateError as error:
         logger.info("evidence of the numbers of spikes by Laplace's method: %s", error)
         return np.array([laplace(posterior) for posterior in posteriors])

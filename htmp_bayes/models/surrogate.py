@@ -11,6 +11,8 @@ error is taken out of the draws by an independence Metropolis-Hastings step on t
 
 import dataclasses
 import functools
+import itertools
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -27,15 +29,19 @@ if TYPE_CHECKING:
     import xarray as xr
 
 type Array = NDArray[np.float64]
+type Bend = Callable[[Array], tuple[Array, Array]]
 
-DEGREES = (10, 12, 14)
+DEGREES = (10, 12, 14, 18)
 # Equations for each coefficient; every point gives four, the value and the gradient.
 _OVERSAMPLING = 2.5
 # The box ends where the log-posterior has fallen this far below its mode along an axis.
 DROP = 12.0
 WIDEST = 12.0
-# A root-mean-square error of the log-posterior, in nats, that takes no more effort to reduce.
+# A root-mean-square error of the log-posterior, in nats, that takes no more effort to reduce; and one that takes no
+# more than the degree 14, beyond which the fit costs more than what it saves.
 TOLERANCE = 0.05
+_SUFFICIENT = 0.2
+_SUFFICIENT_FROM = 14
 # With a larger one too many draws would be turned down.
 LARGEST_ERROR = 0.4
 # Below the mode, logarithm's growth instead of the posterior's own: nobody goes there, and it may be steep.
@@ -44,9 +50,15 @@ _TEST_POINTS = 64
 # Nodes in each coordinate; the posterior falls by about 12 nats from the middle to a face.
 _QUADRATURE = 48
 _RELEVANT = 8.0
-# A draw this close to a face of the box says that the box was too small.
-_NEAR_FACE = 0.985
-_MAX_ROUNDS = 4
+# Where the log-posterior has fallen less than this below its mode anywhere on a face, the box is too small.
+_LOW = 5.0
+# A bound of the second coordinate within so many standard deviations of the mode, given the first, ends the box.
+_NEAR_BOUND = 3.0
+_FACE_NODES = 33
+_INNER_NODES = 17
+_MAX_ROUNDS = 6
+# Factors by which a face is moved out.
+_GROWTH = (1.15, 2.0)
 # Short steps cost next to nothing on a polynomial, and leave no divergences near the faces of the box.
 _TARGET_ACCEPT = 0.95
 # Share of draws that the Metropolis-Hastings step must accept.
@@ -54,7 +66,7 @@ LEAST_ACCEPTANCE = 0.7
 
 
 class ExactPosterior(Protocol):
-    """What is approximated: a log-density of three numbers within bounds, with its mode and curvature."""
+    """What is approximated: a log-density of three numbers within bounds, with its mode, curvature and ridge."""
 
     @property
     def bounds(self) -> Array:
@@ -74,24 +86,47 @@ class ExactPosterior(Protocol):
     def log_densities(self, points: Array) -> Array:
         """Values at points of shape ``(D, 3)``."""
 
+    def bend(self, first: Array) -> tuple[Array, Array]:
+        """Distance of the ridge from its tangent at the mode, and its slope, by the first coordinate.
+
+        Both of shape ``(..., 2)``, in the second and third coordinate.
+        """
+
 
 class SurrogateError(RuntimeError):
     """No polynomial comes close enough to the log-posterior."""
 
 
 class Box(NamedTuple):
-    """A parallelepiped: the points ``origin + axes @ z`` with ``z`` in [-1, 1]^3."""
+    """A parallelepiped, or one that is bent along a ridge: its points are ``origin + axes @ z``, z in [-1, 1]^3, bent.
+
+    Bending adds to the second and third coordinate what :meth:`ExactPosterior.bend` says of the first, so volumes stay.
+    """
 
     origin: Array
     axes: Array
+    bend: Bend | None = None
 
     def points(self, z: Array) -> Array:
         """Points of the coordinates ``z``, shape ``(..., 3)``."""
-        return self.origin + z @ self.axes.T
+        points = self.origin + z @ self.axes.T
+        if self.bend is not None:
+            points[..., 1:] += self.bend(points[..., 0])[0]
+        return points
 
     def coordinates(self, points: Array) -> Array:
         """Coordinates of points, shape ``(..., 3)``."""
-        return np.linalg.solve(self.axes, (points - self.origin)[..., None])[..., 0]
+        away = points - self.origin
+        if self.bend is not None:
+            away[..., 1:] -= self.bend(points[..., 0])[0]
+        return np.linalg.solve(self.axes, away[..., None])[..., 0]
+
+    def gradients(self, points: Array, gradients: Array) -> Array:
+        """Gradients by the coordinates, from those by the points, both of shape ``(D, 3)``."""
+        if self.bend is not None:
+            gradients = gradients.copy()
+            gradients[:, 0] += np.sum(gradients[:, 1:] * self.bend(points[:, 0])[1], axis=1)
+        return gradients @ self.axes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,12 +167,23 @@ class Surrogate:
         return np.asarray(self.top - _SOFTENING * np.expm1(-softened / _SOFTENING), dtype=np.float64)
 
 
-def find_box(posterior: ExactPosterior, growth: Array | None = None) -> Box:
-    """Enclose the posterior's mass, along the axes of the normal approximation's Cholesky factor.
+def is_near_bound(posterior: ExactPosterior) -> bool:
+    """Whether the second coordinate may be at one of its bounds.
+
+    Parameters
+    ----------
+    posterior : ExactPosterior
+        What is to be approximated.
+    """
+    distance = np.abs(posterior.mode[1] - posterior.bounds[1]).min()
+    return bool(distance < _NEAR_BOUND * np.linalg.cholesky(posterior.covariance)[1, 1])
+
+
+def find_box(posterior: ExactPosterior, growth: Array | None = None, aligned: bool | None = None) -> Box:
+    """Enclose the posterior's mass, along the axes of the normal approximation's Cholesky factor and its ridge.
 
     The first axis goes with the regression of the others on the first coordinate, so that a slice along it is
-    a profile. Where that would leave the bounds, the box is aligned with the first two coordinates, which have
-    bounds.
+    a profile.
 
     Parameters
     ----------
@@ -145,49 +191,51 @@ def find_box(posterior: ExactPosterior, growth: Array | None = None) -> Box:
         What is to be approximated.
     growth : ndarray, optional
         Factors by which the low and high ends are moved out, shape ``(2, 3)``.
+    aligned : bool, optional
+        Align the box with the first two coordinates and leave it straight, so that it can end where they do; by
+        default if a bound of the second one is near.
     """
     factor = np.linalg.cholesky(posterior.covariance)
-    box = _box(posterior, factor, growth)
-    corners = box.points(np.array(np.meshgrid(*[[-1.0, 1.0]] * 3)).reshape(3, -1).T)
-    if np.allclose(posterior.bounds[1].clip(*_ends(corners[:, 1])), _ends(corners[:, 1])):
-        return box
+    if aligned is None:
+        aligned = is_near_bound(posterior)
+    if not aligned:
+        return _box(posterior, Box(posterior.mode, factor, posterior.bend), growth)
     covariance = posterior.covariance
-    aligned = np.diag(np.append(np.sqrt(np.diag(covariance)[:2]), factor[2, 2]))
-    aligned[2, :2] = np.linalg.solve(covariance[:2, :2], covariance[:2, 2]) * np.diag(aligned)[:2]
-    return _box(posterior, aligned, growth)
+    axes = np.diag(np.append(np.sqrt(np.diag(covariance)[:2]), factor[2, 2]))
+    axes[2, :2] = np.linalg.solve(covariance[:2, :2], covariance[:2, 2]) * np.diag(axes)[:2]
+    return _box(posterior, Box(posterior.mode, axes), growth)
 
 
-def _ends(values: Array) -> tuple[float, float]:
-    return float(values.min()), float(values.max())
-
-
-def _box(posterior: ExactPosterior, axes: Array, growth: Array | None) -> Box:
-    directions = [(sign, axes[:, i], i) for sign in (-1.0, 1.0) for i in range(3)]
+def _box(posterior: ExactPosterior, unit: Box, growth: Array | None) -> Box:
+    """Move the faces of a box of one standard deviation around the mode to where the posterior is low."""
+    directions = list(itertools.product((-1.0, 1.0), range(3)))
+    limits = np.reshape([_limit(posterior, unit, *direction) for direction in directions], (2, 3))
     with ThreadPoolExecutor() as pool:
-        found = list(pool.map(lambda direction: _reach(posterior, *direction), directions))
+        found = list(pool.map(lambda direction: _reach(posterior, unit, *direction), directions))
     reach = np.reshape(found, (2, 3))
     if growth is not None:
-        limits = [[_limit(posterior, sign, axes[:, i], i) for i in range(3)] for sign in (-1.0, 1.0)]
         reach = np.minimum(reach * growth, limits)
     low, high = -reach[0], reach[1]
-    return Box(posterior.mode + axes @ ((low + high) / 2), axes * ((high - low) / 2))
+    return unit._replace(
+        origin=posterior.mode + unit.axes @ ((low + high) / 2), axes=unit.axes * ((high - low) / 2)
+    )
 
 
-def _limit(posterior: ExactPosterior, sign: float, axis: Array, coordinate: int) -> float:
-    """How far from the mode the axis leaves the bounds of its own coordinate."""
-    end = posterior.bounds[coordinate, int(sign > 0)]
-    return float(abs(end - posterior.mode[coordinate]) / axis[coordinate])
+def _limit(posterior: ExactPosterior, unit: Box, sign: float, axis: int) -> float:
+    """How far from the mode an axis leaves the bounds of its own coordinate."""
+    end = posterior.bounds[axis, int(sign > 0)]
+    return float(abs(end - posterior.mode[axis]) / unit.axes[axis, axis])
 
 
-def _reach(posterior: ExactPosterior, sign: float, axis: Array, coordinate: int) -> float:
+def _reach(posterior: ExactPosterior, unit: Box, sign: float, axis: int) -> float:
     """How far from the mode the log-posterior has fallen by `DROP`, or the bound is met."""
     top = posterior.log_density(posterior.mode)[0]
 
     def fallen(distance: float) -> bool:
-        point = _clipped(posterior, posterior.mode + sign * distance * axis)
+        point = _clipped(posterior, unit.points(sign * distance * np.eye(3)[axis]))
         return top - posterior.log_density(point)[0] > DROP
 
-    inside, outside = 0.0, min(WIDEST, _limit(posterior, sign, axis, coordinate))
+    inside, outside = 0.0, min(WIDEST, _limit(posterior, unit, sign, axis))
     if not fallen(outside):
         return outside
     for _ in range(7):
@@ -226,12 +274,16 @@ def build_surrogate(posterior: ExactPosterior, box: Box, threads: int = 2) -> Su
         for degree in DEGREES:
             orders = _orders_of_degree(degree)
             count = int(np.ceil(_OVERSAMPLING * len(orders) / 4))
-            more = _evaluate(posterior, box.points(z[len(values) : count]), pool)
-            values, gradients = np.append(values, more[0]), np.vstack([gradients, more[1] @ box.axes])
+            points = box.points(z[len(values) : count])
+            more = _evaluate(posterior, points, pool)
+            values, gradients = (
+                np.append(values, more[0]),
+                np.vstack([gradients, box.gradients(points, more[1])]),
+            )
             coefficients = _fit(z[:count], values - top, gradients, degree, orders)
             surrogate = Surrogate(coefficients, box, top, np.inf)
             surrogate = dataclasses.replace(surrogate, error=_error(surrogate, tests, expected))
-            if surrogate.error <= TOLERANCE:
+            if surrogate.error <= (TOLERANCE if degree < _SUFFICIENT_FROM else _SUFFICIENT):
                 return surrogate
     if surrogate.error <= LARGEST_ERROR:
         return surrogate
@@ -244,7 +296,7 @@ def _test_coordinates(posterior: ExactPosterior, box: Box) -> Array:
     """Draw from a normal approximation of more than the posterior's width, inside the box."""
     spread = 1.4 * np.linalg.cholesky(posterior.covariance)
     points = posterior.mode + np.random.default_rng(0).standard_normal((40 * _TEST_POINTS, 3)) @ spread.T
-    z = box.coordinates(points)
+    z = box._replace(bend=None).coordinates(points)
     return z[np.all(np.abs(z) < 1, axis=1)][:_TEST_POINTS]
 
 
@@ -322,25 +374,50 @@ def sample_surrogate(
     cores: int | None = None,
     progressbar: bool = False,
 ) -> ExactDraws:
-    """Sample the polynomial by NUTS, on a larger box as long as a draw touches a face of it, and correct.
+    """Sample the polynomial by NUTS and correct its draws.
 
     Raises
     ------
     SurrogateError
         If there is no polynomial that holds the posterior.
     """
-    growth = np.ones((2, 3))
+    surrogate = whole_surrogate(posterior)
+    z, tree = _sample_polynomial(posterior, surrogate, draws, tune, chains, random_seed, cores, progressbar)
+    points = _clipped(posterior, surrogate.box.points(z))
+    return _corrected(posterior, surrogate, z, points, tree, random_seed)
+
+
+def whole_surrogate(posterior: ExactPosterior) -> Surrogate:
+    """Fit a polynomial on a box that holds the posterior: it is made larger as long as it is high on a face.
+
+    A posterior along a curved ridge leaves the first box through a side.
+
+    Raises
+    ------
+    SurrogateError
+        If there is no polynomial that holds the posterior.
+    """
+    growth, aligned = np.ones((2, 3)), is_near_bound(posterior)
     for _ in range(_MAX_ROUNDS):
-        surrogate = build_surrogate(posterior, find_box(posterior, growth))
-        z, tree = _sample_polynomial(
-            posterior, surrogate, draws, tune, chains, random_seed, cores, progressbar
-        )
-        points = _clipped(posterior, surrogate.box.points(z))
-        touched = _touched_faces(posterior, surrogate.box, z)
-        if not touched.any():
-            return _corrected(posterior, surrogate, z, points, tree, random_seed)
-        growth = np.where(touched, 1.4 * growth, growth)
+        surrogate = build_surrogate(posterior, find_box(posterior, growth, aligned))
+        if not aligned and _fall_out_of_bounds(posterior, surrogate) < _LOW:
+            growth, aligned = np.ones((2, 3)), True
+            continue
+        falls = _falls_on_faces(posterior, surrogate)
+        if falls.min() >= _LOW:
+            return surrogate
+        needed = np.sqrt(DROP / np.maximum(falls, 1.0)).clip(*_GROWTH)
+        growth = np.where(falls < _LOW, growth * needed, growth)
     raise SurrogateError("the posterior reaches beyond every box that was tried")
+
+
+def _fall_out_of_bounds(posterior: ExactPosterior, surrogate: Surrogate) -> float:
+    """Least fall below the mode where the box leaves the bounds, infinite if it does not."""
+    nodes = np.linspace(-1.0, 1.0, _INNER_NODES)
+    z = np.stack(np.meshgrid(nodes, nodes, nodes), axis=-1).reshape(-1, 3)
+    points = surrogate.box.points(z)
+    beyond = np.any(np.abs(points - _clipped(posterior, points)) > 1e-9, axis=1)
+    return float(surrogate.top - surrogate.value(z[beyond]).max()) if beyond.any() else np.inf
 
 
 def _sample_polynomial(
@@ -355,7 +432,7 @@ def _sample_polynomial(
 ) -> tuple[Array, "xr.DataTree"]:
     size = len(surrogate.coefficients)
     mode = surrogate.box.coordinates(posterior.mode)
-    width = np.sqrt(np.diag(surrogate.box.coordinates(surrogate.box.origin + posterior.covariance)))
+    width = np.sqrt(np.diag(np.linalg.solve(surrogate.box.axes, posterior.covariance)))
     compiled = _compiled_model().with_data(
         coefficients=surrogate.coefficients, orders=np.arange(size, dtype=np.float64)
     )
@@ -367,14 +444,16 @@ def _sample_polynomial(
     return tree["posterior"]["z"].to_numpy(), tree
 
 
-def _touched_faces(posterior: ExactPosterior, box: Box, z: Array) -> NDArray[np.bool_]:
-    """Low and high faces that a draw came close to, shape ``(2, 3)``; where the range ends there is no beyond."""
-    touched = np.array([(z < -_NEAR_FACE).any(axis=(0, 1)), (z > _NEAR_FACE).any(axis=(0, 1))])
-    for side, sign in enumerate((-1.0, 1.0)):
-        faces = box.points(sign * np.eye(3))[np.arange(3), np.arange(3)]
-        ends = posterior.bounds[:, side]
-        touched[side] &= np.abs(faces - ends) > 1e-6
-    return touched
+def _falls_on_faces(posterior: ExactPosterior, surrogate: Surrogate) -> Array:
+    """Least fall below the mode on each low and high face, shape ``(2, 3)``; infinite where the range ends."""
+    nodes = np.cos(np.pi * np.arange(_FACE_NODES) / (_FACE_NODES - 1))
+    across = np.stack(np.meshgrid(nodes, nodes), axis=-1).reshape(-1, 2)
+    falls = np.full((2, 3), np.inf)
+    for (side, sign), i in itertools.product(enumerate((-1.0, 1.0)), range(3)):
+        middle = surrogate.box.points(sign * np.eye(3)[i])
+        if abs(middle[i] - posterior.bounds[i, side]) > 1e-6:
+            falls[side, i] = surrogate.top - surrogate.value(np.insert(across, i, sign, axis=1)).max()
+    return falls
 
 
 def _corrected(

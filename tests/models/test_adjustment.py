@@ -3,20 +3,73 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.optimize import minimize
 
 from htmp_bayes import Spectrum
 from htmp_bayes.laws.ensemble import sample_ensemble
-from htmp_bayes.models.adjustment import IDENTITY, Adjustment, estimate_adjustment, softly_between
+from htmp_bayes.models.adjustment import IDENTITY, Adjustment, bend, estimate_adjustment, softly_between
 from htmp_bayes.models.layer import layer_data
 from htmp_bayes.models.posterior import LayerPosterior, adjusted_posterior
 
 STRETCHED = Adjustment(np.array([1.0, 0.5, 0.2]), np.array([0.9, 0.6, 0.1]), np.diag([2.0, 1.5, 1.2]))
+BENT = STRETCHED._replace(stretch=STRETCHED.stretch + 0.1, ridge=np.array([0.2, -0.3]))
 
 
 def test_the_origin_is_evaluated_at_the_centre():
     point, slopes = STRETCHED.at(STRETCHED.origin)
     assert_allclose(point, STRETCHED.centre, rtol=1e-15)
     assert_allclose(slopes, STRETCHED.stretch, rtol=1e-15)
+    at_centre = BENT._replace(origin=BENT.centre)
+    point, slopes = at_centre.at(BENT.centre)
+    assert_allclose(point, BENT.centre, rtol=1e-15)
+    assert_allclose(slopes, BENT.stretch, rtol=1e-12)
+
+
+def test_points_of_the_ridge_stay_on_it():
+    """However far the stretch along the ridge takes them; away from it, distances grow by its own factor."""
+    bent = Adjustment(BENT.centre, BENT.centre, np.diag([1.5, 1.2, 1.3]), np.zeros(2))
+    bent = bent._replace(ridge=np.array([0.2, -0.3]), stretch=_along_ridge(bent.stretch, [0.2, -0.3]))
+    log_kappa = np.array([-0.5, 1.0, 2.0, 4.0])
+    for a, (correlation, expected) in zip(log_kappa, _ridge(bent, log_kappa), strict=True):
+        moved = bent.at(np.array([a, correlation + 0.01, expected - 0.02]))[0]
+        ((on_ridge, at_height),) = _ridge(bent, moved[:1])
+        assert_allclose(moved, [1.0 + 1.5 * (a - 1.0), on_ridge + 0.012, at_height - 0.026], atol=1e-12)
+
+
+def _along_ridge(stretch, slopes):
+    shear = np.eye(3)
+    shear[1:, 0] = slopes
+    return shear @ stretch @ np.linalg.inv(shear)
+
+
+def _ridge(adjustment, log_kappa):
+    """Correlation and expected log-eigenvalue on the ridge."""
+    away = (log_kappa - adjustment.centre[0])[:, None] * adjustment.ridge
+    bends = np.stack(bend(log_kappa, adjustment.centre, adjustment.ridge), axis=1)
+    return adjustment.centre[1:] + away + bends
+
+
+def test_the_ridge_is_that_of_the_likelihood():
+    """The best correlation and scale for each kappa, of which this spectrum says little."""
+    eigenvalues = sample_ensemble(384, 1.0, 0.1, 1.0, 0.7, "log-normal", random_state=1)
+    data = layer_data(eigenvalues, 0.1, "log-normal")
+    composite = LayerPosterior(data, with_prior=False)
+    adjustment = estimate_adjustment(composite.expected(composite.mode), data, 1)
+    log_kappa = composite.mode[0] + np.array([-0.4, 0.7, 1.5, 3.0])
+    for a, (correlation, expected) in zip(log_kappa, _ridge(adjustment, log_kappa), strict=True):
+        best = _profile(composite, a)
+        assert_allclose(correlation, best[0], atol=0.05)
+        assert_allclose((expected - data["log_mean"]) / data["log_sd"], best[1], atol=0.05)
+    on_tangent = composite.mode[1] + adjustment.ridge[0] * 3.0
+    assert abs(on_tangent - best[0]) > 0.2
+
+
+def _profile(posterior, log_kappa):
+    def descent(rest):
+        value, gradient = posterior.log_density(np.array([log_kappa, *rest]))
+        return -value, -gradient[1:]
+
+    return minimize(descent, posterior.mode[1:], jac=True, method="L-BFGS-B", bounds=[(0, 3), (None, None)]).x
 
 
 def test_identity_leaves_points_alone():
@@ -24,14 +77,15 @@ def test_identity_leaves_points_alone():
         assert_allclose(IDENTITY.at(point)[0], point, rtol=1e-15)
 
 
+@pytest.mark.parametrize("adjustment", [STRETCHED, BENT], ids=["straight", "bent"])
 @pytest.mark.parametrize("point", [(-6.0, 0.2, 0.0), (9.0, 0.6, 0.0), (4.0, 2.5, 0.0), (60.0, -4.0, 3.0)])
-def test_what_leaves_the_range_comes_back_smoothly(point):
+def test_what_leaves_the_range_comes_back_smoothly(point, adjustment):
     point, step = np.array(point), 1e-6
-    evaluated, slopes = STRETCHED.at(point)
+    evaluated, slopes = adjustment.at(point)
     assert np.log(1e-3) <= evaluated[0] <= np.log(1e4)
     assert 0 <= evaluated[1] <= 3
     for i, unit in enumerate(step * np.eye(3)):
-        difference = (STRETCHED.at(point + unit)[0] - STRETCHED.at(point - unit)[0]) / (2 * step)
+        difference = (adjustment.at(point + unit)[0] - adjustment.at(point - unit)[0]) / (2 * step)
         assert_allclose(slopes[:, i], difference, atol=1e-6)
 
 

@@ -89,7 +89,7 @@ def test_many_log_densities_are_adjusted_and_have_the_prior():
     points[:, 2] = (points[:, 2] - data["log_mean"]) / data["log_sd"]
     centre = np.array([np.log(5.0), 0.5, data["log_mean"]])
     stretch = np.array([[1.2, 0.0, 0.0], [0.1, 1.1, 0.0], [0.2, 0.0, 0.9]])
-    adjustment = Adjustment(centre, centre + 0.05, stretch)
+    adjustment = Adjustment(centre, centre + 0.05, stretch, np.array([0.1, -0.2]))
     for with_prior in (True, False):
         posterior = LayerPosterior(data, adjustment, with_prior)
         single = [posterior.log_density(point)[0] for point in points[::60]]

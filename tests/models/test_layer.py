@@ -46,7 +46,9 @@ def test_model_and_posterior_against_the_density_summed_by_hand(population, size
 
 
 def test_the_adjusted_model_is_the_adjusted_posterior(data):
-    adjustment = Adjustment(np.array([1.2, 0.4, -0.2]), np.array([1.1, 0.5, -0.3]), np.eye(3) + 0.3)
+    adjustment = Adjustment(
+        np.array([1.2, 0.4, -0.2]), np.array([1.1, 0.5, -0.3]), np.eye(3) + 0.3, np.array([0.1, -0.2])
+    )
     posterior, model = LayerPosterior(data, adjustment), layer_model(data, adjustment)
     for kappa, correlation, location in ((4.0, 0.6, 0.1), (5000.0, 0.02, -0.4), (0.06, 1.8, 0.3)):
         by_hand = posterior.log_density(np.array([np.log(kappa), correlation, location]))[0] - np.log(kappa)
