@@ -51,11 +51,11 @@ def _ridge(adjustment, log_kappa):
 
 def test_the_ridge_is_that_of_the_likelihood():
     """The best correlation and scale for each kappa, of which this spectrum says little."""
-    eigenvalues = sample_ensemble(384, 1.0, 0.1, 1.0, 0.7, "log-normal", random_state=1)
+    eigenvalues = sample_ensemble(200, 20.0, 0.1, 1.0, 0.7, "log-normal", random_state=13)
     data = layer_data(eigenvalues, 0.1, "log-normal")
     composite = LayerPosterior(data, with_prior=False)
     adjustment = estimate_adjustment(composite.expected(composite.mode), data, 1)
-    log_kappa = composite.mode[0] + np.array([-0.4, 0.7, 1.5, 3.0])
+    log_kappa = composite.mode[0] + np.array([-0.2, 0.7, 1.5, 3.0])
     for a, (correlation, expected) in zip(log_kappa, _ridge(adjustment, log_kappa), strict=True):
         best = _profile(composite, a)
         assert_allclose(correlation, best[0], atol=0.05)

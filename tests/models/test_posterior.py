@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.optimize import minimize
 
 from htmp_bayes.laws.ensemble import sample_ensemble
 from htmp_bayes.models.adjustment import IDENTITY, Adjustment
 from htmp_bayes.models.layer import layer_data
 from htmp_bayes.models.posterior import LayerPosterior
+from htmp_bayes.models.surrogate import sample_surrogate
 
 POINTS = [(1.0, 0.5, 0.2), (4.0, 0.1, -0.3), (-2.5, 1.4, 0.5), (9.0, 0.6, 0.0)]
 
@@ -70,3 +72,42 @@ def test_posterior_moves_along_with_the_scale(posterior, data):
     scaled = LayerPosterior(layer_data(1e6 * eigenvalues, gamma=0.3))
     point, shift = np.array(POINTS[0]), len(eigenvalues) * np.log(1e6)
     assert_allclose(scaled.log_density(point)[0], posterior.log_density(point)[0] - shift, rtol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def curved():
+    """A spectrum of which kappa is not known, so that correlation and scale follow it along a curved ridge."""
+    eigenvalues = sample_ensemble(200, 20.0, 0.1, 1.0, 0.7, "log-normal", random_state=13)
+    return LayerPosterior(layer_data(eigenvalues, 0.1, "log-normal"))
+
+
+def test_draws_of_a_curved_posterior_are_those_of_its_marginal(curved):
+    log_kappa = np.linspace(-2.0, 9.0, 56)
+    heights = np.array([_log_marginal(curved, a) for a in log_kappa])
+    masses = np.exp(heights - heights.max())
+    masses /= masses.sum()
+    found = sample_surrogate(curved, draws=1000, tune=300, chains=2, random_seed=1).points[..., 0]
+    below = np.cumsum(masses) - 0.5 * masses
+    share = np.mean(found.ravel()[:, None] < log_kappa, axis=0)
+    assert_allclose(share, below, atol=0.05)
+    assert below[log_kappa < 2.5][-1] < 0.8  # a good part of it is beyond the box of the mode's neighbourhood
+
+
+def _log_marginal(posterior, log_kappa):
+    """Laplace's method for the integral over correlation and location."""
+
+    def descent(rest):
+        value, gradient = posterior.log_density(np.array([log_kappa, *rest]))
+        return (-value, -gradient[1:]) if np.isfinite(value) else (1e300, -gradient[1:])
+
+    start = _on_ridge(posterior, log_kappa)
+    best = minimize(descent, start, jac=True, method="L-BFGS-B", bounds=[(1e-3, 3), (None, None)]).x
+    step = 1e-3
+    curvature = [(descent(best + e)[1] - descent(best - e)[1]) / (2 * step) for e in step * np.eye(2)]
+    return -descent(best)[0] - 0.5 * np.linalg.slogdet(np.array(curvature))[1]
+
+
+def _on_ridge(posterior, log_kappa):
+    """Correlation and location on the ridge."""
+    away = (log_kappa - posterior.mode[0]) * posterior.covariance[1:, 0] / posterior.covariance[0, 0]
+    return np.maximum(posterior.mode[1:] + away + posterior.bend(np.array(log_kappa))[0], [0.05, -3.0])
