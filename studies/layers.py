@@ -41,7 +41,7 @@ def fit_row(model: str, spectrum: hb.Spectrum, population: Population) -> Row:
     result = hb.fit(spectrum, population=population, random_seed=SEED)
     seconds = time.perf_counter() - start
     verdict = hb.check(result)
-    quantiles = result["posterior"].quantile([0.05, 0.5, 0.95], ("chain", "draw"))
+    quantiles = result["posterior"].to_dataset().quantile([0.05, 0.5, 0.95], ("chain", "draw"))
     return {
         "model": model,
         "layer": spectrum.name,

@@ -45,7 +45,7 @@ _SUFFICIENT_FROM = 14
 # With a larger one too many draws would be turned down.
 LARGEST_ERROR = 0.4
 # Below the mode, logarithm's growth instead of the posterior's own: nobody goes there, and it may be steep.
-_SOFTENING = 10.0
+_SOFTENING = 5.0
 _TEST_POINTS = 64
 # Nodes in each coordinate; the posterior falls by about 12 nats from the middle to a face.
 _QUADRATURE = 48
@@ -332,7 +332,7 @@ def _fit(z: Array, fall: Array, gradients: Array, degree: int, orders: NDArray[n
     by_angle = -np.sin(angles) * gradients / (1 + depth / _SOFTENING)[:, None]
     targets = [softened, *by_angle.T]
     # far below the mode the fit may be loose; a derivative of the basis is up to `degree` times its value
-    weights = 1 / np.sqrt(1 + depth / _SOFTENING)
+    weights = 1 / (1 + depth / _SOFTENING)
     scales = [weights] + 3 * [weights / degree]
     matrix = np.concatenate([scale[:, None] * block for scale, block in zip(scales, blocks, strict=True)])
     right = np.concatenate([scale * target for scale, target in zip(scales, targets, strict=True)])
