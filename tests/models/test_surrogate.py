@@ -109,7 +109,7 @@ def test_draws_stay_within_the_bounds():
 
 def test_what_a_poor_polynomial_gets_wrong_is_taken_out(monkeypatch):
     """The draws are those of the skewed posterior all the same."""
-    monkeypatch.setattr(surrogate, "DEGREES", (5,))
+    monkeypatch.setattr(surrogate, "DEGREES", (6,))
     posterior = Bent()
     found = sample_surrogate(posterior, draws=2000, tune=300, chains=2, random_seed=1)
     assert found.attributes["surrogate_acceptance"] < 0.97
