@@ -57,8 +57,9 @@ _NEAR_BOUND = 3.0
 _FACE_NODES = 33
 _INNER_NODES = 17
 _MAX_ROUNDS = 6
-# Factors by which a face is moved out.
-_GROWTH = (1.15, 2.0)
+# How low it should be on a face that is moved out, and the factors by which it is.
+_LOW_ENOUGH = 5.0
+_GROWTH = (1.15, 1.6)
 # Short steps cost next to nothing on a polynomial, and leave no divergences near the faces of the box.
 _TARGET_ACCEPT = 0.95
 # Share of draws that the Metropolis-Hastings step must accept.
@@ -407,7 +408,7 @@ def whole_surrogate(posterior: ExactPosterior) -> Surrogate:
         falls = _falls_on_faces(posterior, surrogate)
         if falls.min() >= _LOW:
             return surrogate
-        needed = np.sqrt(DROP / np.maximum(falls, 1.0)).clip(*_GROWTH)
+        needed = np.sqrt(_LOW_ENOUGH / np.maximum(falls, 1.0)).clip(*_GROWTH)
         growth = np.where(falls < _LOW, growth * needed, growth)
     raise SurrogateError("the posterior reaches beyond every box that was tried")
 
