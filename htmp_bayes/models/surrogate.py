@@ -56,7 +56,8 @@ _LOW = 3.0
 _NEAR_BOUND = 3.0
 _FACE_NODES = 33
 _INNER_NODES = 17
-_MAX_ROUNDS = 6
+_MAX_ROUNDS = 8
+_BENT_ROUNDS = 3
 # How low it should be on a face that is moved out, and the factors by which it is.
 _LOW_ENOUGH = 5.0
 _GROWTH = (1.15, 1.6)
@@ -399,12 +400,24 @@ def whole_surrogate(posterior: ExactPosterior) -> Surrogate:
     SurrogateError
         If there is no polynomial that holds the posterior.
     """
-    growth, aligned = np.ones((2, 3)), is_near_bound(posterior)
-    for _ in range(_MAX_ROUNDS):
+    found = None if is_near_bound(posterior) else _bent_surrogate(posterior)
+    return found or _grown(posterior, _MAX_ROUNDS, aligned=True)
+
+
+def _bent_surrogate(posterior: ExactPosterior) -> Surrogate | None:
+    """Fit on a box bent along the ridge, or None if there the posterior is high at a bound after all."""
+    try:
+        found = _grown(posterior, _BENT_ROUNDS, aligned=False)
+    except SurrogateError:
+        return None
+    return found if _fall_out_of_bounds(posterior, found) >= _LOW else None
+
+
+def _grown(posterior: ExactPosterior, rounds: int, aligned: bool) -> Surrogate:
+    """Move out the faces on which the posterior is high."""
+    growth = np.ones((2, 3))
+    for _ in range(rounds):
         surrogate = build_surrogate(posterior, find_box(posterior, growth, aligned))
-        if not aligned and _fall_out_of_bounds(posterior, surrogate) < _LOW:
-            growth, aligned = np.ones((2, 3)), True
-            continue
         falls = _falls_on_faces(posterior, surrogate)
         if falls.min() >= _LOW:
             return surrogate
