@@ -14,9 +14,10 @@ import functools
 import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 from scipy.linalg import solve
 from scipy.special import logsumexp
@@ -24,9 +25,6 @@ from scipy.stats import qmc
 from threadpoolctl import threadpool_limits
 
 from htmp_bayes.models.nuts import compile_model, sample_compiled
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 type Array = NDArray[np.float64]
 type Bend = Callable[[Array], tuple[Array, Array]]
@@ -63,6 +61,8 @@ _LOW_ENOUGH = 5.0
 _GROWTH = (1.15, 1.6)
 # Short steps cost next to nothing on a polynomial, and leave no divergences near the faces of the box.
 _TARGET_ACCEPT = 0.95
+# How many draws are made for one, where the error stays above `TOLERANCE`.
+_THINNING = 3
 # Share of draws that the Metropolis-Hastings step must accept.
 LEAST_ACCEPTANCE = 0.7
 
@@ -364,7 +364,7 @@ class ExactDraws(NamedTuple):
     """
 
     points: Array
-    tree: "xr.DataTree"
+    tree: xr.DataTree
     attributes: dict[str, float]
 
 
@@ -379,15 +379,33 @@ def sample_surrogate(
 ) -> ExactDraws:
     """Sample the polynomial by NUTS and correct its draws.
 
+    Where the polynomial is poor and the correction repeats draws, three are made for each that is kept.
+
     Raises
     ------
     SurrogateError
         If there is no polynomial that holds the posterior.
     """
     surrogate = whole_surrogate(posterior)
-    z, tree = _sample_polynomial(posterior, surrogate, draws, tune, chains, random_seed, cores, progressbar)
+    thinning = _THINNING if surrogate.error > TOLERANCE else 1
+    z, tree = _sample_polynomial(
+        posterior, surrogate, draws * thinning, tune, chains, random_seed, cores, progressbar
+    )
     points = _clipped(posterior, surrogate.box.points(z))
-    return _corrected(posterior, surrogate, z, points, tree, random_seed)
+    return _thinned(_corrected(posterior, surrogate, z, points, tree, random_seed), thinning)
+
+
+def _thinned(found: "ExactDraws", every: int) -> "ExactDraws":
+    """Keep one draw of each `every`; it counts as diverging if any of them did."""
+    if every == 1:
+        return found
+    groups = {name: node.to_dataset() for name, node in found.tree.children.items()}
+    diverging = groups["sample_stats"]["diverging"].to_numpy()
+    kept = {name: group.isel(draw=slice(every - 1, None, every)) for name, group in groups.items()}
+    kept = {name: group.assign_coords(draw=np.arange(group.sizes["draw"])) for name, group in kept.items()}
+    any_of_them = diverging.reshape(len(diverging), -1, every).any(axis=2)
+    kept["sample_stats"] = kept["sample_stats"].assign(diverging=(("chain", "draw"), any_of_them))
+    return found._replace(points=found.points[:, every - 1 :: every], tree=xr.DataTree.from_dict(kept))
 
 
 def whole_surrogate(posterior: ExactPosterior) -> Surrogate:
@@ -444,7 +462,7 @@ def _sample_polynomial(
     random_seed: int,
     cores: int | None,
     progressbar: bool,
-) -> tuple[Array, "xr.DataTree"]:
+) -> tuple[Array, xr.DataTree]:
     size = len(surrogate.coefficients)
     mode = surrogate.box.coordinates(posterior.mode)
     width = np.sqrt(np.diag(np.linalg.solve(surrogate.box.axes, posterior.covariance)))
@@ -476,7 +494,7 @@ def _corrected(
     surrogate: Surrogate,
     z: Array,
     points: Array,
-    tree: "xr.DataTree",
+    tree: xr.DataTree,
     random_seed: int,
 ) -> ExactDraws:
     """Accept each draw of a chain, or repeat the one before it, so that the exact posterior is kept."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import stats
 from scipy.optimize import minimize
 
@@ -113,6 +114,10 @@ def test_what_a_poor_polynomial_gets_wrong_is_taken_out(monkeypatch):
     posterior = Bent()
     found = sample_surrogate(posterior, draws=2000, tune=300, chains=2, random_seed=1)
     assert found.attributes["surrogate_acceptance"] < 0.97
+    assert found.points.shape == (2, 2000, 3)
+    statistics = found.tree["sample_stats"]
+    assert statistics.sizes["draw"] == 2000
+    assert statistics["draw"].values[-1] == 1999
     marginal = np.linalg.solve(posterior.axes, found.points.reshape(-1, 3).T)
     exact = stats.loggamma(4.0)
     for column in marginal:
@@ -125,3 +130,15 @@ def test_a_jump_is_refused():
     posterior = Step()
     with pytest.raises(SurrogateError, match="not smooth enough"):
         build_surrogate(posterior, find_box(posterior))
+
+
+def test_a_kept_draw_diverges_if_one_left_out_did():
+    diverging = np.array(
+        [[False, True, False, False, False, False], [False, False, False, False, False, True]]
+    )
+    values = xr.Dataset({"diverging": (("chain", "draw"), diverging)}, {"draw": np.arange(6)})
+    tree = xr.DataTree.from_dict({"posterior": values, "sample_stats": values})
+    points = np.arange(36.0).reshape(2, 6, 3)
+    kept = surrogate._thinned(surrogate.ExactDraws(points, tree, {}), 3)
+    assert kept.tree["sample_stats/diverging"].values.tolist() == [[True, False], [False, True]]
+    np.testing.assert_array_equal(kept.points, points[:, [2, 5]])
