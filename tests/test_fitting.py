@@ -266,7 +266,7 @@ def test_the_log_likelihood_with_spikes_is_that_of_what_is_always_the_laws(apart
 def test_a_fit_that_sets_none_apart_says_that_spikes_are_suspected(factors):
     eigenvalues = sample_ensemble(64, 20.0, 0.25, 0.2, 0.2, random_state=1)
     spiked = np.append(eigenvalues, max(eigenvalues) * np.array(factors))
-    together = fit(spiked, n=256, **{**QUICK, "draws": 100, "predictive_draws": 100})
+    together = fit(spiked, n=256, **{**QUICK, "predictive_draws": 400})
     (caution,) = [text for text in check(together).cautions if text.startswith("Spikes are suspected")]
     assert ("largest eigenvalue stands" if len(factors) == 1 else "3 largest eigenvalues stand") in caution
 
