@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import xarray as xr
 
@@ -21,8 +20,10 @@ PROGRAM = [sys.executable, "-c", "from htmp_bayes.cli import main; raise SystemE
 
 @pytest.fixture
 def layers(tmp_path):
-    rng = np.random.default_rng(1)
-    spectra = [hb.Spectrum.from_matrix(rng.normal(size=(32, 64)), name=name) for name in LAYERS]
+    spectra = [
+        hb.Spectrum(hb.sample_ensemble(64, 3.0, 0.25, 0.2, 0.5, random_state=i), n=256, name=name)
+        for i, name in enumerate(LAYERS)
+    ]
     hb.save_spectra(spectra, tmp_path / "layers.nc")
     return tmp_path / "layers.nc"
 
