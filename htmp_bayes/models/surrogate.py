@@ -53,12 +53,14 @@ _LOW = 3.0
 # A bound of the second coordinate within so many standard deviations of the mode, given the first, ends the box.
 _NEAR_BOUND = 3.0
 _FACE_NODES = 33
+# How many of the nodes where the polynomial is high are looked up on the posterior itself.
+_VERIFIED = 16
 _INNER_NODES = 17
 _MAX_ROUNDS = 8
 _BENT_ROUNDS = 3
 # How low it should be on a face that is moved out, and the factors by which it is.
 _LOW_ENOUGH = 5.0
-_GROWTH = (1.15, 1.6)
+_GROWTH = (1.15, 2.3)
 # Short steps cost next to nothing on a polynomial, and leave no divergences near the faces of the box.
 _TARGET_ACCEPT = 0.95
 # How many draws are made for one, where the error stays above `TOLERANCE`.
@@ -423,12 +425,11 @@ def whole_surrogate(posterior: ExactPosterior) -> Surrogate:
 
 
 def _bent_surrogate(posterior: ExactPosterior) -> Surrogate | None:
-    """Fit on a box bent along the ridge, or None if there the posterior is high at a bound after all."""
+    """Fit on a box bent along the ridge, or None if none holds the posterior."""
     try:
-        found = _grown(posterior, _BENT_ROUNDS, aligned=False)
+        return _grown(posterior, _BENT_ROUNDS, aligned=False)
     except SurrogateError:
         return None
-    return found if _fall_out_of_bounds(posterior, found) >= _LOW else None
 
 
 def _grown(posterior: ExactPosterior, rounds: int, aligned: bool) -> Surrogate:
@@ -436,7 +437,9 @@ def _grown(posterior: ExactPosterior, rounds: int, aligned: bool) -> Surrogate:
     growth = np.ones((2, 3))
     for _ in range(rounds):
         surrogate = build_surrogate(posterior, find_box(posterior, growth, aligned))
-        falls = _falls_on_faces(posterior, surrogate)
+        if not aligned and _fall_out_of_bounds(posterior, surrogate) < _LOW:
+            raise SurrogateError("the posterior is high at a bound, which a bent box cannot end at")
+        falls = _true_falls_on_faces(posterior, surrogate)
         if falls.min() >= _LOW:
             return surrogate
         needed = np.sqrt(_LOW_ENOUGH / np.maximum(falls, 1.0)).clip(*_GROWTH)
@@ -450,7 +453,7 @@ def _fall_out_of_bounds(posterior: ExactPosterior, surrogate: Surrogate) -> floa
     z = np.stack(np.meshgrid(nodes, nodes, nodes), axis=-1).reshape(-1, 3)
     points = surrogate.box.points(z)
     beyond = np.any(np.abs(points - _clipped(posterior, points)) > 1e-9, axis=1)
-    return float(surrogate.top - surrogate.value(z[beyond]).max()) if beyond.any() else np.inf
+    return _true_fall(posterior, surrogate, z[beyond]) if beyond.any() else np.inf
 
 
 def _sample_polynomial(
@@ -477,16 +480,32 @@ def _sample_polynomial(
     return tree["posterior"]["z"].to_numpy(), tree
 
 
-def _falls_on_faces(posterior: ExactPosterior, surrogate: Surrogate) -> Array:
-    """Least fall below the mode on each low and high face, shape ``(2, 3)``; infinite where the range ends."""
+def _true_falls_on_faces(posterior: ExactPosterior, surrogate: Surrogate) -> Array:
+    """Least fall below the mode on each low and high face, shape ``(2, 3)``; infinite where the range ends.
+
+    Of the polynomial, and where that is high, of the posterior itself: in corners, where the posterior is low by tens
+    of nats, the polynomial may overshoot.
+    """
     nodes = np.cos(np.pi * np.arange(_FACE_NODES) / (_FACE_NODES - 1))
     across = np.stack(np.meshgrid(nodes, nodes), axis=-1).reshape(-1, 2)
     falls = np.full((2, 3), np.inf)
     for (side, sign), i in itertools.product(enumerate((-1.0, 1.0)), range(3)):
         middle = surrogate.box.points(sign * np.eye(3)[i])
         if abs(middle[i] - posterior.bounds[i, side]) > 1e-6:
-            falls[side, i] = surrogate.top - surrogate.value(np.insert(across, i, sign, axis=1)).max()
+            falls[side, i] = _true_fall(posterior, surrogate, np.insert(across, i, sign, axis=1))
     return falls
+
+
+def _true_fall(posterior: ExactPosterior, surrogate: Surrogate, z: Array) -> float:
+    """Least fall below the mode at the points ``z``: the polynomial's, or the exact one where that is too small."""
+    falls = surrogate.top - surrogate.value(z)
+    high = np.flatnonzero(falls < _LOW)
+    if not len(high):
+        return float(falls.min())
+    # some of them, spread from the highest to the last
+    some = high[np.argsort(falls[high])][:: -(-len(high) // _VERIFIED)]
+    points = _clipped(posterior, surrogate.box.points(z[some]))
+    return float(surrogate.top - max(posterior.log_density(point)[0] for point in points))
 
 
 def _corrected(
