@@ -1,43 +1,31 @@
-"""The contest of laws on the 37 layers of data/minilm.nc, a layer at a time into studies/contest.csv.
+"""The contest of laws on real layers, a layer at a time into studies/contest.csv.
 
-    nice -n 15 python3 -m uv run python studies/contest.py
+    python -m studies.contest data/minilm.nc resnet20.npz resnet32.npz     # goes on where it stopped
+    python -m studies.contest --table docs/contest_table.md
 
-takes about half a minute a layer on one core. Layers that the file holds are not fitted again, so that an interrupted
-run goes on; delete the file to start over. The summary is printed at the end.
+takes about half a minute a layer on one core. Layers that the file holds are not fitted again.
 """
 
-import csv
+import argparse
+import statistics
 from pathlib import Path
 
 import htmp_bayes as hb
-from htmp_bayes import _files
 from htmp_bayes.contest import HTMP_LAWS, LAWS
+from studies.rows import Row, read_rows, write_rows
 
-HERE = Path(__file__).parent
-TABLE = HERE / "contest.csv"
+TABLE = Path(__file__).with_name("contest.csv")
+MIN_SIZE = 32
 SEED = 1
-ALL_HTMP = (*HTMP_LAWS, "inverse-htmp")
 
 
-def main() -> None:
-    """Fit what is missing, then print how HTMP fared."""
-    rows = read_rows()
-    done = {row["layer"] for row in rows}
-    for spectrum in hb.read_spectra(HERE.parent / "data" / "minilm.nc"):
-        if spectrum.name not in done:
-            rows += layer_rows(hb.compare_laws(spectrum, random_seed=SEED))
-            write_rows(rows)
-            print(f"{len({row['layer'] for row in rows})} layers", flush=True)
-    print(summary(rows))
-
-
-def layer_rows(comparison: hb.LawComparison) -> list[dict[str, str]]:
-    """Make a row for each law of a layer."""
-    ranks = {"rank_htmp": comparison.rank(), "rank_htmp_family": comparison.rank(ALL_HTMP)}
-    table = comparison.table
+def layer_rows(model: str, spectrum: hb.Spectrum) -> list[Row]:
+    """Compare all laws on one layer, and make a row for each of them."""
+    comparison = hb.compare_laws(spectrum, random_seed=SEED)
     return [
         {
-            "layer": comparison.name,
+            "model": model,
+            "layer": spectrum.name,
             "law": str(law),
             "rank": str(row["rank"]),
             "elpd": f"{row['elpd']:.2f}",
@@ -49,45 +37,63 @@ def layer_rows(comparison: hb.LawComparison) -> list[dict[str, str]]:
             "r_hat": f"{row['r_hat']:.3f}",
             "divergences": str(row["divergences"]),
             "not_told_from_best": str(int(law in comparison.best)),
-            **{name: str(value) for name, value in ranks.items()},
+            "rank_htmp": str(comparison.rank(HTMP_LAWS)),
         }
-        for law, row in table.iterrows()
+        for law, row in comparison.table.iterrows()
     ]
 
 
-def read_rows() -> list[dict[str, str]]:
-    """Rows of the file, if there is one."""
-    if not TABLE.exists():
-        return []
-    with open(TABLE, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+def run(files: list[Path]) -> None:
+    """Compare the laws on the layers that are missing, with all cores."""
+    rows = read_rows(TABLE)
+    done = {(row["model"], row["layer"]) for row in rows}
+    for path in files:
+        for spectrum in hb.read_spectra(path, min_size=MIN_SIZE):
+            if (path.stem, spectrum.name) not in done:
+                rows += layer_rows(path.stem, spectrum)
+                write_rows(TABLE, rows)
+                print(path.stem, spectrum.name, f"HTMP is number {rows[-1]['rank_htmp']}", flush=True)
 
 
-def write_rows(rows: list[dict[str, str]]) -> None:
-    """Write all rows, whole or not at all."""
-    with _files.replacing(TABLE) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def summary(rows: list[dict[str, str]]) -> str:
-    """Say for how many layers HTMP is first, second or worse, and how often each law is first or near it."""
-    layers = {row["layer"]: row for row in rows}
-    lines = [f"{len(layers)} layers"]
-    for column in ("rank_htmp", "rank_htmp_family"):
-        ranks = [int(row[column]) for row in layers.values()]
-        counts = (sum(rank == 1 for rank in ranks), sum(rank == 2 for rank in ranks))
-        lines.append(f"{column}: first {counts[0]}, second {counts[1]}, worse {len(ranks) - sum(counts)}")
+def tables(rows: list[Row]) -> str:
+    """Say how HTMP ranks in each model, and how each law fares in all of them, as Markdown."""
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    lines = ["| model | layers | HTMP first | second | worse |", "|---|---|---|---|---|"]
+    for model in [*models, "all"]:
+        own = {
+            (row["model"], row["layer"]): int(row["rank_htmp"])
+            for row in rows
+            if model in (row["model"], "all")
+        }
+        ranks = list(own.values())
+        first, second = ranks.count(1), ranks.count(2)
+        lines.append(f"| {model} | {len(ranks)} | {first} | {second} | {len(ranks) - first - second} |")
+    lines += [
+        "",
+        "| law | best | not told from the best | median elpd behind the best |",
+        "|---|---|---|---|",
+    ]
     for law in LAWS:
-        own = [row for row in rows if row["law"] == law]
-        first = sum(row["rank"] == "0" for row in own)
-        near = sum(row["not_told_from_best"] == "1" for row in own)
-        behind = sum(float(row["elpd_diff"]) for row in own) / len(own)
-        lines.append(
-            f"{law:18} highest elpd {first:2}, not told from it {near:2}, mean difference {behind:8.1f}"
-        )
-    return "\n".join(lines)
+        own_rows = [row for row in rows if row["law"] == law]
+        best = sum(row["rank"] == "0" for row in own_rows)
+        near = sum(row["not_told_from_best"] == "1" for row in own_rows)
+        behind = statistics.median(float(row["elpd_diff"]) for row in own_rows)
+        lines.append(f"| {law} | {best} | {near} | {behind:.1f} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Run or print, as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "files", nargs="*", type=Path, help="checkpoints or spectra, named after their models"
+    )
+    parser.add_argument("--table", type=Path, help="write the tables to this file instead of running")
+    arguments = parser.parse_args()
+    if arguments.table:
+        arguments.table.write_text(tables(read_rows(TABLE)), encoding="utf-8")
+    else:
+        run(arguments.files)
 
 
 if __name__ == "__main__":

@@ -8,17 +8,15 @@ sizes of at least 400 in bulk and tail, E-BFMI of at least 0.3. What `check` say
 """
 
 import argparse
-import csv
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Literal
 
 import htmp_bayes as hb
-from htmp_bayes import _files
+from studies.rows import Row, read_rows, write_rows
 
 type Population = Literal["inverse-gamma", "log-normal"]
-type Row = dict[str, str]
 
 TABLE = Path(__file__).with_name("layers.csv")
 POPULATIONS: tuple[Population, ...] = ("inverse-gamma", "log-normal")
@@ -63,32 +61,16 @@ def _begins(sentences: tuple[str, ...], start: str) -> bool:
     return any(sentence.startswith(start) for sentence in sentences)
 
 
-def read_rows() -> list[Row]:
-    """Rows of the file, if there is one."""
-    if not TABLE.exists():
-        return []
-    with open(TABLE, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def write_rows(rows: list[Row]) -> None:
-    """Write all rows, whole or not at all."""
-    with _files.replacing(TABLE) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def run(files: list[Path]) -> None:
     """Fit what is missing, one fit at a time with all cores."""
-    rows = read_rows()
+    rows = read_rows(TABLE)
     done = {(row["model"], row["layer"], row["population"]) for row in rows}
     for path in files:
         for spectrum in hb.read_spectra(path, min_size=MIN_SIZE):
             for population in POPULATIONS:
                 if (path.stem, spectrum.name, population) not in done:
                     rows.append(fit_row(path.stem, spectrum, population))
-                    write_rows(rows)
+                    write_rows(TABLE, rows)
                     print(*rows[-1].values(), sep=", ", flush=True)
 
 
@@ -125,7 +107,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="write the table to this file instead of running")
     arguments = parser.parse_args()
     if arguments.table:
-        arguments.table.write_text(table(read_rows()), encoding="utf-8")
+        arguments.table.write_text(table(read_rows(TABLE)), encoding="utf-8")
     else:
         run(arguments.files)
 

@@ -63,8 +63,9 @@ _LOW_ENOUGH = 5.0
 _GROWTH = (1.15, 2.3)
 # Short steps cost next to nothing on a polynomial, and leave no divergences near the faces of the box.
 _TARGET_ACCEPT = 0.95
-# How many draws are made for one, where the error stays above `TOLERANCE`.
+# How many draws are made for one, where the error stays above `TOLERANCE` or less than this share is effective.
 _THINNING = 3
+_SLOW = 0.125
 # Share of draws that the Metropolis-Hastings step must accept.
 LEAST_ACCEPTANCE = 0.7
 
@@ -381,7 +382,8 @@ def sample_surrogate(
 ) -> ExactDraws:
     """Sample the polynomial by NUTS and correct its draws.
 
-    Where the polynomial is poor and the correction repeats draws, three are made for each that is kept.
+    Where the polynomial is poor and the correction repeats draws, or the chains mix slowly (along a curved ridge that
+    ends at a bound), three are made for each that is kept.
 
     Raises
     ------
@@ -389,12 +391,26 @@ def sample_surrogate(
         If there is no polynomial that holds the posterior.
     """
     surrogate = whole_surrogate(posterior)
-    thinning = _THINNING if surrogate.error > TOLERANCE else 1
-    z, tree = _sample_polynomial(
-        posterior, surrogate, draws * thinning, tune, chains, random_seed, cores, progressbar
-    )
-    points = _clipped(posterior, surrogate.box.points(z))
-    return _thinned(_corrected(posterior, surrogate, z, points, tree, random_seed), thinning)
+
+    def every(thinning: int) -> ExactDraws:
+        z, tree = _sample_polynomial(
+            posterior, surrogate, draws * thinning, tune, chains, random_seed, cores, progressbar
+        )
+        points = _clipped(posterior, surrogate.box.points(z))
+        return _thinned(_corrected(posterior, surrogate, z, points, tree, random_seed), thinning)
+
+    if surrogate.error > TOLERANCE:
+        return every(_THINNING)
+    found = every(1)
+    return every(_THINNING) if _mixes_slowly(found.points) else found
+
+
+def _mixes_slowly(points: Array) -> bool:
+    """Whether few of the draws, shape ``(chain, draw, 3)``, are effective in the tails."""
+    import arviz as az
+
+    effective = [az.ess(points[..., i], method="tail", prob=(0.05, 0.95)) for i in range(3)]
+    return bool(np.min(effective) < _SLOW * points[..., 0].size)
 
 
 def _thinned(found: "ExactDraws", every: int) -> "ExactDraws":
@@ -433,8 +449,9 @@ def _bent_surrogate(posterior: ExactPosterior) -> Surrogate | None:
 
 
 def _grown(posterior: ExactPosterior, rounds: int, aligned: bool) -> Surrogate:
-    """Move out the faces on which the posterior is high."""
+    """Move out the faces on which the posterior is high, an aligned box's as far as the nearest bound of its own."""
     growth = np.ones((2, 3))
+    nearest = np.abs(posterior.bounds[1] - posterior.mode[1]).argmin()
     for _ in range(rounds):
         surrogate = build_surrogate(posterior, find_box(posterior, growth, aligned))
         if not aligned and _fall_out_of_bounds(posterior, surrogate) < _LOW:
@@ -444,6 +461,8 @@ def _grown(posterior: ExactPosterior, rounds: int, aligned: bool) -> Surrogate:
             return surrogate
         needed = np.sqrt(_LOW_ENOUGH / np.maximum(falls, 1.0)).clip(*_GROWTH)
         growth = np.where(falls < _LOW, growth * needed, growth)
+        if aligned and falls[nearest, 1] < _LOW:
+            growth[nearest, 1] = np.inf
     raise SurrogateError("the posterior reaches beyond every box that was tried")
 
 
