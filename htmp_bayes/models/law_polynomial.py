@@ -75,7 +75,7 @@ def log_density_at_nodes(data: dict[str, Any], expected: Array, tolerance: float
     with ThreadPoolExecutor() as pool, threadpool_limits(1, user_api="blas"):
         polynomial = _good_polynomial(data, points, tolerance, pool) if len(points) >= ENOUGH else None
         if polynomial is None:
-            values = _values_and_slopes(data, data["log_nodes"], points, pool)[:, 0]
+            values = _at_all(data, data["log_nodes"], points, pool)[:, 0]
         else:
             values = polynomial.at(data["log_nodes"], points)
     return values.reshape(*expected.shape[:-1], -1)
@@ -86,27 +86,50 @@ def _good_polynomial(
 ) -> "_Polynomial | None":
     """Polynomial of the lowest degree that is good enough at some of the points."""
     tests = points[np.random.default_rng(0).choice(len(points), _TEST_POINTS, replace=False)]
-    exact = _values_and_slopes(data, data["log_nodes"], tests, pool)[:, 0]
+    exact = _at_all(data, data["log_nodes"], tests, pool)[:, 0]
     for polynomial in _polynomials(data, points, pool):
         if np.abs(polynomial.at(data["log_nodes"], tests) - exact).max() <= tolerance:
             return polynomial
     return None
 
 
-def _values_and_slopes(
-    data: dict[str, Any], log_eigenvalues: Array, expected: Array, pool: ThreadPoolExecutor
-) -> Array:
-    """Log-density and its slopes by log kappa and correlation, each evaluated, shape ``(D, 3, K)``."""
-    gamma, population = data["gamma"], data["population"]
+def value_and_slopes(data: dict[str, Any], log_eigenvalues: Array, expected: Array) -> Array:
+    """Log-density of an eigenvalue and its slopes, each evaluated.
 
-    def at(point: Array) -> Array:
-        kappa = np.exp(point[0])
-        shift = expected_log(kappa, gamma) - point[2]
-        columns = log_density(log_eigenvalues + shift, kappa, gamma, point[1], population)
-        by_log_kappa = kappa * (columns[:, 2] + (columns[:, 1] + 1) * slope_of_expected_log(kappa, gamma))
-        return np.stack([columns[:, 0] + shift, by_log_kappa, columns[:, 4]])
+    Parameters
+    ----------
+    data : dict
+        What :func:`~htmp_bayes.models.layer.layer_data` returns.
+    log_eigenvalues : ndarray
+        Where, shape ``(K,)``.
+    expected : ndarray
+        Log kappa, correlation and expected log-eigenvalue, shape ``(3,)``.
 
-    return np.array(list(pool.map(at, expected)))
+    Returns
+    -------
+    ndarray
+        The value and the derivatives by these three, shape ``(4, K)``.
+
+    Examples
+    --------
+    >>> from htmp_bayes.models.layer import layer_data
+    >>> data = layer_data(np.linspace(0.5, 2.0, 50), gamma=0.25)
+    >>> value_and_slopes(data, np.zeros(1), np.array([1.0, 0.5, 0.0])).shape
+    (4, 1)
+    """
+    kappa, gamma = np.exp(expected[0]), data["gamma"]
+    log_temperature = expected[2] - expected_log(kappa, gamma)
+    columns = log_density(log_eigenvalues - log_temperature, kappa, gamma, expected[1], data["population"])
+    by_scale = -columns[:, 1] - 1
+    by_log_kappa = kappa * (columns[:, 2] - by_scale * slope_of_expected_log(kappa, gamma))
+    return np.stack([columns[:, 0] - log_temperature, by_log_kappa, columns[:, 4], by_scale])
+
+
+def _at_all(data: dict[str, Any], log_eigenvalues: Array, expected: Array, pool: ThreadPoolExecutor) -> Array:
+    """`value_and_slopes` at points of shape ``(D, 3)``, but for the slope along the panels, shape ``(D, 3, K)``."""
+    return np.array(
+        list(pool.map(lambda point: value_and_slopes(data, log_eigenvalues, point)[:3], expected))
+    )
 
 
 class _Polynomial(NamedTuple):
@@ -159,7 +182,7 @@ def _polynomials(data: dict[str, Any], expected: Array, pool: ThreadPoolExecutor
         orders = np.argwhere(np.add.outer(np.arange(degree + 1), np.arange(degree + 1)) <= degree)
         count = int(np.ceil(_OVERSAMPLING * len(orders) / 3))
         added = _centred(box[0] + (box[1] - box[0]) * (1 + z[len(rows) : count]) / 2)
-        rows = np.concatenate([rows, _values_and_slopes(data, nodes, added, pool)])
+        rows = np.concatenate([rows, _at_all(data, nodes, added, pool)])
         if not np.isfinite(rows).all():
             return
         fitted = _fitted(z[:count], rows, box, orders).reshape(len(orders), len(panels), len(_NODES))
@@ -174,7 +197,7 @@ def _resolving_panels(
     resolved: list[tuple[float, float]] = []
     panels = list(pairwise(np.linspace(*ends, _PANELS + 1).tolist()))
     for _ in range(_HALVINGS):
-        values = _values_and_slopes(data, _nodes_on(panels), _centred(corners), pool)[:, 0]
+        values = _at_all(data, _nodes_on(panels), _centred(corners), pool)[:, 0]
         values = values.reshape(len(corners), len(panels), len(_NODES))
         last = np.abs(values @ _TO_SERIES.T[:, -_LAST:]).max(axis=2)
         fine = np.all(last <= _RESOLVED * (1 + np.abs(values).min(axis=2)), axis=0)

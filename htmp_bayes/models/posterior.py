@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from htmp_bayes.laws.kernel import log_density
 from htmp_bayes.models import layer
 from htmp_bayes.models.adjustment import IDENTITY, Adjustment, bend, estimate_adjustment, slope_of_bend
-from htmp_bayes.models.law_polynomial import log_density_at_nodes
+from htmp_bayes.models.law_polynomial import log_density_at_nodes, value_and_slopes
 
 type Array = NDArray[np.float64]
 
@@ -73,27 +72,14 @@ class LayerPosterior:
         """
         return log_density_at_nodes(self.data, self.expected(points))
 
-    def _nodes(self, expected: Array) -> tuple[Array, Array]:
-        """Log-density at each node and its derivatives by log kappa, correlation and expected log-eigenvalue."""
-        kappa, correlation, gamma = np.exp(expected[0]), expected[1], self.data["gamma"]
-        log_temperature = expected[2] - layer.expected_log(kappa, gamma)
-        columns = log_density(
-            self.data["log_nodes"] - log_temperature, kappa, gamma, correlation, self.data["population"]
-        )
-        by_scale = -columns[:, 1] - 1
-        by_log_kappa = kappa * (columns[:, 2] - by_scale * layer.slope_of_expected_log(kappa, gamma))
-        return columns[:, 0] - log_temperature, np.stack([by_log_kappa, columns[:, 4], by_scale], axis=1)
-
     def log_density(self, point: Array) -> tuple[float, Array]:
         """Log-posterior and its gradient at a point of shape ``(3,)``; ``-inf`` and 0 where it vanishes."""
         point = np.asarray(point, dtype=np.float64)
         adjusted, slopes = self.adjustment.at(self.expected(point))
-        log_f, gradients = self._nodes(adjusted)
-        weights = self.data["weights"]
         with np.errstate(invalid="ignore"):  # a node of weight 0 where the density vanishes
             # NumPy's own sums: the rounding of BLAS depends on the number of threads.
-            value = np.sum(weights * log_f)
-            by_adjusted = np.sum(weights[:, None] * gradients, axis=0)
+            columns = self.data["weights"] * value_and_slopes(self.data, self.data["log_nodes"], adjusted)
+            value, by_adjusted = np.sum(columns[0]), np.sum(columns[1:], axis=1)
         gradient = by_adjusted @ slopes * self._units
         if self.with_prior:
             value, gradient = value + layer.log_prior_at(point), gradient + layer.log_prior_slope(point)

@@ -46,11 +46,11 @@ def evaluated(monkeypatch):
     """Parameter points at which the law itself was evaluated."""
     points = []
 
-    def counting(data, log_eigenvalues, expected, pool, of=law_polynomial._values_and_slopes):
+    def counting(data, log_eigenvalues, expected, pool, of=law_polynomial._at_all):
         points.extend(expected)
         return of(data, log_eigenvalues, expected, pool)
 
-    monkeypatch.setattr(law_polynomial, "_values_and_slopes", counting)
+    monkeypatch.setattr(law_polynomial, "_at_all", counting)
     return points
 
 

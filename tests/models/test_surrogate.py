@@ -1,5 +1,7 @@
 """The polynomial that stands for a log-posterior: its box, its error, and what happens where there is none."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -130,6 +132,30 @@ def test_a_jump_is_refused():
     posterior = Step()
     with pytest.raises(SurrogateError, match="not smooth enough"):
         build_surrogate(posterior, find_box(posterior))
+
+
+def test_faces_where_the_polynomial_overshoots_are_looked_up():
+    posterior = Bent()
+    polynomial = build_surrogate(posterior, find_box(posterior))
+    overshooting = dataclasses.replace(polynomial, coefficients=0.01 * polynomial.coefficients)
+    corners = np.array(np.meshgrid(*[[-1.0, 1.0]] * 3)).reshape(3, -1).T
+    assert overshooting.top - overshooting.value(corners).min() < surrogate._LOW
+    assert surrogate._true_falls_on_faces(posterior, overshooting).min() > 2 * surrogate._LOW
+
+
+def test_faces_of_a_box_that_is_too_small_are_high():
+    posterior = Bent()
+    small = build_surrogate(posterior, find_box(posterior, growth=np.full((2, 3), 0.3)))
+    assert surrogate._true_falls_on_faces(posterior, small).max() < surrogate._LOW
+
+
+def test_chains_that_hardly_move_mix_slowly():
+    steps = np.random.default_rng(1).normal(size=(4, 500, 3))
+    assert not surrogate._mixes_slowly(steps)
+    walks = steps.copy()
+    for i in range(1, walks.shape[1]):
+        walks[:, i] += 0.97 * walks[:, i - 1]
+    assert surrogate._mixes_slowly(walks)
 
 
 def test_a_kept_draw_diverges_if_one_left_out_did():
