@@ -25,7 +25,7 @@ from scipy.special import gammaln, logsumexp
 
 from htmp_bayes.models.layer import layer_data
 from htmp_bayes.models.posterior import LayerPosterior
-from htmp_bayes.models.surrogate import SurrogateError, whole_surrogate
+from htmp_bayes.models.surrogate import SurrogateError, log_integral, whole_surrogate
 
 logger = logging.getLogger(__name__)
 
@@ -207,7 +207,7 @@ def _evidences(posteriors: list[LayerPosterior]) -> Array:
     if len(posteriors) == 1:
         return np.zeros(1)
     try:
-        return np.array([whole_surrogate(p).log_integral() for p in posteriors])
+        return np.array([log_integral(p, whole_surrogate(p)) for p in posteriors])
     except SurrogateError as error:
         logger.info("evidence of the numbers of spikes by Laplace's method: %s", error)
         return np.array([laplace(posterior) for posterior in posteriors])

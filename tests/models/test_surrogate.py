@@ -134,6 +134,15 @@ def test_a_jump_is_refused():
         build_surrogate(posterior, find_box(posterior))
 
 
+@pytest.mark.parametrize("steepness", [1.0, 0.85])
+def test_integral_is_the_posteriors_even_where_the_polynomial_is_too_high(steepness):
+    posterior = Bent()
+    polynomial = build_surrogate(posterior, find_box(posterior))
+    polynomial = dataclasses.replace(polynomial, coefficients=steepness * polynomial.coefficients)
+    exact = 3 * np.log(6.0) + np.linalg.slogdet(posterior.axes)[1]  # the Gamma function of 4 is 6
+    assert surrogate.log_integral(posterior, polynomial) == pytest.approx(exact, abs=0.03)
+
+
 def test_faces_where_the_polynomial_overshoots_are_looked_up():
     posterior = Bent()
     polynomial = build_surrogate(posterior, find_box(posterior))
