@@ -25,7 +25,13 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ex
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # what the notebooks show is stored in them
-exclude_patterns = ["build", "calibration_table.md", "contest_table.md", "layers_table.md", "network_table.md"]
+exclude_patterns = [
+    "build",
+    "calibration_table.md",
+    "contest_table.md",
+    "layers_table.md",
+    "network_table.md",
+]
 
 default_role = "py:obj"
 autodoc_typehints = "none"  # they are in the docstrings, in words
