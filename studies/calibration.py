@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from studies.rows import read_rows
+
 RESULTS = Path(__file__).with_name("calibration.csv")
 GAMMAS = (0.1, 0.25, 0.5, 0.75, 1.0)
 SIZES = (32, 64, 384)
@@ -104,7 +106,9 @@ def _posterior_draws(
 
 def missing(replications: int, likelihoods: Sequence[str]) -> list[tuple[Setting, int]]:
     """Replications that the results do not hold yet, all settings in turn."""
-    done = {(row["likelihood"], row["population"], row["size"], row["replication"]) for row in read_results()}
+    done = {
+        (row["likelihood"], row["population"], row["size"], row["replication"]) for row in read_rows(RESULTS)
+    }
     return [
         (s, r)
         for r, s in itertools.product(range(replications), SETTINGS)
@@ -112,14 +116,6 @@ def missing(replications: int, likelihoods: Sequence[str]) -> list[tuple[Setting
         and (s.likelihood != "composite" or r < COMPOSITE_REPLICATIONS)
         and (s.likelihood, s.population, str(s.size), str(r)) not in done
     ]
-
-
-def read_results() -> list[dict[str, str]]:
-    """Rows of the results so far."""
-    if not RESULTS.exists():
-        return []
-    with RESULTS.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def run(replications: int, minutes: float, jobs: int, likelihoods: Sequence[str]) -> None:
@@ -146,7 +142,7 @@ def _shortened(value: object) -> object:
 
 def table() -> str:
     """Coverage of the intervals, as Markdown."""
-    rows = read_results()
+    rows = read_rows(RESULTS)
     lines = [
         "| likelihood | population | N | replications | parameter | 50 % interval | 90 % interval | mean rank |",
         "|---|---|---|---|---|---|---|---|",

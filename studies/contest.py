@@ -6,13 +6,12 @@
 takes about half a minute a layer on one core. Layers that the file holds are not fitted again.
 """
 
-import argparse
 import statistics
 from pathlib import Path
 
 import htmp_bayes as hb
 from htmp_bayes.contest import HTMP_LAWS, LAWS
-from studies.rows import Row, read_rows, write_rows
+from studies.rows import Row, read_rows, run_or_print, write_rows
 
 TABLE = Path(__file__).with_name("contest.csv")
 MIN_SIZE = 32
@@ -82,19 +81,5 @@ def tables(rows: list[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Run or print, as the command line says."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "files", nargs="*", type=Path, help="checkpoints or spectra, named after their models"
-    )
-    parser.add_argument("--table", type=Path, help="write the tables to this file instead of running")
-    arguments = parser.parse_args()
-    if arguments.table:
-        arguments.table.write_text(tables(read_rows(TABLE)), encoding="utf-8")
-    else:
-        run(arguments.files)
-
-
 if __name__ == "__main__":
-    main()
+    run_or_print(__doc__.splitlines()[0], TABLE, run, tables)

@@ -7,14 +7,13 @@ A layer passes if `check` finds nothing wrong with the sampler: no divergence, R
 sizes of at least 400 in bulk and tail, E-BFMI of at least 0.3. What `check` says of the law is counted beside it.
 """
 
-import argparse
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Literal
 
 import htmp_bayes as hb
-from studies.rows import Row, read_rows, write_rows
+from studies.rows import Row, read_rows, run_or_print, write_rows
 
 type Population = Literal["inverse-gamma", "log-normal"]
 
@@ -98,19 +97,5 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Run or print, as the command line says."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "files", nargs="*", type=Path, help="checkpoints or spectra, named after their models"
-    )
-    parser.add_argument("--table", type=Path, help="write the table to this file instead of running")
-    arguments = parser.parse_args()
-    if arguments.table:
-        arguments.table.write_text(table(read_rows(TABLE)), encoding="utf-8")
-    else:
-        run(arguments.files)
-
-
 if __name__ == "__main__":
-    main()
+    run_or_print(__doc__.splitlines()[0], TABLE, run, table)

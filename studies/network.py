@@ -23,6 +23,8 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit
 
+from studies.rows import read_rows
+
 RESULTS = Path(__file__).with_name("network.csv")
 DRAWS = {"draws": 250, "tune": 400, "chains": 2, "cores": 1}
 COLUMNS = ("study", "replication", "quantity", "value")
@@ -113,18 +115,10 @@ def rows_of(study: str, replication: int) -> Rows:
     return [dict(zip(COLUMNS, (study, replication, *item), strict=True)) for item in found.items()]
 
 
-def read_results() -> list[dict[str, str]]:
-    """Rows of the results so far."""
-    if not RESULTS.exists():
-        return []
-    with RESULTS.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def run(replications: int, minutes: float, jobs: int, studies: list[str]) -> None:
     """Add replications to the results until all are there or the time is up."""
     end = time.monotonic() + 60 * minutes
-    done = {(row["study"], row["replication"]) for row in read_results()}
+    done = {(row["study"], row["replication"]) for row in read_rows(RESULTS)}
     work = [(s, r) for r in range(replications) for s in studies if (s, str(r)) not in done]
     new = not RESULTS.exists()
     with RESULTS.open("a", newline="") as file, ProcessPoolExecutor(jobs) as pool:
@@ -144,7 +138,7 @@ def run(replications: int, minutes: float, jobs: int, studies: list[str]) -> Non
 def table() -> str:
     """Write what has been found so far as Markdown."""
     values: dict[str, dict[str, list[float]]] = {study: {} for study in STUDIES}
-    for row in read_results():
+    for row in read_rows(RESULTS):
         values[row["study"]].setdefault(row["quantity"], []).append(float(row["value"]))
     lines = ["| study | replications | found |", "|---|---|---|"]
     own = values["calibration"]

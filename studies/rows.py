@@ -1,6 +1,8 @@
 """The results of a study: a CSV file that is whole at any time, so that an interrupted study goes on."""
 
+import argparse
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 from htmp_bayes import _files
@@ -22,3 +24,19 @@ def write_rows(table: Path, rows: list[Row]) -> None:
         writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def run_or_print(
+    description: str, results: Path, run: Callable[[list[Path]], None], table: Callable[[list[Row]], str]
+) -> None:
+    """Go on with a study of the files on the command line, or write its table, as the command line says."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "files", nargs="*", type=Path, help="checkpoints or spectra, named after their models"
+    )
+    parser.add_argument("--table", type=Path, help="write the table to this file instead of running")
+    arguments = parser.parse_args()
+    if arguments.table:
+        arguments.table.write_text(table(read_rows(results)), encoding="utf-8")
+    else:
+        run(arguments.files)
