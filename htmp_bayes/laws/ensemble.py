@@ -10,6 +10,7 @@ twice a gamma variable of half its degrees of freedom, and that factor 2 is part
 import ctypes
 import functools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -76,35 +77,88 @@ def sample_ensemble(
     >>> bool(abs(x.mean() - 5.0 / 0.6) < 1.0)  # the mean of the law is kappa T / (2 gamma)
     True
     """
+    return sample_ensembles(1, N, kappa, gamma, temperature, correlation, population, random_state)[0]
+
+
+def sample_ensembles(
+    count: int,
+    N: int,
+    kappa: float,
+    gamma: float,
+    temperature: float = 1.0,
+    correlation: float = 0.0,
+    population: str | Population = "inverse-gamma",
+    random_state: int | np.random.Generator | np.random.RandomState | None = None,
+) -> np.ndarray:
+    """Draw the eigenvalues of several matrices, on all cores.
+
+    Parameters
+    ----------
+    count : int
+        Number of matrices.
+    N, kappa, gamma, temperature, correlation, population, random_state
+        As for `sample_ensemble`, of which these are as many calls with the same generator.
+
+    Returns
+    -------
+    ndarray, shape (count, N)
+        Eigenvalues of each matrix, ascending.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is outside its range.
+
+    Examples
+    --------
+    >>> two = sample_ensembles(2, 20, kappa=5.0, gamma=0.3, correlation=0.5, random_state=1)
+    >>> bool((two[0] == sample_ensemble(20, kappa=5.0, gamma=0.3, correlation=0.5, random_state=1)).all())
+    True
+    """
     check_ensemble_parameters(kappa, gamma, temperature)
     if isinstance(N, bool) or int(N) != N or N < 1:
         raise ValueError(f"N, the number of eigenvalues, must be a positive integer, not {N!r}.")
-    law = get_population(population)
-    rng = _generator(random_state)
-    n = int(N)
+    law, rng = get_population(population), _generator(random_state)
+    matrices = (_random_matrix(int(N), kappa, gamma, correlation, law, rng) for _ in range(count))
+    if count == 1:
+        return temperature * next(matrices)()[None]
+    # drawn one after the other, so that they do not depend on the number of cores
+    with ThreadPoolExecutor() as pool:
+        return temperature * np.array(list(pool.map(lambda eigenvalues: eigenvalues(), matrices)))
+
+
+def _random_matrix(
+    n: int, kappa: float, gamma: float, correlation: float, law: Population, rng: Any
+) -> Callable[[], np.ndarray]:
+    """Draw all that is random of a matrix; what is returned computes its eigenvalues at temperature 1."""
     if correlation == 0:
-        return temperature * _bidiagonal_eigenvalues(n, kappa, gamma, rng)
+        return functools.partial(_bidiagonal_eigenvalues, *_random_bidiagonal(n, kappa, gamma, rng))
     variances = law.sample(n, correlation, rng)
-    return temperature * _recursive_eigenvalues(variances, kappa, gamma, rng)
+    return functools.partial(growing_eigenvalues, variances, *_random_terms(n, kappa, gamma, rng))
 
 
-def _bidiagonal_eigenvalues(n: int, kappa: float, gamma: float, rng: Any) -> np.ndarray:
+def _random_bidiagonal(n: int, kappa: float, gamma: float, rng: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Squares of the entries on the diagonal and beside it."""
     half_beta, i = kappa / (2 * n), np.arange(n)
     # n/gamma - i in the form that stays positive at gamma = 1
     diagonal = rng.standard_gamma(half_beta * ((n - i) + n * (1 - gamma) / gamma))
-    off = rng.standard_gamma(half_beta * (n - 1 - i[:-1]))
+    return diagonal, rng.standard_gamma(half_beta * (n - 1 - i[:-1]))
+
+
+def _bidiagonal_eigenvalues(diagonal: np.ndarray, off: np.ndarray) -> np.ndarray:
     return _singular_values(np.sqrt(diagonal), np.sqrt(off))[::-1] ** 2
 
 
-def _recursive_eigenvalues(variances: np.ndarray, kappa: float, gamma: float, rng: Any) -> np.ndarray:
-    n = variances.size
-    half_beta, wide = kappa / (2 * n), n * (1 - gamma) / gamma
-    old, new = [], np.empty(n)
-    for k in range(n):
-        # The first is not used: this order of the draws is that of earlier versions, whose seeds stay good.
-        old.append(rng.standard_gamma(half_beta, size=k + 1)[1:])
-        new[k] = rng.standard_gamma(half_beta * (n - k + wide))
-    return growing_eigenvalues(variances, new, np.concatenate(old))
+def _random_terms(n: int, kappa: float, gamma: float, rng: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Squares of the terms' components in the new direction of each, and in the directions that are there."""
+    half_beta, k = kappa / (2 * n), np.arange(n)
+    # For each term one that is not used, those in the old directions, and the new one: this order of the draws is
+    # that of earlier versions, whose seeds stay good.
+    last = np.cumsum(k + 2) - 1
+    shapes = np.full(last[-1] + 1, half_beta)
+    shapes[last] = half_beta * ((n - k) + n * (1 - gamma) / gamma)
+    squares = rng.standard_gamma(shapes)
+    return squares[last], np.delete(squares, np.concatenate([last - k - 1, last]))
 
 
 @functools.cache

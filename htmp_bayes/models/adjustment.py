@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from htmp_bayes.laws.ensemble import sample_ensemble
+from htmp_bayes.laws.ensemble import sample_ensembles
 from htmp_bayes.laws.htmp import CORRELATION_RANGE, KAPPA_RANGE
 from htmp_bayes.laws.many_points import gradient_near
 from htmp_bayes.models.layer import CORRELATION_PRIOR, KAPPA_PRIOR, POPULATIONS, slope_of_expected_log
@@ -79,21 +79,31 @@ class Adjustment(NamedTuple):
     def _bend(self, points: Array) -> Array:
         return np.stack(bend(points[..., 0], self.centre, self.ridge), axis=-1)
 
-    def at(self, point: Array) -> tuple[Array, Array]:
-        """Point of evaluation and its derivatives by `point`, shapes ``(3,)`` and ``(3, 3)``.
+    def evaluated_at(self, points: Array) -> Array:
+        """Points of evaluation for points of shape ``(..., 3)``.
 
         Where the stretch leaves the law's range, kappa approaches its end smoothly (towards infinity the law no
         longer depends on it), a negative correlation stands for its absolute value, as the law depends on its
         square, and one above the range for the end of the range.
         """
-        moved = self.centre + self.stretch @ (self.straightened(point) - self.straightened(self.origin))
-        log_kappa, slope = softly_between(moved[0]), _slope_of_softly_between(moved[0])
-        _, correlation, expected = self.bent(np.array([log_kappa, *moved[1:]]))
+        return _within_range(self._bent_within(self._moved(points)))
+
+    def at(self, point: Array) -> tuple[Array, Array]:
+        """Point of evaluation and its derivatives by `point`, shapes ``(3,)`` and ``(3, 3)``."""
+        moved = self._moved(point)
+        bent = self._bent_within(moved)
         slopes = self.stretch @ _shear(-slope_of_bend(point[0], self.centre, self.ridge))
-        slopes[0] *= slope
-        slopes = _shear(slope_of_bend(log_kappa, self.centre, self.ridge)) @ slopes
-        slopes[1] *= np.sign(correlation) * (abs(correlation) < CORRELATION_RANGE[1])
-        return np.array([log_kappa, min(abs(correlation), CORRELATION_RANGE[1]), expected]), slopes
+        slopes[0] *= _slope_of_softly_between(moved[0])
+        slopes = _shear(slope_of_bend(bent[0], self.centre, self.ridge)) @ slopes
+        slopes[1] *= np.sign(bent[1]) * (abs(bent[1]) < CORRELATION_RANGE[1])
+        return _within_range(bent), slopes
+
+    def _moved(self, points: Array) -> Array:
+        away = self.straightened(points) - self.straightened(self.origin)
+        return self.centre + np.sum(self.stretch * away[..., None, :], axis=-1)
+
+    def _bent_within(self, moved: Array) -> Array:
+        return self.bent(np.concatenate([softly_between(moved[..., :1]), moved[..., 1:]], axis=-1))
 
 
 IDENTITY = Adjustment(np.zeros(3), np.zeros(3), np.eye(3))
@@ -114,6 +124,7 @@ def estimate_adjustment(estimate: Array, data: dict[str, Any], random_seed: int)
 
     Examples
     --------
+    >>> from htmp_bayes.laws import sample_ensemble
     >>> from htmp_bayes.models.layer import layer_data
     >>> eigenvalues = sample_ensemble(60, kappa=20.0, gamma=1.0, random_state=1)
     >>> adjustment = estimate_adjustment(np.array([3.0, 0.2, 1.7]), layer_data(eigenvalues, 1.0), random_seed=1)
@@ -126,9 +137,7 @@ def estimate_adjustment(estimate: Array, data: dict[str, Any], random_seed: int)
     size = min(n_eigenvalues, LARGEST_SIZE)
     slope = slope_of_expected_log(kappa, gamma)
     rng = np.random.default_rng(random_seed)
-    spectra = np.stack(
-        [sample_ensemble(size, kappa, gamma, 1.0, correlation, population, rng) for _ in range(DRAWS)]
-    )
+    spectra = sample_ensembles(DRAWS, size, kappa, gamma, 1.0, correlation, population, rng)
     log_y = np.log(np.maximum(spectra, np.exp(_LOG_TINY))).ravel()
     columns = gradient_near(log_y, kappa, gamma, correlation, code, _SCORE_TOLERANCE)
     by_scale = -columns[:, 1] - 1
@@ -228,6 +237,11 @@ def slope_of_bend(log_kappa: Any, centre: Array, ridge: Array) -> Array:
     by_square = ridge[0] / _positive_root(square, np)[1]
     slope = _positive_root(square + by_square * u, np)[1]
     return np.stack([slope * by_square * by_log_kappa - ridge[0], ridge[1] * (by_log_kappa - 1)], axis=-1)
+
+
+def _within_range(points: Array) -> Array:
+    correlation = np.minimum(np.abs(points[..., 1]), CORRELATION_RANGE[1])
+    return np.stack([points[..., 0], correlation, points[..., 2]], axis=-1)
 
 
 def _shear(slopes: Array) -> Array:

@@ -1,10 +1,11 @@
 r"""The law's log-density at thousands of parameter points of one posterior, from some hundred evaluations.
 
-At a given aspect ratio the shape of the law has two parameters, log kappa and the correlation; the third shifts it
-along log-eigenvalues. So it is evaluated at points of the Chebyshev measure over the box of log kappa and correlation
-that a posterior fills, on panels of centred log-eigenvalues (those minus the expected one), and polynomials are fitted
-to values and slopes by least squares (Cohen & Migliorati 2017, *Optimal weighted least-squares methods*). The error is
-measured at points of the posterior itself, and where it is too large every point is evaluated on its own.
+At a given aspect ratio the shape of the law has two parameters, kappa and the correlation; the third shifts it along
+log-eigenvalues. So it is evaluated at points of the Chebyshev measure over the box of kappa and correlation that a
+posterior fills, on panels of centred log-eigenvalues (those minus the expected one), and polynomials are fitted to
+values and slopes by least squares (Cohen & Migliorati 2017, *Optimal weighted least-squares methods*). The coordinate
+of kappa is its logarithm, but linear in 1/kappa where that is small, as the law is. The error is measured at points of
+the posterior itself. Where it is too large the points are halved, and a few are evaluated each on its own.
 """
 
 from collections.abc import Iterator
@@ -29,17 +30,22 @@ TOLERANCE = 1e-6
 
 # With fewer parameter points a polynomial is not worth its making.
 ENOUGH = 600
-_DEGREES = (14, 18, 22)
+_DEGREES = (10, 12, 14, 18, 22)
+# An error so many times too large does not come down to the tolerance at the next degrees.
+_HOPELESS = 1e4
+# Above this kappa its coordinate is about linear in 1/kappa.
+_KNEE = 1000.0
 # Equations for each coefficient; every point gives three, the value and two slopes.
 _OVERSAMPLING = 2.0
 _TEST_POINTS = 32
-# Least width of the box in either parameter.
+# Least width of the box in either coordinate; and how wide, relative to each other, boxes are equally hard to fill.
 _NARROWEST = 1e-2
+_USUAL_WIDTHS = np.array([2.0, 0.5])
 # Panels of log-eigenvalues: how many there are at first, their Chebyshev nodes, and how often they are halved.
 _PANELS = 4
 _NODES = chebyshev.chebpts1(32)
 _TO_SERIES = np.linalg.inv(chebyshev.chebvander(_NODES, len(_NODES) - 1))
-_HALVINGS = 3
+_HALVINGS = 6
 # The last coefficients of a resolved panel, relative to 1 + abs(log f).
 _RESOLVED = 1e-8
 _LAST = 3
@@ -70,15 +76,54 @@ def log_density_at_nodes(data: dict[str, Any], expected: Array, tolerance: float
     >>> log_density_at_nodes(data, points).shape
     (1000, 40)
     """
-    points = expected.reshape(-1, 3)
-    # one thread of BLAS, so that the rounding is the same on any machine's number of cores
-    with ThreadPoolExecutor() as pool, threadpool_limits(1, user_api="blas"):
-        polynomial = _good_polynomial(data, points, tolerance, pool) if len(points) >= ENOUGH else None
-        if polynomial is None:
-            values = _at_all(data, data["log_nodes"], points, pool)[:, 0]
-        else:
-            values = polynomial.at(data["log_nodes"], points)
-    return values.reshape(*expected.shape[:-1], -1)
+    return NodeDensities(data, tolerance).at(expected)
+
+
+class NodeDensities:
+    """Log-density of an eigenvalue at each node, for several sets of points that need one polynomial only.
+
+    Parameters
+    ----------
+    data : dict
+        What :func:`~htmp_bayes.models.layer.layer_data` returns.
+    tolerance : float
+        See :func:`log_density_at_nodes`.
+
+    Examples
+    --------
+    >>> from htmp_bayes.models.layer import layer_data
+    >>> densities = NodeDensities(layer_data(np.linspace(0.5, 2.0, 50), gamma=0.25))
+    >>> points = np.random.default_rng(1).normal([3.0, 0.3, 0.1], 0.05, size=(1000, 3))
+    >>> densities.at(points).shape, densities.at(points[:700]).shape
+    ((1000, 40), (700, 40))
+    """
+
+    def __init__(self, data: dict[str, Any], tolerance: float = TOLERANCE) -> None:
+        self._data = data
+        self._tolerance = tolerance
+        self._pieces: _Pieces = None
+
+    def at(self, expected: Array, later: Array | None = None) -> Array:
+        """Log-density at each node, shape ``(..., K)``; the same on any number of cores.
+
+        Parameters
+        ----------
+        expected : ndarray
+            Log kappa, correlation and expected log-eigenvalue, shape ``(..., 3)``.
+        later : ndarray, optional
+            Points of other sets that will be asked for, shape ``(D, 3)``.
+        """
+        points = expected.reshape(-1, 3)
+        # one thread of BLAS, so that the rounding is the same on any machine's number of cores
+        with ThreadPoolExecutor() as pool, threadpool_limits(1, user_api="blas"):
+            if len(points) < ENOUGH:
+                values = _evaluated(None, self._data, points, pool)
+            else:
+                if self._pieces is None or not _covered(self._pieces, self._data, points):
+                    wanted = points if later is None else np.concatenate([points, later])
+                    self._pieces = _pieces(self._data, wanted, self._tolerance, pool)
+                values = _evaluated(self._pieces, self._data, points, pool)
+        return values.reshape(*expected.shape[:-1], -1)
 
 
 def _good_polynomial(
@@ -88,9 +133,59 @@ def _good_polynomial(
     tests = points[np.random.default_rng(0).choice(len(points), _TEST_POINTS, replace=False)]
     exact = _at_all(data, data["log_nodes"], tests, pool)[:, 0]
     for polynomial in _polynomials(data, points, pool):
-        if np.abs(polynomial.at(data["log_nodes"], tests) - exact).max() <= tolerance:
+        error = np.abs(polynomial.at(data["log_nodes"], tests) - exact).max()
+        if error <= tolerance:
             return polynomial
+        if error > _HOPELESS * tolerance:
+            return None
     return None
+
+
+class _Split(NamedTuple):
+    """Pieces for the points on either side of the middle along a coordinate."""
+
+    axis: int
+    middle: float
+    sides: "tuple[_Pieces, _Pieces]"
+
+    def chosen(self, points: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        above = points[:, self.axis] > self.middle
+        return ~above, above
+
+
+def _pieces(data: dict[str, Any], points: Array, tolerance: float, pool: ThreadPoolExecutor) -> "_Pieces":
+    """One polynomial for all points, or those of two halves; None where the points are to be evaluated."""
+    if len(points) < ENOUGH:
+        return None
+    polynomial = _good_polynomial(data, points, tolerance, pool)
+    if polynomial is not None:
+        return polynomial
+    shapes = _shape_coordinates(points)
+    axis = int(np.argmax(np.ptp(shapes, axis=0) / _USUAL_WIDTHS))
+    split = _Split(axis, float(np.median(points[:, axis])), (None, None))
+    low, high = (_pieces(data, points[chosen], tolerance, pool) for chosen in split.chosen(points))
+    return None if low is None and high is None else split._replace(sides=(low, high))
+
+
+def _covered(pieces: "_Pieces", data: dict[str, Any], points: Array) -> bool:
+    """Whether the points lie where the polynomials hold."""
+    if isinstance(pieces, _Split):
+        chosen = pieces.chosen(points)
+        return all(_covered(side, data, points[own]) for side, own in zip(pieces.sides, chosen, strict=True))
+    return pieces is None or pieces.covers(data["log_nodes"], points)
+
+
+def _evaluated(pieces: "_Pieces", data: dict[str, Any], points: Array, pool: ThreadPoolExecutor) -> Array:
+    """Log-density at each node, shape ``(D, K)``."""
+    if pieces is None:
+        return _at_all(data, data["log_nodes"], points, pool)[:, 0]
+    if isinstance(pieces, _Polynomial):
+        return pieces.at(data["log_nodes"], points)
+    values = np.empty((len(points), len(data["log_nodes"])))
+    for side, chosen in zip(pieces.sides, pieces.chosen(points), strict=True):
+        if chosen.any():
+            values[chosen] = _evaluated(side, data, points[chosen], pool)
+    return values
 
 
 def value_and_slopes(data: dict[str, Any], log_eigenvalues: Array, expected: Array) -> Array:
@@ -138,7 +233,7 @@ class _Polynomial(NamedTuple):
     Attributes
     ----------
     box : ndarray
-        Low and high end of log kappa and of the correlation, shape ``(2, 2)``.
+        Low and high end of the coordinate of kappa and of the correlation, shape ``(2, 2)``.
     orders : ndarray
         Orders of the basis in these two, shape ``(n, 2)``.
     panels : list of (float, float)
@@ -154,7 +249,7 @@ class _Polynomial(NamedTuple):
 
     def at(self, log_nodes: Array, expected: Array) -> Array:
         """Log-density at each node, for parameter points of shape ``(D, 3)``."""
-        z = 2 * (expected[:, :2] - self.box[0]) / (self.box[1] - self.box[0]) - 1
+        z = 2 * (_shape_coordinates(expected) - self.box[0]) / (self.box[1] - self.box[0]) - 1
         basis = _basis(np.arccos(np.clip(z, -1, 1)), self.orders)[:, 0]
         centred = log_nodes - expected[:, 2:]
         values = np.empty_like(centred)
@@ -165,14 +260,31 @@ class _Polynomial(NamedTuple):
             values[rows, columns] = np.sum(chebyshev.chebvander(z, len(_NODES) - 1) * series[rows], axis=1)
         return values - expected[:, 2:]
 
+    def covers(self, log_nodes: Array, expected: Array) -> bool:
+        """Whether parameter points of shape ``(D, 3)`` lie within the box, and their nodes on the panels."""
+        shapes, ends = _shape_coordinates(expected), np.array(self.panels)
+        centred = log_nodes[[0, -1]] - expected[:, 2:]
+        return bool(
+            np.all((shapes >= self.box[0]) & (shapes <= self.box[1]))
+            and np.all((centred >= ends.min()) & (centred <= ends.max()))
+        )
+
+
+type _Pieces = _Polynomial | _Split | None
+
+
+def _shape_coordinates(expected: Array) -> Array:
+    """Coordinate of kappa and correlation, for points of shape ``(D, 3)``."""
+    return np.stack([-np.log(np.exp(-expected[:, 0]) + 1 / _KNEE), expected[:, 1]], axis=1)
+
 
 def _polynomials(data: dict[str, Any], expected: Array, pool: ThreadPoolExecutor) -> Iterator[_Polynomial]:
     """Polynomials of growing degree; none where the law is too rough along log-eigenvalues."""
-    low, high = expected.min(axis=0), expected.max(axis=0)
-    box = np.array([low[:2], np.maximum(high[:2], low[:2] + _NARROWEST)])
-    panels = _resolving_panels(
-        data, box, (data["log_nodes"].min() - high[2], data["log_nodes"].max() - low[2]), pool
-    )
+    shapes, shifts = _shape_coordinates(expected), expected[:, 2]
+    low = shapes.min(axis=0)
+    box = np.array([low, np.maximum(shapes.max(axis=0), low + _NARROWEST)])
+    ends = data["log_nodes"].min() - shifts.max(), data["log_nodes"].max() - shifts.min()
+    panels = _resolving_panels(data, box, ends, pool)
     if not panels:
         return
     nodes = _nodes_on(panels)
@@ -181,8 +293,8 @@ def _polynomials(data: dict[str, Any], expected: Array, pool: ThreadPoolExecutor
     for degree in _DEGREES:
         orders = np.argwhere(np.add.outer(np.arange(degree + 1), np.arange(degree + 1)) <= degree)
         count = int(np.ceil(_OVERSAMPLING * len(orders) / 3))
-        added = _centred(box[0] + (box[1] - box[0]) * (1 + z[len(rows) : count]) / 2)
-        rows = np.concatenate([rows, _at_all(data, nodes, added, pool)])
+        added = box[0] + (box[1] - box[0]) * (1 + z[len(rows) : count]) / 2
+        rows = np.concatenate([rows, _at_shapes(data, nodes, added, pool)])
         if not np.isfinite(rows).all():
             return
         fitted = _fitted(z[:count], rows, box, orders).reshape(len(orders), len(panels), len(_NODES))
@@ -197,7 +309,7 @@ def _resolving_panels(
     resolved: list[tuple[float, float]] = []
     panels = list(pairwise(np.linspace(*ends, _PANELS + 1).tolist()))
     for _ in range(_HALVINGS):
-        values = _at_all(data, _nodes_on(panels), _centred(corners), pool)[:, 0]
+        values = _at_shapes(data, _nodes_on(panels), corners, pool)[:, 0]
         values = values.reshape(len(corners), len(panels), len(_NODES))
         last = np.abs(values @ _TO_SERIES.T[:, -_LAST:]).max(axis=2)
         fine = np.all(last <= _RESOLVED * (1 + np.abs(values).min(axis=2)), axis=0)
@@ -213,9 +325,14 @@ def _nodes_on(panels: list[tuple[float, float]]) -> Array:
     return np.concatenate([low + (high - low) * (1 + _NODES) / 2 for low, high in panels])
 
 
-def _centred(shapes: Array) -> Array:
-    """Parameter points of an expected log-eigenvalue of 0, for pairs of log kappa and correlation."""
-    return np.pad(shapes, ((0, 0), (0, 1)))
+def _at_shapes(data: dict[str, Any], centred: Array, shapes: Array, pool: ThreadPoolExecutor) -> Array:
+    """Log-density at centred log-eigenvalues and its slopes by the coordinates in `shapes`, shape ``(D, 3, K)``."""
+    over_kappa = np.exp(-shapes[:, 0]) - 1 / _KNEE
+    rows = _at_all(
+        data, centred, np.stack([-np.log(over_kappa), shapes[:, 1], np.zeros(len(shapes))], axis=1), pool
+    )
+    rows[:, 1] *= (1 + 1 / (_KNEE * over_kappa))[:, None]
+    return rows
 
 
 def _fitted(z: Array, rows: Array, box: Array, orders: NDArray[np.int64]) -> Array:

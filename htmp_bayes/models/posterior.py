@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 from htmp_bayes.models import layer
 from htmp_bayes.models.adjustment import IDENTITY, Adjustment, bend, estimate_adjustment, slope_of_bend
-from htmp_bayes.models.law_polynomial import log_density_at_nodes, value_and_slopes
+from htmp_bayes.models.law_polynomial import NodeDensities, value_and_slopes
 
 type Array = NDArray[np.float64]
 
@@ -60,6 +60,7 @@ class LayerPosterior:
         self.with_prior = with_prior
         # a location of 1 is so much of the expected log-eigenvalue
         self._units = np.array([1.0, 1.0, data["log_sd"]])
+        self._densities = NodeDensities(data, _TOLERANCE)
 
     def expected(self, point: Array) -> Array:
         """Replace the location by the expected log-eigenvalue it stands for, shape ``(3,)``."""
@@ -68,9 +69,9 @@ class LayerPosterior:
     def node_log_density(self, points: Array) -> Array:
         """Log-density of an eigenvalue at each node, shape ``(..., K)``, without adjustment.
 
-        For points of shape ``(..., 3)``, by :func:`~htmp_bayes.models.law_polynomial.log_density_at_nodes`.
+        For points of shape ``(..., 3)``, to 1e-5 (:class:`~htmp_bayes.models.law_polynomial.NodeDensities`).
         """
-        return log_density_at_nodes(self.data, self.expected(points))
+        return self._densities.at(self.expected(points))
 
     def log_density(self, point: Array) -> tuple[float, Array]:
         """Log-posterior and its gradient at a point of shape ``(3,)``; ``-inf`` and 0 where it vanishes."""
@@ -89,8 +90,9 @@ class LayerPosterior:
 
     def log_densities(self, points: Array) -> Array:
         """Log-posterior at points of shape ``(D, 3)``, to 1e-5 for each eigenvalue; its constant is `log_density`'s."""
-        adjusted = np.array([self.adjustment.at(expected)[0] for expected in self.expected(points)])
-        log_f = log_density_at_nodes(self.data, adjusted, _TOLERANCE)
+        expected = self.expected(points)
+        # the law at the points themselves is asked for next, by `node_log_density`
+        log_f = self._densities.at(self.adjustment.evaluated_at(expected), later=expected)
         with np.errstate(invalid="ignore"):  # a node of weight 0 where the density vanishes
             values = np.sum(self.data["weights"] * log_f, axis=1)
         if self.with_prior:

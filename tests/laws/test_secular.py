@@ -56,6 +56,38 @@ def test_equal_poles_and_vanishing_weights():
     np.testing.assert_allclose(rank_one_eigenvalues(diagonal, squares), exact, rtol=1e-14, atol=1e-16)
 
 
+@pytest.mark.parametrize("weight", [1e-299, 1e-290, 1e-100, 1e-32, 1e-30])
+def test_a_pole_of_hardly_any_weight_does_not_hide_a_root(weight):
+    """The root between 1 and 2 is far from both, and the next one hugs the pole at 2."""
+    with mpmath.workdps(400):
+        exact = mpmath.polyroots([1, -1.9 - 1e-3, mpmath.mpf(1e-3)], maxsteps=500, extraprec=2000)
+    found = rank_one_eigenvalues(np.array([0.0, 1.0, 2.0]), np.array([1e-3, 0.9, weight]))
+    np.testing.assert_allclose(found, [*sorted(map(float, exact)), 2.0], rtol=1e-14)
+
+
+def test_weak_terms_that_are_left_out_change_nothing():
+    """Of 60 poles, a third have weights next to the bound below which they are left out."""
+    rng = np.random.default_rng(8)
+    diagonal = np.sort(10 ** rng.uniform(-8, 1, 60))
+    squares = rng.gamma(0.5, size=60)
+    squares[::3] = diagonal[::3] * 10 ** rng.uniform(-34, -30, 20)
+    for x in rank_one_eigenvalues(diagonal, squares):
+        below, above = (
+            determinant(diagonal, squares, arb(float(x)) * (1 + s * arb(2.0**-50))) for s in (-1, 1)
+        )
+        assert below * above < 0
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-150, 1e-135, 1e120, 1e145, 1e200])
+def test_any_scale_gives_the_same_eigenvalues(scale):
+    """Products of two distances leave the range of a double at some of these scales."""
+    rng = np.random.default_rng(9)
+    diagonal, squares = np.sort(rng.gamma(2.0, size=40)), rng.gamma(0.3, size=40)
+    diagonal[0] = 0.0
+    one = rank_one_eigenvalues(diagonal, squares)
+    np.testing.assert_allclose(rank_one_eigenvalues(diagonal * scale, squares * scale), one * scale, rtol=1e-14)
+
+
 def test_input_is_left_alone():
     diagonal, squares = np.array([0.0, 1.0]), np.array([1.0, 2.0])
     rank_one_eigenvalues(diagonal, squares)
