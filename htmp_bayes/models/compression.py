@@ -72,10 +72,32 @@ def compress(eigenvalues: ArrayLike, size: int = DEFAULT_SIZE) -> CompressedSpec
     points, counts = np.unique(_checked_logarithms(eigenvalues), return_counts=True)
     if size < 1:
         raise ValueError(f"the number of nodes must be at least 1, got {size}")
+    return compress_again(CompressedSpectrum(points, counts.astype(np.float64)), size)
+
+
+def compress_again(spectrum: CompressedSpectrum, size: int) -> CompressedSpectrum:
+    """Compress a weighted spectrum to fewer nodes.
+
+    Parameters
+    ----------
+    spectrum : CompressedSpectrum
+        Different nodes, but for those of weight zero.
+    size : int
+        Number of nodes, as for :func:`compress`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rule = compress_again(compress(np.linspace(0.5, 4.0, 500), size=20), size=4)
+    >>> print(f"{rule.weights.sum():.6f} {rule.weights @ rule.log_nodes:.6f}")
+    500.000000 341.340913
+    """
+    used = spectrum.weights > 0
+    points, weights = spectrum.log_nodes[used], spectrum.weights[used]
     if len(points) <= size:
-        return _padded(points, counts.astype(float), size)
-    nodes, vectors, _ = _gauss_rule(points, counts / counts.sum(), size)
-    return _padded(nodes, counts.sum() * vectors[0] ** 2, size)
+        return _padded(points, weights, size)
+    nodes, vectors, _ = _gauss_rule(points, weights / weights.sum(), size)
+    return _padded(nodes, weights.sum() * vectors[0] ** 2, size)
 
 
 def interpolation(eigenvalues: ArrayLike, size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -187,19 +209,22 @@ def _gauss_rule(points: NDArray, masses: NDArray, size: int) -> tuple[NDArray, N
 def _lanczos(points: NDArray, masses: NDArray, steps: int) -> tuple[NDArray, NDArray, NDArray]:
     """Jacobi matrix of a discrete measure and its basis, with full reorthogonalisation.
 
-    Sums are NumPy's own, not BLAS's, whose rounding depends on the number of threads.
+    Sums are NumPy's own (those of `einsum` unless it is told to optimise), not BLAS's, whose rounding depends on the number of threads.
     """
-    basis = [np.sqrt(masses)]
+    basis = np.empty((steps, len(points)))
+    basis[0] = np.sqrt(masses)
     diagonal, off_diagonal = np.zeros(steps), np.zeros(steps - 1)
     for step in range(steps):
         remainder = points * basis[step]
         diagonal[step] = np.sum(remainder * basis[step])
         if step == steps - 1:
             break
-        for vector in basis + basis:
-            remainder = remainder - vector * np.sum(vector * remainder)
+        so_far = basis[: step + 1]
+        for _ in range(2):
+            shares = np.einsum("kn,n->k", so_far, remainder)
+            remainder = remainder - np.einsum("k,kn->n", shares, so_far)
         off_diagonal[step] = np.sqrt(np.sum(remainder**2))
         if off_diagonal[step] < _BREAKDOWN:
-            return diagonal[: step + 1], off_diagonal[:step], np.array(basis).T
-        basis.append(remainder / off_diagonal[step])
-    return diagonal, off_diagonal, np.array(basis).T
+            return diagonal[: step + 1], off_diagonal[:step], so_far.T
+        basis[step + 1] = remainder / off_diagonal[step]
+    return diagonal, off_diagonal, basis.T

@@ -5,7 +5,7 @@ log-eigenvalues. So it is evaluated at points of the Chebyshev measure over the 
 posterior fills, on panels of centred log-eigenvalues (those minus the expected one), and polynomials are fitted to
 values and slopes by least squares (Cohen & Migliorati 2017, *Optimal weighted least-squares methods*). The coordinate
 of kappa is its logarithm, but linear in 1/kappa where that is small, as the law is. The error is measured at points of
-the posterior itself. Where it is too large the points are halved, and a few are evaluated each on its own.
+the posterior itself. Points that are too far out for a polynomial are evaluated each on its own.
 """
 
 from collections.abc import Iterator
@@ -33,14 +33,17 @@ ENOUGH = 600
 _DEGREES = (10, 12, 14, 18, 22)
 # An error so many times too large does not come down to the tolerance at the next degrees.
 _HOPELESS = 1e4
+# What is left out at either end of a coordinate, in turn, until a polynomial is good enough for the others; and how
+# much of another set of points a polynomial must serve.
+_LEFT_OUT = (0.0, 0.005, 0.1)
+_MOST = 0.5
 # Above this kappa its coordinate is about linear in 1/kappa.
 _KNEE = 1000.0
 # Equations for each coefficient; every point gives three, the value and two slopes.
 _OVERSAMPLING = 2.0
 _TEST_POINTS = 32
-# Least width of the box in either coordinate; and how wide, relative to each other, boxes are equally hard to fill.
+# Least width of the box in either coordinate.
 _NARROWEST = 1e-2
-_USUAL_WIDTHS = np.array([2.0, 0.5])
 # Panels of log-eigenvalues: how many there are at first, their Chebyshev nodes, and how often they are halved.
 _PANELS = 4
 _NODES = chebyshev.chebpts1(32)
@@ -101,7 +104,7 @@ class NodeDensities:
     def __init__(self, data: dict[str, Any], tolerance: float = TOLERANCE) -> None:
         self._data = data
         self._tolerance = tolerance
-        self._pieces: _Pieces = None
+        self._polynomial: _Polynomial | None = None
 
     def at(self, expected: Array, later: Array | None = None) -> Array:
         """Log-density at each node, shape ``(..., K)``; the same on any number of cores.
@@ -113,17 +116,28 @@ class NodeDensities:
         later : ndarray, optional
             Points of other sets that will be asked for, shape ``(D, 3)``.
         """
-        points = expected.reshape(-1, 3)
+        points, log_nodes = expected.reshape(-1, 3), self._data["log_nodes"]
         # one thread of BLAS, so that the rounding is the same on any machine's number of cores
         with ThreadPoolExecutor() as pool, threadpool_limits(1, user_api="blas"):
             if len(points) < ENOUGH:
-                values = _evaluated(None, self._data, points, pool)
+                values = _at_all(self._data, log_nodes, points, pool)[:, 0]
             else:
-                if self._pieces is None or not _covered(self._pieces, self._data, points):
-                    wanted = points if later is None else np.concatenate([points, later])
-                    self._pieces = _pieces(self._data, wanted, self._tolerance, pool)
-                values = _evaluated(self._pieces, self._data, points, pool)
+                values = self._at_many(points, np.empty((0, 3)) if later is None else later, pool)
         return values.reshape(*expected.shape[:-1], -1)
+
+    def _at_many(self, points: Array, later: Array, pool: ThreadPoolExecutor) -> Array:
+        data, log_nodes = self._data, self._data["log_nodes"]
+        if self._polynomial is None or np.mean(self._polynomial.covers(log_nodes, points)) < _MOST:
+            wanted = np.concatenate([points, later])
+            self._polynomial = _polynomial_of_most(data, wanted, self._tolerance, pool)
+        if self._polynomial is None:
+            return _at_all(data, log_nodes, points, pool)[:, 0]
+        values = np.empty((len(points), len(log_nodes)))
+        covered = self._polynomial.covers(log_nodes, points)
+        values[covered] = self._polynomial.at(log_nodes, points[covered])
+        if not covered.all():
+            values[~covered] = _at_all(data, log_nodes, points[~covered], pool)[:, 0]
+        return values
 
 
 def _good_polynomial(
@@ -141,51 +155,18 @@ def _good_polynomial(
     return None
 
 
-class _Split(NamedTuple):
-    """Pieces for the points on either side of the middle along a coordinate."""
-
-    axis: int
-    middle: float
-    sides: "tuple[_Pieces, _Pieces]"
-
-    def chosen(self, points: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        above = points[:, self.axis] > self.middle
-        return ~above, above
-
-
-def _pieces(data: dict[str, Any], points: Array, tolerance: float, pool: ThreadPoolExecutor) -> "_Pieces":
-    """One polynomial for all points, or those of two halves; None where the points are to be evaluated."""
-    if len(points) < ENOUGH:
-        return None
-    polynomial = _good_polynomial(data, points, tolerance, pool)
-    if polynomial is not None:
-        return polynomial
+def _polynomial_of_most(
+    data: dict[str, Any], points: Array, tolerance: float, pool: ThreadPoolExecutor
+) -> "_Polynomial | None":
+    """Polynomial for all of the points, or if none is good enough for those that are not far out."""
     shapes = _shape_coordinates(points)
-    axis = int(np.argmax(np.ptp(shapes, axis=0) / _USUAL_WIDTHS))
-    split = _Split(axis, float(np.median(points[:, axis])), (None, None))
-    low, high = (_pieces(data, points[chosen], tolerance, pool) for chosen in split.chosen(points))
-    return None if low is None and high is None else split._replace(sides=(low, high))
-
-
-def _covered(pieces: "_Pieces", data: dict[str, Any], points: Array) -> bool:
-    """Whether the points lie where the polynomials hold."""
-    if isinstance(pieces, _Split):
-        chosen = pieces.chosen(points)
-        return all(_covered(side, data, points[own]) for side, own in zip(pieces.sides, chosen, strict=True))
-    return pieces is None or pieces.covers(data["log_nodes"], points)
-
-
-def _evaluated(pieces: "_Pieces", data: dict[str, Any], points: Array, pool: ThreadPoolExecutor) -> Array:
-    """Log-density at each node, shape ``(D, K)``."""
-    if pieces is None:
-        return _at_all(data, data["log_nodes"], points, pool)[:, 0]
-    if isinstance(pieces, _Polynomial):
-        return pieces.at(data["log_nodes"], points)
-    values = np.empty((len(points), len(data["log_nodes"])))
-    for side, chosen in zip(pieces.sides, pieces.chosen(points), strict=True):
-        if chosen.any():
-            values[chosen] = _evaluated(side, data, points[chosen], pool)
-    return values
+    for share in _LEFT_OUT:
+        low, high = np.quantile(shapes, [share, 1 - share], axis=0)
+        within = np.all((shapes >= low) & (shapes <= high), axis=1)
+        polynomial = _good_polynomial(data, points[within], tolerance, pool)
+        if polynomial is not None:
+            return polynomial
+    return None
 
 
 def value_and_slopes(data: dict[str, Any], log_eigenvalues: Array, expected: Array) -> Array:
@@ -260,17 +241,13 @@ class _Polynomial(NamedTuple):
             values[rows, columns] = np.sum(chebyshev.chebvander(z, len(_NODES) - 1) * series[rows], axis=1)
         return values - expected[:, 2:]
 
-    def covers(self, log_nodes: Array, expected: Array) -> bool:
-        """Whether parameter points of shape ``(D, 3)`` lie within the box, and their nodes on the panels."""
+    def covers(self, log_nodes: Array, expected: Array) -> NDArray[np.bool_]:
+        """Which of the parameter points, shape ``(D, 3)``, lie within the box and have their nodes on the panels."""
         shapes, ends = _shape_coordinates(expected), np.array(self.panels)
         centred = log_nodes[[0, -1]] - expected[:, 2:]
-        return bool(
-            np.all((shapes >= self.box[0]) & (shapes <= self.box[1]))
-            and np.all((centred >= ends.min()) & (centred <= ends.max()))
-        )
-
-
-type _Pieces = _Polynomial | _Split | None
+        coordinates = np.concatenate([shapes, centred], axis=1)
+        low, high = np.append(self.box[0], 2 * [ends.min()]), np.append(self.box[1], 2 * [ends.max()])
+        return np.all((coordinates >= low) & (coordinates <= high), axis=1)
 
 
 def _shape_coordinates(expected: Array) -> Array:

@@ -65,9 +65,10 @@ _LOW_ENOUGH = 5.0
 _GROWTH = (1.15, 2.3)
 # Short steps cost next to nothing on a polynomial, and leave no divergences near the faces of the box.
 _TARGET_ACCEPT = 0.95
-# How many draws are made for one, where the error stays above `TOLERANCE` or less than this share is effective.
+# How many draws are made for one, where less than this share is effective.
 _THINNING = 3
-_SLOW = 0.125
+_SLOW = 0.2
+_ESS_OF_TAILS = {"method": "tail", "prob": (0.05, 0.95)}
 # Share of draws that the Metropolis-Hastings step must accept.
 LEAST_ACCEPTANCE = 0.7
 
@@ -412,8 +413,7 @@ def sample_surrogate(
 ) -> ExactDraws:
     """Sample the polynomial by NUTS and correct its draws.
 
-    Where the polynomial is poor and the correction repeats draws, or the chains mix slowly (along a curved ridge that
-    ends at a bound), three are made for each that is kept.
+    Where the chains mix slowly (along a curved ridge that ends at a bound), three draws are made for each that is kept.
 
     Raises
     ------
@@ -422,38 +422,40 @@ def sample_surrogate(
     """
     surrogate = whole_surrogate(posterior)
 
-    def every(thinning: int) -> ExactDraws:
+    def drawn(thinning: int) -> tuple[Array, xr.DataTree]:
         z, tree = _sample_polynomial(
             posterior, surrogate, draws * thinning, tune, chains, random_seed, cores, progressbar
         )
-        points = _clipped(posterior, surrogate.box.points(z))
-        return _thinned(_corrected(posterior, surrogate, z, points, tree, random_seed), thinning)
+        return z[:, thinning - 1 :: thinning], _thinned(tree, thinning)
 
-    if surrogate.error > TOLERANCE:
-        return every(_THINNING)
-    found = every(1)
-    return every(_THINNING) if _mixes_slowly(found.points) else found
+    z, tree = drawn(1)
+    if _mixes_slowly(z):
+        z, tree = drawn(_THINNING)
+    points = _clipped(posterior, surrogate.box.points(z))
+    return _corrected(posterior, surrogate, z, points, tree, random_seed)
 
 
-def _mixes_slowly(points: Array) -> bool:
-    """Whether few of the draws, shape ``(chain, draw, 3)``, are effective in the tails."""
+def _mixes_slowly(draws: Array) -> bool:
+    """Whether few of the draws, shape ``(chain, draw, 3)``, are effective in the middle or in the tails."""
     import arviz as az
 
-    effective = [az.ess(points[..., i], method="tail", prob=(0.05, 0.95)) for i in range(3)]
-    return bool(np.min(effective) < _SLOW * points[..., 0].size)
+    effective = [
+        az.ess(draws[..., i], **kind) for i in range(3) for kind in ({"method": "bulk"}, _ESS_OF_TAILS)
+    ]
+    return bool(np.min(effective) < _SLOW * draws[..., 0].size)
 
 
-def _thinned(found: "ExactDraws", every: int) -> "ExactDraws":
+def _thinned(tree: xr.DataTree, every: int) -> xr.DataTree:
     """Keep one draw of each `every`; it counts as diverging if any of them did."""
     if every == 1:
-        return found
-    groups = {name: node.to_dataset() for name, node in found.tree.children.items()}
+        return tree
+    groups = {name: node.to_dataset() for name, node in tree.children.items()}
     diverging = groups["sample_stats"]["diverging"].to_numpy()
     kept = {name: group.isel(draw=slice(every - 1, None, every)) for name, group in groups.items()}
     kept = {name: group.assign_coords(draw=np.arange(group.sizes["draw"])) for name, group in kept.items()}
     any_of_them = diverging.reshape(len(diverging), -1, every).any(axis=2)
     kept["sample_stats"] = kept["sample_stats"].assign(diverging=(("chain", "draw"), any_of_them))
-    return found._replace(points=found.points[:, every - 1 :: every], tree=xr.DataTree.from_dict(kept))
+    return xr.DataTree.from_dict(kept)
 
 
 def whole_surrogate(posterior: ExactPosterior) -> Surrogate:

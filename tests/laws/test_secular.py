@@ -85,7 +85,9 @@ def test_any_scale_gives_the_same_eigenvalues(scale):
     diagonal, squares = np.sort(rng.gamma(2.0, size=40)), rng.gamma(0.3, size=40)
     diagonal[0] = 0.0
     one = rank_one_eigenvalues(diagonal, squares)
-    np.testing.assert_allclose(rank_one_eigenvalues(diagonal * scale, squares * scale), one * scale, rtol=1e-14)
+    np.testing.assert_allclose(
+        rank_one_eigenvalues(diagonal * scale, squares * scale), one * scale, rtol=1e-14
+    )
 
 
 def test_input_is_left_alone():
