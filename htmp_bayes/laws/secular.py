@@ -198,7 +198,7 @@ def rank_one_eigenvalues(diagonal: np.ndarray, squares: np.ndarray) -> np.ndarra
     array([0.381966, 2.618034])
     """
     k = diagonal.size
-    size = k + _BLOCK - k % _BLOCK
+    size = k + (-k) % _BLOCK
     result, poles, weights = np.empty(k), np.empty(size), np.zeros(size)
     kept = done = 0
     for j in range(k):

@@ -209,7 +209,7 @@ def _gauss_rule(points: NDArray, masses: NDArray, size: int) -> tuple[NDArray, N
 def _lanczos(points: NDArray, masses: NDArray, steps: int) -> tuple[NDArray, NDArray, NDArray]:
     """Jacobi matrix of a discrete measure and its basis, with full reorthogonalisation.
 
-    Sums are NumPy's own (those of `einsum` unless it is told to optimise), not BLAS's, whose rounding depends on the number of threads.
+    Sums are NumPy's own, as those of `einsum` are, and not BLAS's, whose rounding depends on the number of threads.
     """
     basis = np.empty((steps, len(points)))
     basis[0] = np.sqrt(masses)

@@ -48,7 +48,9 @@ _NARROWEST = 1e-2
 _PANELS = 4
 _NODES = chebyshev.chebpts1(32)
 _TO_SERIES = np.linalg.inv(chebyshev.chebvander(_NODES, len(_NODES) - 1))
-_HALVINGS = 6
+_HALVINGS = 5
+# More rough panels than these, once halved, are not those of a sharp edge at either end.
+_EDGES = 2
 # The last coefficients of a resolved panel, relative to 1 + abs(log f).
 _RESOLVED = 1e-8
 _LAST = 3
@@ -105,6 +107,7 @@ class NodeDensities:
         self._data = data
         self._tolerance = tolerance
         self._polynomial: _Polynomial | None = None
+        self._given_up = False
 
     def at(self, expected: Array, later: Array | None = None) -> Array:
         """Log-density at each node, shape ``(..., K)``; the same on any number of cores.
@@ -127,9 +130,10 @@ class NodeDensities:
 
     def _at_many(self, points: Array, later: Array, pool: ThreadPoolExecutor) -> Array:
         data, log_nodes = self._data, self._data["log_nodes"]
-        if self._polynomial is None or np.mean(self._polynomial.covers(log_nodes, points)) < _MOST:
+        if not self._given_up and not self._serves(points):
             wanted = np.concatenate([points, later])
             self._polynomial = _polynomial_of_most(data, wanted, self._tolerance, pool)
+            self._given_up = self._polynomial is None
         if self._polynomial is None:
             return _at_all(data, log_nodes, points, pool)[:, 0]
         values = np.empty((len(points), len(log_nodes)))
@@ -138,6 +142,10 @@ class NodeDensities:
         if not covered.all():
             values[~covered] = _at_all(data, log_nodes, points[~covered], pool)[:, 0]
         return values
+
+    def _serves(self, points: Array) -> bool:
+        covers = self._polynomial.covers(self._data["log_nodes"], points) if self._polynomial else False
+        return bool(np.mean(covers) >= _MOST)
 
 
 def _good_polynomial(
@@ -294,6 +302,8 @@ def _resolving_panels(
         rough = [panel for panel, good in zip(panels, fine, strict=True) if not good]
         if not rough:
             return resolved
+        if len(resolved) >= _PANELS and len(rough) > _EDGES:
+            return []
         panels = [half for low, high in rough for half in pairwise((low, (low + high) / 2, high))]
     return []
 

@@ -22,6 +22,8 @@ _STARTS = 2
 # Nodes of the spectrum that the search begins with, and steps that are of a posterior's usual width.
 _FEW_NODES = 12
 _USUAL_WIDTHS = np.array([0.5, 0.1, 0.1])
+# Where a search ends: gains of this share of the log-posterior.
+_ROUGHLY, _PRECISELY = 1e-6, 2e-9
 _DIFFERENCE = 1e-3
 # Of the log-density of an eigenvalue, where a polynomial stands for it: less than 0.01 nats for 1,000 of them.
 _TOLERANCE = 1e-5
@@ -122,7 +124,7 @@ class LayerPosterior:
         with ThreadPoolExecutor() as pool:
             heights = [value for value, _ in pool.map(rough.log_density, starts)]
             best = np.argsort(heights)[::-1][:_STARTS]
-            found = list(pool.map(rough._climb, [starts[i] for i in best]))
+            found = list(pool.map(lambda i: rough._climb(starts[i], _ROUGHLY), best))
         return self._climb(max(found, key=lambda point: rough.log_density(point)[0]))
 
     @functools.cached_property
@@ -173,16 +175,15 @@ class LayerPosterior:
         )
         return type(self)({**self.data, **spectrum._asdict()}, self.adjustment, self.with_prior)
 
-    def _climb(self, start: Array) -> Array:
+    def _climb(self, start: Array, tolerance: float = _PRECISELY) -> Array:
         def descent(steps: Array) -> tuple[float, Array]:
             value, gradient = self.log_density(start + _USUAL_WIDTHS * steps)
             return (-value, -gradient * _USUAL_WIDTHS) if np.isfinite(value) else (1e300, gradient)
 
         ends = (self.bounds - start[:, None]) / _USUAL_WIDTHS[:, None]
         bounds = [tuple(None if np.isinf(end) else end for end in pair) for pair in ends]
-        found = minimize(
-            descent, np.zeros(3), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 100}
-        )
+        options = {"maxiter": 100, "ftol": tolerance}
+        found = minimize(descent, np.zeros(3), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
         return self.inside(start + _USUAL_WIDTHS * found.x)
 
 

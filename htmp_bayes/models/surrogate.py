@@ -67,7 +67,7 @@ _GROWTH = (1.15, 2.3)
 _TARGET_ACCEPT = 0.95
 # How many draws are made for one, where less than this share is effective.
 _THINNING = 3
-_SLOW = 0.2
+_SLOW = 0.3
 _ESS_OF_TAILS = {"method": "tail", "prob": (0.05, 0.95)}
 # Share of draws that the Metropolis-Hastings step must accept.
 LEAST_ACCEPTANCE = 0.7
