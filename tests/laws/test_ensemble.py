@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from htmp_bayes.laws import ensemble
-from htmp_bayes.laws.ensemble import sample_ensemble
+from htmp_bayes.laws.ensemble import sample_ensemble, sample_ensembles
 from htmp_bayes.laws.populations import Atoms, get_population
 
 TABLE = json.loads((Path(__file__).parents[1] / "reference" / "htmp_reference.json").read_text())
@@ -154,6 +154,17 @@ def test_random_state_as_in_scipy(rho):
         sample_ensemble(5, 3.0, 0.5, correlation=rho, random_state=np.random.RandomState(1)) for _ in range(2)
     ]
     np.testing.assert_array_equal(*legacy)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.7])
+@pytest.mark.parametrize("generator", [np.random.default_rng, np.random.RandomState])
+def test_several_matrices_are_those_drawn_one_by_one(rho, generator):
+    together = sample_ensembles(3, 20, 5.0, 0.5, 2.0, rho, random_state=generator(1))
+    one_by_one = generator(1)
+    for eigenvalues in together:
+        np.testing.assert_array_equal(
+            eigenvalues, sample_ensemble(20, 5.0, 0.5, 2.0, rho, random_state=one_by_one)
+        )
 
 
 def test_temperature_is_a_scale():

@@ -89,6 +89,14 @@ def test_what_leaves_the_range_comes_back_smoothly(point, adjustment):
         assert_allclose(slopes[:, i], difference, atol=1e-6)
 
 
+@pytest.mark.parametrize("adjustment", [STRETCHED, BENT, IDENTITY], ids=["straight", "bent", "none"])
+def test_many_points_are_moved_as_each_of_them(adjustment):
+    points = np.random.default_rng(1).normal([2.0, 0.3, 0.0], [3.0, 2.0, 5.0], size=(40, 3))
+    assert_allclose(
+        adjustment.evaluated_at(points), [adjustment.at(point)[0] for point in points], rtol=1e-13
+    )
+
+
 def test_log_kappa_is_kept_within_the_range():
     values = softly_between(np.linspace(-50, 50, 2001))
     assert np.all(np.diff(values) >= 0)

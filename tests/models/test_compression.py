@@ -5,7 +5,14 @@ import pytest
 from numpy.testing import assert_allclose
 
 from htmp_bayes.laws.kernel import INVERSE_GAMMA, LOG_NORMAL, log_density
-from htmp_bayes.models.compression import DEFAULT_SIZE, compress, compression_error, interpolation
+from htmp_bayes.models.compression import (
+    DEFAULT_SIZE,
+    CompressedSpectrum,
+    compress,
+    compress_again,
+    compression_error,
+    interpolation,
+)
 
 N = 384
 
@@ -51,6 +58,19 @@ def test_a_short_spectrum_is_kept_and_filled_up():
     rule = compress([3.0, 1.0, 2.0, 2.0], size=6)
     assert_allclose(rule.log_nodes, np.log([1, 2, 3, 3, 3, 3]))
     assert_allclose(rule.weights, [1, 2, 1, 0, 0, 0])
+
+
+def test_compressing_again_is_compressing_to_fewer_nodes(wide_spectrum):
+    once, again = compress(wide_spectrum, size=8), compress_again(compress(wide_spectrum), size=8)
+    assert_allclose(again.log_nodes, once.log_nodes, atol=1e-9)
+    assert_allclose(again.weights, once.weights, rtol=1e-8)
+
+
+def test_nodes_of_no_weight_are_not_compressed():
+    given = CompressedSpectrum(np.array([0.0, 1.0, 1.0, 5.0]), np.array([2.0, 3.0, 0.0, 0.0]))
+    rule = compress_again(given, size=3)
+    assert_allclose(rule.log_nodes, [0.0, 1.0, 1.0])
+    assert_allclose(rule.weights, [2.0, 3.0, 0.0])
 
 
 def test_scale_moves_the_nodes_only(wide_spectrum):

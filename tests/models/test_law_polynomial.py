@@ -8,7 +8,7 @@ from htmp_bayes import laws
 from htmp_bayes.laws import sample_ensemble
 from htmp_bayes.models import law_polynomial
 from htmp_bayes.models.adjustment import Adjustment
-from htmp_bayes.models.law_polynomial import ENOUGH, TOLERANCE, log_density_at_nodes
+from htmp_bayes.models.law_polynomial import ENOUGH, TOLERANCE, NodeDensities, log_density_at_nodes
 from htmp_bayes.models.layer import POPULATIONS, expected_log, layer_data
 from htmp_bayes.models.posterior import LayerPosterior
 from htmp_bayes.models.uncorrelated import UncorrelatedPosterior
@@ -58,6 +58,40 @@ def test_few_evaluations_serve_many_points(evaluated):
     data, points = _cloud(*CLOUDS[0], size=4000)
     log_density_at_nodes(data, points)
     assert len(evaluated) < 250
+
+
+def test_one_polynomial_serves_a_later_set(evaluated):
+    data, points = _cloud(*CLOUDS[0], size=2 * ENOUGH)
+    first, later = points[:ENOUGH], points[ENOUGH:]
+    densities = NodeDensities(data)
+    densities.at(first, later=later)
+    evaluated.clear()
+    found = densities.at(later)
+    assert not evaluated
+    assert_allclose(found, log_density_at_nodes(data, later), atol=2 * TOLERANCE)
+
+
+def test_another_set_has_a_polynomial_of_its_own(evaluated):
+    data, points = _cloud(*CLOUDS[0])
+    others = points + np.array([2.0, 0.0, 0.0])
+    densities = NodeDensities(data)
+    densities.at(points)
+    evaluated.clear()
+    found = densities.at(others)
+    assert len(evaluated) > 60
+    assert_allclose(found[::50], log_density_at_nodes(data, others[::50]), atol=TOLERANCE)
+
+
+def test_points_far_out_are_evaluated_each(evaluated):
+    """Three of them would stretch the box to where the law has edges too sharp for a polynomial."""
+    data, points = _cloud(20.0, 0.5, 0.5, (0.2, 0.03, 0.03), size=2000)
+    points[:3, :2] = np.log(9000.0), 0.01
+    found = log_density_at_nodes(data, points)
+    outliers = [point for point in evaluated if point[0] == np.log(9000.0)]
+    assert len(outliers) >= 3
+    assert len(evaluated) < 500
+    assert_allclose(found[:3], log_density_at_nodes(data, points[:3]), atol=0)
+    assert_allclose(found[3::200], log_density_at_nodes(data, points[3::200]), atol=TOLERANCE)
 
 
 @pytest.mark.parametrize(
