@@ -65,7 +65,9 @@ _LOW_ENOUGH = 5.0
 _GROWTH = (1.15, 2.3)
 # Short steps cost next to nothing on a polynomial, and leave no divergences near the faces of the box.
 _TARGET_ACCEPT = 0.95
-# How many draws are made for one, where less than this share is effective.
+# One whose error stays above `TOLERANCE` is steep in corners.
+_TARGET_ACCEPT_OF_POOR = 0.98
+# How many draws are made for one that is kept, where less than this share is effective or the polynomial is poor.
 _THINNING = 3
 _SLOW = 0.3
 _ESS_OF_TAILS = {"method": "tail", "prob": (0.05, 0.95)}
@@ -413,7 +415,8 @@ def sample_surrogate(
 ) -> ExactDraws:
     """Sample the polynomial by NUTS and correct its draws.
 
-    Where the chains mix slowly (along a curved ridge that ends at a bound), three draws are made for each that is kept.
+    Three draws are made for each that is kept where the chains mix slowly (along a curved ridge that ends at a bound),
+    and where the polynomial is poor: there the correction repeats draws, and thinning comes after it.
 
     Raises
     ------
@@ -421,18 +424,26 @@ def sample_surrogate(
         If there is no polynomial that holds the posterior.
     """
     surrogate = whole_surrogate(posterior)
+    poor = surrogate.error > TOLERANCE
 
     def drawn(thinning: int) -> tuple[Array, xr.DataTree]:
-        z, tree = _sample_polynomial(
-            posterior, surrogate, draws * thinning, tune, chains, random_seed, cores, progressbar
-        )
-        return z[:, thinning - 1 :: thinning], _thinned(tree, thinning)
+        return _sample_polynomial(
+            posterior, surrogate, draws * thinning, tune, chains, random_seed, cores, progressbar,
+            target_accept=_TARGET_ACCEPT_OF_POOR if poor else _TARGET_ACCEPT,
+        )  # fmt: skip
 
+    def corrected(z: Array, tree: xr.DataTree) -> ExactDraws:
+        points = _clipped(posterior, surrogate.box.points(z))
+        return _corrected(posterior, surrogate, z, points, tree, random_seed)
+
+    if poor:
+        found = corrected(*drawn(_THINNING))
+        return found._replace(points=_thinned(found.points), tree=_thinned_tree(found.tree))
     z, tree = drawn(1)
     if _mixes_slowly(z):
         z, tree = drawn(_THINNING)
-    points = _clipped(posterior, surrogate.box.points(z))
-    return _corrected(posterior, surrogate, z, points, tree, random_seed)
+        z, tree = _thinned(z), _thinned_tree(tree)
+    return corrected(z, tree)
 
 
 def _mixes_slowly(draws: Array) -> bool:
@@ -445,15 +456,19 @@ def _mixes_slowly(draws: Array) -> bool:
     return bool(np.min(effective) < _SLOW * draws[..., 0].size)
 
 
-def _thinned(tree: xr.DataTree, every: int) -> xr.DataTree:
-    """Keep one draw of each `every`; it counts as diverging if any of them did."""
-    if every == 1:
-        return tree
+def _thinned(draws: Array) -> Array:
+    """Keep one draw of `_THINNING`, of draws of shape ``(chain, draw, 3)``."""
+    return draws[:, _THINNING - 1 :: _THINNING]
+
+
+def _thinned_tree(tree: xr.DataTree) -> xr.DataTree:
+    """Keep one draw of `_THINNING`; it counts as diverging if any of them did."""
     groups = {name: node.to_dataset() for name, node in tree.children.items()}
     diverging = groups["sample_stats"]["diverging"].to_numpy()
-    kept = {name: group.isel(draw=slice(every - 1, None, every)) for name, group in groups.items()}
+    every = slice(_THINNING - 1, None, _THINNING)
+    kept = {name: group.isel(draw=every) for name, group in groups.items()}
     kept = {name: group.assign_coords(draw=np.arange(group.sizes["draw"])) for name, group in kept.items()}
-    any_of_them = diverging.reshape(len(diverging), -1, every).any(axis=2)
+    any_of_them = diverging.reshape(len(diverging), -1, _THINNING).any(axis=2)
     kept["sample_stats"] = kept["sample_stats"].assign(diverging=(("chain", "draw"), any_of_them))
     return xr.DataTree.from_dict(kept)
 
@@ -516,6 +531,7 @@ def _sample_polynomial(
     random_seed: int,
     cores: int | None,
     progressbar: bool,
+    target_accept: float,
 ) -> tuple[Array, xr.DataTree]:
     size = len(surrogate.coefficients)
     mode = surrogate.box.coordinates(posterior.mode)
@@ -526,7 +542,7 @@ def _sample_polynomial(
     tree = sample_compiled(
         compiled, draws=draws, tune=tune, chains=chains, random_seed=random_seed, cores=cores,
         progressbar=progressbar, start=functools.partial(_initial_point, mode, np.clip(width, 0.05, 0.5)),
-        target_accept=_TARGET_ACCEPT,
+        target_accept=target_accept,
     )  # fmt: skip
     return tree["posterior"]["z"].to_numpy(), tree
 

@@ -173,6 +173,6 @@ def test_a_kept_draw_diverges_if_one_left_out_did():
     )
     values = xr.Dataset({"diverging": (("chain", "draw"), diverging)}, {"draw": np.arange(6)})
     tree = xr.DataTree.from_dict({"posterior": values, "sample_stats": values})
-    kept = surrogate._thinned(tree, 3)
+    kept = surrogate._thinned_tree(tree)
     assert kept["sample_stats/diverging"].values.tolist() == [[True, False], [False, True]]
     np.testing.assert_array_equal(kept["posterior/diverging"], diverging[:, [2, 5]])
