@@ -56,34 +56,6 @@ _RESOLVED = 1e-8
 _LAST = 3
 
 
-def log_density_at_nodes(data: dict[str, Any], expected: Array, tolerance: float = TOLERANCE) -> Array:
-    """Log-density of an eigenvalue at each node, for many points of the parameter space.
-
-    Parameters
-    ----------
-    data : dict
-        What :func:`~htmp_bayes.models.layer.layer_data` returns.
-    expected : ndarray
-        Log kappa, correlation and expected log-eigenvalue, shape ``(..., 3)``.
-    tolerance : float
-        Largest error, in nats, for `ENOUGH` points and more; fewer are evaluated on their own.
-
-    Returns
-    -------
-    ndarray
-        Shape ``(..., K)``; the same on any number of cores.
-
-    Examples
-    --------
-    >>> from htmp_bayes.models.layer import layer_data
-    >>> data = layer_data(np.linspace(0.5, 2.0, 50), gamma=0.25)
-    >>> points = np.random.default_rng(1).normal([3.0, 0.3, 0.1], 0.05, size=(1000, 3))
-    >>> log_density_at_nodes(data, points).shape
-    (1000, 40)
-    """
-    return NodeDensities(data, tolerance).at(expected)
-
-
 class NodeDensities:
     """Log-density of an eigenvalue at each node, for several sets of points that need one polynomial only.
 
@@ -92,7 +64,7 @@ class NodeDensities:
     data : dict
         What :func:`~htmp_bayes.models.layer.layer_data` returns.
     tolerance : float
-        See :func:`log_density_at_nodes`.
+        Largest error, in nats, for `ENOUGH` points and more; fewer are evaluated on their own.
 
     Examples
     --------

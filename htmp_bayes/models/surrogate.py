@@ -69,6 +69,7 @@ _TARGET_ACCEPT = 0.95
 _TARGET_ACCEPT_OF_POOR = 0.98
 # How many draws are made for one that is kept, where less than this share is effective or the polynomial is poor.
 _THINNING = 3
+_KEPT = slice(_THINNING - 1, None, _THINNING)
 _SLOW = 0.3
 _ESS_OF_TAILS = {"method": "tail", "prob": (0.05, 0.95)}
 # Share of draws that the Metropolis-Hastings step must accept.
@@ -438,11 +439,11 @@ def sample_surrogate(
 
     if poor:
         found = corrected(*drawn(_THINNING))
-        return found._replace(points=_thinned(found.points), tree=_thinned_tree(found.tree))
+        return found._replace(points=found.points[:, _KEPT], tree=_thinned_tree(found.tree))
     z, tree = drawn(1)
     if _mixes_slowly(z):
         z, tree = drawn(_THINNING)
-        z, tree = _thinned(z), _thinned_tree(tree)
+        z, tree = z[:, _KEPT], _thinned_tree(tree)
     return corrected(z, tree)
 
 
@@ -456,17 +457,11 @@ def _mixes_slowly(draws: Array) -> bool:
     return bool(np.min(effective) < _SLOW * draws[..., 0].size)
 
 
-def _thinned(draws: Array) -> Array:
-    """Keep one draw of `_THINNING`, of draws of shape ``(chain, draw, 3)``."""
-    return draws[:, _THINNING - 1 :: _THINNING]
-
-
 def _thinned_tree(tree: xr.DataTree) -> xr.DataTree:
     """Keep one draw of `_THINNING`; it counts as diverging if any of them did."""
     groups = {name: node.to_dataset() for name, node in tree.children.items()}
     diverging = groups["sample_stats"]["diverging"].to_numpy()
-    every = slice(_THINNING - 1, None, _THINNING)
-    kept = {name: group.isel(draw=every) for name, group in groups.items()}
+    kept = {name: group.isel(draw=_KEPT) for name, group in groups.items()}
     kept = {name: group.assign_coords(draw=np.arange(group.sizes["draw"])) for name, group in kept.items()}
     any_of_them = diverging.reshape(len(diverging), -1, _THINNING).any(axis=2)
     kept["sample_stats"] = kept["sample_stats"].assign(diverging=(("chain", "draw"), any_of_them))

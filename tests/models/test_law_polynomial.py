@@ -8,7 +8,7 @@ from htmp_bayes import laws
 from htmp_bayes.laws import sample_ensemble
 from htmp_bayes.models import law_polynomial
 from htmp_bayes.models.adjustment import Adjustment
-from htmp_bayes.models.law_polynomial import ENOUGH, TOLERANCE, NodeDensities, log_density_at_nodes
+from htmp_bayes.models.law_polynomial import ENOUGH, TOLERANCE, NodeDensities
 from htmp_bayes.models.layer import POPULATIONS, expected_log, layer_data
 from htmp_bayes.models.posterior import LayerPosterior
 from htmp_bayes.models.uncorrelated import UncorrelatedPosterior
@@ -28,6 +28,10 @@ def _cloud(kappa, gamma, correlation, spreads, population="inverse-gamma", size=
     centre = [np.log(kappa), correlation, expected_log(kappa, gamma) + np.log(2.0)]
     points = np.random.default_rng(1).normal(centre, spreads, size=(size, 3))
     return data, np.abs(points * [1, 1, 0]) + points * [0, 0, 1]
+
+
+def log_density_at_nodes(data, points):
+    return NodeDensities(data).at(points)
 
 
 @pytest.mark.parametrize("population", POPULATIONS)
