@@ -132,7 +132,7 @@ def estimate(
         spectrum.name,
         MappingProxyType({name: float(parameters[name]) for name in _NAMES}),
         MappingProxyType(dict(zip(_NAMES, map(float, errors), strict=True))),
-        posterior.log_density(posterior.mode)[0] + float(log_jacobian.sum()),
+        posterior.at_mode[0] + float(log_jacobian.sum()),
     )
 
 

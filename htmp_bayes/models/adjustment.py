@@ -131,33 +131,77 @@ def estimate_adjustment(estimate: Array, data: dict[str, Any], random_seed: int)
     >>> bool(adjustment.stretch[0, 0] > 1.3)  # repulsion narrows the posterior of log kappa
     True
     """
-    kappa, correlation = float(np.exp(estimate[0])), max(float(estimate[1]), _LEAST_CORRELATION)
-    n_eigenvalues, gamma, code = int(data["n_eigenvalues"]), data["gamma"], data["population"]
-    population = next(name for name, number in POPULATIONS.items() if number == code)
+    n_eigenvalues = int(data["n_eigenvalues"])
+    parameters = float(np.exp(estimate[0])), float(data["gamma"]), float(estimate[1])
     size = min(n_eigenvalues, LARGEST_SIZE)
-    slope = slope_of_expected_log(kappa, gamma)
-    rng = np.random.default_rng(random_seed)
-    spectra = sample_ensembles(DRAWS, size, kappa, gamma, 1.0, correlation, population, rng)
-    log_y = np.log(np.maximum(spectra, np.exp(_LOG_TINY))).ravel()
-    columns = gradient_near(log_y, kappa, gamma, correlation, code, _SCORE_TOLERANCE)
-    by_scale = -columns[:, 1] - 1
-    by_log_kappa = kappa * (columns[:, 2] - slope * by_scale)
-    scores = np.stack([by_log_kappa, columns[:, 4], by_scale], axis=1).reshape(DRAWS, size, 3)
-    # beyond e^-700 the density vanishes in a double, and so does its score
-    scores = np.where(np.isfinite(scores), scores, 0.0)
-    curvature = np.einsum("mni,mnj->ij", scores, scores) / (DRAWS * size)
+    scores = simulated_scores(*parameters, data["population"], size, DRAWS, random_seed)
+    curvature, stretch = curvature_and_stretch(scores)
     totals = scores.sum(axis=1)
-    # an inverse of an estimated covariance is too large by this factor (Hartlap, Simon & Schneider 2007)
-    precision = np.linalg.inv(np.cov(totals.T) / size) * (DRAWS - 5) / (DRAWS - 1)
     information = curvature * n_eigenvalues + _prior_precision(data)
     bias = np.linalg.solve(information, totals.mean(axis=0))
     return Adjustment(
         centre=np.asarray(estimate, dtype=np.float64),
         origin=estimate - _bounded_shift(bias, information),
-        stretch=_stretch(precision @ curvature, curvature),
+        stretch=stretch,
         # where the others are best for each kappa
         ridge=-np.linalg.solve(curvature[1:, 1:], curvature[1:, 0]),
     )
+
+
+def simulated_scores(
+    kappa: float, gamma: float, correlation: float, population: int, size: int, draws: int, random_seed: Any
+) -> Array:
+    """Scores of the eigenvalues of random matrices: derivatives of the log-density by the adjustment's coordinates.
+
+    Parameters
+    ----------
+    kappa, gamma, correlation : float
+        Of the ensemble and of the law; a correlation near 0, where the score vanishes, is taken as 0.1.
+    population : int
+        Code of the population.
+    size, draws : int
+        Eigenvalues of a matrix, and number of matrices.
+    random_seed : int or sequence of int
+        Seed of the draws.
+
+    Returns
+    -------
+    ndarray
+        Shape ``(draws, size, 3)``.
+
+    Examples
+    --------
+    >>> simulated_scores(5.0, 0.25, 0.5, POPULATIONS["log-normal"], size=20, draws=7, random_seed=1).shape
+    (7, 20, 3)
+    """
+    correlation = max(correlation, _LEAST_CORRELATION)
+    name = next(name for name, code in POPULATIONS.items() if code == population)
+    rng = np.random.default_rng(random_seed)
+    spectra = sample_ensembles(draws, size, kappa, gamma, 1.0, correlation, name, rng)
+    log_y = np.log(np.maximum(spectra, np.exp(_LOG_TINY))).ravel()
+    columns = gradient_near(log_y, kappa, gamma, correlation, population, _SCORE_TOLERANCE)
+    by_scale = -columns[:, 1] - 1
+    by_log_kappa = kappa * (columns[:, 2] - slope_of_expected_log(kappa, gamma) * by_scale)
+    scores = np.stack([by_log_kappa, columns[:, 4], by_scale], axis=1).reshape(draws, size, 3)
+    # beyond e^-700 the density vanishes in a double, and so does its score
+    return np.where(np.isfinite(scores), scores, 0.0)
+
+
+def curvature_and_stretch(scores: Array) -> tuple[Array, Array]:
+    """Estimate the curvature for each eigenvalue and the stretch C from scores of shape ``(draws, size, 3)``.
+
+    Examples
+    --------
+    >>> scores = np.random.default_rng(1).normal(size=(4000, 20, 3))
+    >>> curvature, stretch = curvature_and_stretch(scores)
+    >>> print(abs(curvature - np.eye(3)).max() < 0.05, abs(stretch - np.eye(3)).max() < 0.05)  # independent: no change
+    True True
+    """
+    draws, size, _ = scores.shape
+    curvature = np.einsum("mni,mnj->ij", scores, scores) / (draws * size)
+    # an inverse of an estimated covariance is too large by this factor (Hartlap, Simon & Schneider 2007)
+    precision = np.linalg.inv(np.cov(scores.sum(axis=1).T) / size) * (draws - 5) / (draws - 1)
+    return curvature, _stretch(precision @ curvature, curvature)
 
 
 def bend(log_kappa: Any, centre: Any, ridge: Any, backend: Any = np) -> tuple[Any, Any]:

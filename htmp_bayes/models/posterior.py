@@ -1,8 +1,7 @@
 """The posterior of one layer as a plain function: what is sampled, without a compiled graph."""
 
 import functools
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,25 +9,30 @@ from scipy.optimize import minimize
 
 from htmp_bayes.models import layer
 from htmp_bayes.models.adjustment import IDENTITY, Adjustment, bend, estimate_adjustment, slope_of_bend
-from htmp_bayes.models.compression import CompressedSpectrum, compress_again
 from htmp_bayes.models.law_polynomial import NodeDensities, value_and_slopes
+from htmp_bayes.models.shape_table import likely_points
 
 type Array = NDArray[np.float64]
 
-# Starting values of the search for the mode: weak to strong repulsion, weak to strong correlation.
-_START_KAPPA = (0.5, 3.0, 20.0, 300.0)
-_START_CORRELATION = (0.1, 0.4, 0.9)
-_STARTS = 2
-# Nodes of the spectrum that the search begins with, and steps that are of a posterior's usual width.
-_FEW_NODES = 12
-_USUAL_WIDTHS = np.array([0.5, 0.1, 0.1])
-# Where a search ends: gains of this share of the log-posterior.
-_ROUGHLY, _PRECISELY = 1e-6, 2e-9
+# A search ends where it gains no more than so many nats.
+_GAIN = 1e-5
+# Another start is followed if it leads so many standard deviations away, to a top at most so many nats lower.
+_FAR, _MUCH_LOWER = 2.0, 1.0
+_TRACE = 0.02
 _DIFFERENCE = 1e-3
+# Precisions of log kappa, correlation and location that a search assumes at least.
+_LEAST_PRECISION = np.diag([0.3, 1.0, 1.0])
 # Of the log-density of an eigenvalue, where a polynomial stands for it: less than 0.01 nats for 1,000 of them.
 _TOLERANCE = 1e-5
 # A posterior that is flatter than this along an axis ends where the prior does.
 _LARGEST_VARIANCE = 9.0
+
+
+class _Top(NamedTuple):
+    """A maximum of a log-density."""
+
+    point: Array
+    height: float
 
 
 class LayerPosterior:
@@ -81,18 +85,25 @@ class LayerPosterior:
 
     def log_density(self, point: Array) -> tuple[float, Array]:
         """Log-posterior and its gradient at a point of shape ``(3,)``; ``-inf`` and 0 where it vanishes."""
-        point = np.asarray(point, dtype=np.float64)
+        value, gradient, _ = self._with_information(np.asarray(point, dtype=np.float64))
+        return value, gradient
+
+    def _with_information(self, point: Array) -> tuple[float, Array, Array]:
+        """Log-posterior, its gradient and the score's squares summed over eigenvalues, shape ``(3, 3)``."""
         adjusted, slopes = self.adjustment.at(self.expected(point))
+        weights = self.data["weights"]
         with np.errstate(invalid="ignore"):  # a node of weight 0 where the density vanishes
+            rows = value_and_slopes(self.data, self.data["log_nodes"], adjusted)
             # NumPy's own sums: the rounding of BLAS depends on the number of threads.
-            columns = self.data["weights"] * value_and_slopes(self.data, self.data["log_nodes"], adjusted)
-            value, by_adjusted = np.sum(columns[0]), np.sum(columns[1:], axis=1)
-        gradient = by_adjusted @ slopes * self._units
+            value, by_adjusted = np.sum(weights * rows[0]), np.sum(weights * rows[1:], axis=1)
+            squares = np.einsum("k,ik,jk->ij", weights, rows[1:], rows[1:])
+        to_point = slopes * self._units
+        gradient = by_adjusted @ to_point
         if self.with_prior:
             value, gradient = value + layer.log_prior_at(point), gradient + layer.log_prior_slope(point)
         if np.isfinite(value) and np.all(np.isfinite(gradient)):
-            return float(value), gradient
-        return -np.inf, np.zeros(3)
+            return float(value), gradient, to_point.T @ squares @ to_point
+        return -np.inf, np.zeros(3), np.zeros((3, 3))
 
     def log_densities(self, points: Array) -> Array:
         """Log-posterior at points of shape ``(D, 3)``, to 1e-5 for each eigenvalue; its constant is `log_density`'s."""
@@ -107,35 +118,30 @@ class LayerPosterior:
 
     @functools.cached_property
     def mode(self) -> Array:
-        """Point of highest posterior density, shape ``(3,)``.
-
-        From the maximum for a spectrum of few nodes, which is a small part of a standard deviation away.
-        """
-        rough = self._of_few_nodes()
-        starts = [
-            np.array([np.log(kappa), correlation, 0.0])
-            for kappa in _START_KAPPA
-            for correlation in _START_CORRELATION
-        ]
+        """Point of highest posterior density, shape ``(3,)``."""
+        starts = [self.inside(point) for point in likely_points(self.data, self.with_prior)]
         if self.adjustment is not IDENTITY:
             # What the composite likelihood's own maximum has become: from elsewhere it may be missed.
             start = (self.adjustment.origin - [0.0, 0.0, self.data["log_mean"]]) / self._units
-            starts.append(self.inside(start))
-        with ThreadPoolExecutor() as pool:
-            heights = [value for value, _ in pool.map(rough.log_density, starts)]
-            best = np.argsort(heights)[::-1][:_STARTS]
-            found = list(pool.map(lambda i: rough._climb(starts[i], _ROUGHLY), best))
-        return self._climb(max(found, key=lambda point: rough.log_density(point)[0]))
+            starts.insert(0, self.inside(start))
+        best = self._climb(starts[0])
+        for start in starts[1:]:
+            if self._leads_elsewhere(start, best):
+                best = max(best, self._climb(start), key=lambda top: top.height)
+        return self._without_trace_of_correlation(best).point
+
+    @functools.cached_property
+    def at_mode(self) -> tuple[float, Array]:
+        """Log-posterior and its gradient at the mode."""
+        return self.log_density(self.mode)
 
     @functools.cached_property
     def curvature(self) -> Array:
         """Minus the matrix of second derivatives at the mode, shape ``(3, 3)``."""
-        # one-sided where the mode lies at an end of the range
-        ends = self.inside(self.mode + _DIFFERENCE * np.array([-np.eye(3), np.eye(3)]))
-        with ThreadPoolExecutor() as pool:
-            slopes = [slope for _, slope in pool.map(self.log_density, ends.reshape(-1, 3))]
-        rise = np.diff(np.reshape(slopes, (2, 3, 3)), axis=0)[0]
-        rows = -rise / np.sum(ends[1] - ends[0], axis=1)[:, None]
+        # upwards, but for a mode at the upper end of a range
+        steps = np.diag(np.where(self.mode + _DIFFERENCE <= self.bounds[:, 1], _DIFFERENCE, -_DIFFERENCE))
+        slopes = np.array([self.log_density(point)[1] for point in self.mode + steps])
+        rows = (self.at_mode[1] - slopes) / np.diag(steps)[:, None]
         return (rows + rows.T) / 2
 
     @functools.cached_property
@@ -169,22 +175,43 @@ class LayerPosterior:
         adjustment = estimate_adjustment(self.expected(self.mode), self.data, random_seed)
         return LayerPosterior(self.data, adjustment, self.with_prior)
 
-    def _of_few_nodes(self) -> "LayerPosterior":
-        spectrum = compress_again(
-            CompressedSpectrum(self.data["log_nodes"], self.data["weights"]), _FEW_NODES
-        )
-        return type(self)({**self.data, **spectrum._asdict()}, self.adjustment, self.with_prior)
+    def _leads_elsewhere(self, start: Array, top: _Top) -> bool:
+        """Whether a step of Newton's from `start` ends far from a top that has been found, and not much lower."""
+        value, gradient, information = self._with_information(start)
+        information = information + _LEAST_PRECISION
+        step = np.linalg.solve(information, gradient)
+        away = start + step - top.point
+        promised = value + 0.5 * step @ gradient
+        return bool(away @ information @ away > _FAR**2 and promised > top.height - _MUCH_LOWER)
 
-    def _climb(self, start: Array, tolerance: float = _PRECISELY) -> Array:
+    def _without_trace_of_correlation(self, top: _Top) -> _Top:
+        """Move a top next to a correlation of 0, where the law is flat in it and a search stops short, to 0 itself."""
+        if top.point[1] > _TRACE:
+            return top
+        point = top.point * [1.0, 0.0, 1.0]
+        height = self.log_density(point)[0]
+        return _Top(point, height) if height > top.height - _GAIN else top
+
+    def _climb(self, start: Array) -> _Top:
+        """Go uphill from `start`, in coordinates that are scaled by the curvature expected there."""
+        value, gradient, information = self._with_information(start)
+        factor = np.linalg.cholesky(np.linalg.inv(information + _LEAST_PRECISION))
+
         def descent(steps: Array) -> tuple[float, Array]:
-            value, gradient = self.log_density(start + _USUAL_WIDTHS * steps)
-            return (-value, -gradient * _USUAL_WIDTHS) if np.isfinite(value) else (1e300, gradient)
+            here = value, gradient
+            if steps.any():
+                here = self.log_density(self.inside(start + factor @ steps))
+            return (-here[0] if np.isfinite(here[0]) else 1e300), -here[1] @ factor
 
-        ends = (self.bounds - start[:, None]) / _USUAL_WIDTHS[:, None]
-        bounds = [tuple(None if np.isinf(end) else end for end in pair) for pair in ends]
-        options = {"maxiter": 100, "ftol": tolerance}
-        found = minimize(descent, np.zeros(3), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-        return self.inside(start + _USUAL_WIDTHS * found.x)
+        low, high = (self.bounds[:2] - start[:2, None]).T
+        to_ends = {
+            "type": "ineq",
+            "fun": lambda steps: np.concatenate([factor[:2] @ steps - low, high - factor[:2] @ steps]),
+            "jac": lambda _: np.concatenate([factor[:2], -factor[:2]]),
+        }
+        options = {"maxiter": 100, "ftol": _GAIN}
+        found = minimize(descent, np.zeros(3), jac=True, method="SLSQP", constraints=to_ends, options=options)
+        return _Top(self.inside(start + factor @ found.x), -float(found.fun))
 
 
 def adjusted_posterior(data: dict[str, Any], random_seed: int) -> LayerPosterior:
