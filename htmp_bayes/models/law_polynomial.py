@@ -5,7 +5,8 @@ log-eigenvalues. So it is evaluated at points of the Chebyshev measure over the 
 posterior fills, on panels of centred log-eigenvalues (those minus the expected one), and polynomials are fitted to
 values and slopes by least squares (Cohen & Migliorati 2017, *Optimal weighted least-squares methods*). The coordinate
 of kappa is its logarithm, but linear in 1/kappa where that is small, as the law is. The error is measured at points of
-the posterior itself. Points that are too far out for a polynomial are evaluated each on its own.
+the posterior itself. A box on which it is too large is halved, until what is left of it holds so few points that each
+of them is evaluated on its own.
 """
 
 from collections.abc import Iterator
@@ -30,13 +31,15 @@ TOLERANCE = 1e-6
 
 # With fewer parameter points a polynomial is not worth its making.
 ENOUGH = 600
-_DEGREES = (10, 12, 14, 18, 22)
-# An error so many times too large does not come down to the tolerance at the next degrees.
-_HOPELESS = 1e4
-# What is left out at either end of a coordinate, in turn, until a polynomial is good enough for the others; and how
-# much of another set of points a polynomial must serve.
-_LEFT_OUT = (0.0, 0.005, 0.1)
+_DEGREES = (10, 12, 14, 18)
+# How much of another set of points the polynomials must serve.
 _MOST = 0.5
+# How often a box is halved, and the usual extents in the two coordinates, by which the longer one is told.
+_CUTS = 5
+_USUAL_EXTENTS = np.array([3.0, 0.8])
+# The error of the first degree falls by this factor to the last one; and how much larger a foreseen one may be.
+_USUAL_FALL = 1e-3
+_DOUBT = 3.0
 # Above this kappa its coordinate is about linear in 1/kappa.
 _KNEE = 1000.0
 # Equations for each coefficient; every point gives three, the value and two slopes.
@@ -49,10 +52,10 @@ _PANELS = 4
 _NODES = chebyshev.chebpts1(32)
 _TO_SERIES = np.linalg.inv(chebyshev.chebvander(_NODES, len(_NODES) - 1))
 _HALVINGS = 5
-# More rough panels than these, once halved, are not those of a sharp edge at either end.
-_EDGES = 2
-# The last coefficients of a resolved panel, relative to 1 + abs(log f).
-_RESOLVED = 1e-8
+# More rough panels than these, once halved, are not those of sharp edges.
+_EDGES = 4
+# The last coefficients of a resolved panel, relative to 1 + abs(log f), as a share of the tolerance.
+_RESOLVED = 0.1
 _LAST = 3
 
 
@@ -78,7 +81,7 @@ class NodeDensities:
     def __init__(self, data: dict[str, Any], tolerance: float = TOLERANCE) -> None:
         self._data = data
         self._tolerance = tolerance
-        self._polynomial: _Polynomial | None = None
+        self._pieces: list[_Polynomial] = []
         self._given_up = False
 
     def at(self, expected: Array, later: Array | None = None) -> Array:
@@ -102,50 +105,63 @@ class NodeDensities:
 
     def _at_many(self, points: Array, later: Array, pool: ThreadPoolExecutor) -> Array:
         data, log_nodes = self._data, self._data["log_nodes"]
-        if not self._given_up and not self._serves(points):
-            wanted = np.concatenate([points, later])
-            self._polynomial = _polynomial_of_most(data, wanted, self._tolerance, pool)
-            self._given_up = self._polynomial is None
-        if self._polynomial is None:
-            return _at_all(data, log_nodes, points, pool)[:, 0]
+        piece = self._piece_of(points)
+        if not self._given_up and np.mean(piece >= 0) < _MOST:
+            self._pieces = _pieces(data, np.concatenate([points, later]), self._tolerance, pool)
+            piece = self._piece_of(points)
+            self._given_up = bool(np.mean(piece >= 0) < _MOST)
         values = np.empty((len(points), len(log_nodes)))
-        covered = self._polynomial.covers(log_nodes, points)
-        values[covered] = self._polynomial.at(log_nodes, points[covered])
-        if not covered.all():
-            values[~covered] = _at_all(data, log_nodes, points[~covered], pool)[:, 0]
+        for i, polynomial in enumerate(self._pieces):
+            values[piece == i] = polynomial.at(log_nodes, points[piece == i])
+        if np.any(piece < 0):
+            values[piece < 0] = _at_all(data, log_nodes, points[piece < 0], pool)[:, 0]
         return values
 
-    def _serves(self, points: Array) -> bool:
-        covers = self._polynomial.covers(self._data["log_nodes"], points) if self._polynomial else False
-        return bool(np.mean(covers) >= _MOST)
+    def _piece_of(self, points: Array) -> NDArray[np.int64]:
+        """Find the number of the polynomial that covers each point; -1 is none."""
+        found = np.full(len(points), -1)
+        for i, polynomial in enumerate(self._pieces):
+            found[(found < 0) & polynomial.covers(self._data["log_nodes"], points)] = i
+        return found
+
+
+def _pieces(
+    data: dict[str, Any], points: Array, tolerance: float, pool: ThreadPoolExecutor, cuts: int = _CUTS
+) -> list["_Polynomial"]:
+    """Polynomials that cover most of the points: one, or those of the halves of their box."""
+    if len(points) < ENOUGH:
+        return []
+    polynomial = _good_polynomial(data, points, tolerance, pool)
+    if polynomial is not None:
+        return [polynomial]
+    if cuts == 0:
+        return []
+    shapes = _shape_coordinates(points)
+    low, high = shapes.min(axis=0), shapes.max(axis=0)
+    longer = int(np.argmax((high - low) / _USUAL_EXTENTS))
+    upper = shapes[:, longer] > ((low + high) / 2)[longer]
+    return [
+        piece for half in (~upper, upper) for piece in _pieces(data, points[half], tolerance, pool, cuts - 1)
+    ]
 
 
 def _good_polynomial(
     data: dict[str, Any], points: Array, tolerance: float, pool: ThreadPoolExecutor
 ) -> "_Polynomial | None":
-    """Polynomial of the lowest degree that is good enough at some of the points."""
+    """Polynomial of the lowest degree that is good enough at some of the points, if one is or is going to be."""
     tests = points[np.random.default_rng(0).choice(len(points), _TEST_POINTS, replace=False)]
     exact = _at_all(data, data["log_nodes"], tests, pool)[:, 0]
-    for polynomial in _polynomials(data, points, pool):
-        error = np.abs(polynomial.at(data["log_nodes"], tests) - exact).max()
-        if error <= tolerance:
+    errors: list[float] = []
+    for degree, polynomial in zip(_DEGREES, _polynomials(data, points, tolerance, pool), strict=False):
+        errors.append(float(np.abs(polynomial.at(data["log_nodes"], tests) - exact).max()))
+        if errors[-1] <= tolerance:
             return polynomial
-        if error > _HOPELESS * tolerance:
+        fall = _USUAL_FALL
+        if len(errors) > 1:
+            rate = np.log(errors[-1] / errors[0]) / (degree - _DEGREES[0])
+            fall = np.exp(rate * (_DEGREES[-1] - degree))
+        if errors[-1] * fall > _DOUBT * tolerance:
             return None
-    return None
-
-
-def _polynomial_of_most(
-    data: dict[str, Any], points: Array, tolerance: float, pool: ThreadPoolExecutor
-) -> "_Polynomial | None":
-    """Polynomial for all of the points, or if none is good enough for those that are not far out."""
-    shapes = _shape_coordinates(points)
-    for share in _LEFT_OUT:
-        low, high = np.quantile(shapes, [share, 1 - share], axis=0)
-        within = np.all((shapes >= low) & (shapes <= high), axis=1)
-        polynomial = _good_polynomial(data, points[within], tolerance, pool)
-        if polynomial is not None:
-            return polynomial
     return None
 
 
@@ -235,13 +251,15 @@ def _shape_coordinates(expected: Array) -> Array:
     return np.stack([-np.log(np.exp(-expected[:, 0]) + 1 / _KNEE), expected[:, 1]], axis=1)
 
 
-def _polynomials(data: dict[str, Any], expected: Array, pool: ThreadPoolExecutor) -> Iterator[_Polynomial]:
+def _polynomials(
+    data: dict[str, Any], expected: Array, tolerance: float, pool: ThreadPoolExecutor
+) -> Iterator[_Polynomial]:
     """Polynomials of growing degree; none where the law is too rough along log-eigenvalues."""
     shapes, shifts = _shape_coordinates(expected), expected[:, 2]
     low = shapes.min(axis=0)
     box = np.array([low, np.maximum(shapes.max(axis=0), low + _NARROWEST)])
     ends = data["log_nodes"].min() - shifts.max(), data["log_nodes"].max() - shifts.min()
-    panels = _resolving_panels(data, box, ends, pool)
+    panels = _resolving_panels(data, box, ends, tolerance, pool)
     if not panels:
         return
     nodes = _nodes_on(panels)
@@ -259,7 +277,11 @@ def _polynomials(data: dict[str, Any], expected: Array, pool: ThreadPoolExecutor
 
 
 def _resolving_panels(
-    data: dict[str, Any], box: Array, ends: tuple[float, float], pool: ThreadPoolExecutor
+    data: dict[str, Any],
+    box: Array,
+    ends: tuple[float, float],
+    tolerance: float,
+    pool: ThreadPoolExecutor,
 ) -> list[tuple[float, float]]:
     """Halve panels until series resolve the law at the corners and in the middle of the box; none if they do not."""
     corners = np.array([(a, rho) for a in box[:, 0] for rho in box[:, 1]] + [box.mean(axis=0)])
@@ -269,7 +291,7 @@ def _resolving_panels(
         values = _at_shapes(data, _nodes_on(panels), corners, pool)[:, 0]
         values = values.reshape(len(corners), len(panels), len(_NODES))
         last = np.abs(values @ _TO_SERIES.T[:, -_LAST:]).max(axis=2)
-        fine = np.all(last <= _RESOLVED * (1 + np.abs(values).min(axis=2)), axis=0)
+        fine = np.all(last <= _RESOLVED * tolerance * (1 + np.abs(values).min(axis=2)), axis=0)
         resolved += [panel for panel, good in zip(panels, fine, strict=True) if good]
         rough = [panel for panel, good in zip(panels, fine, strict=True) if not good]
         if not rough:
