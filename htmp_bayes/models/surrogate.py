@@ -58,6 +58,7 @@ _FACE_NODES = 33
 # How many of the nodes where the polynomial is high are looked up on the posterior itself.
 _VERIFIED = 16
 _INNER_NODES = 17
+_RIDGE_NODES = 121
 _MAX_ROUNDS = 8
 _BENT_ROUNDS = 3
 # How low it should be on a face that is moved out, and the factors by which it is.
@@ -304,31 +305,51 @@ def build_surrogate(posterior: ExactPosterior, box: Box, threads: int = 2) -> Su
     SurrogateError
         If the error stays above `LARGEST_ERROR` nats.
     """
-    z = np.cos(np.pi * qmc.Sobol(3, rng=0).random(1024))
-    tests = _test_coordinates(posterior, box)
-    values, gradients = np.empty(0), np.empty((0, 3))
-    top = posterior.log_density(posterior.mode)[0]
-    with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, user_api="blas"):
-        expected, _ = _evaluate(posterior, box.points(tests), pool)
+    return _Fitting(posterior, box, threads).sufficient()
+
+
+class _Fitting:
+    """Polynomials of growing degree for a log-posterior on a box; the points of one serve the next, too."""
+
+    def __init__(self, posterior: ExactPosterior, box: Box, threads: int = 2) -> None:
+        self._posterior, self._box, self._threads = posterior, box, threads
+        self._z = np.cos(np.pi * qmc.Sobol(3, rng=0).random(1024))
+        self._tests = _test_coordinates(posterior, box)
+        self._expected = self._evaluated(box.points(self._tests))[0]
+        self._values, self._gradients = np.empty(0), np.empty((0, 3))
+        self._top = posterior.log_density(posterior.mode)[0]
+        self.first = self._of_degree(DEGREES[0])
+
+    def sufficient(self) -> Surrogate:
+        """Polynomial of the lowest degree that is good enough."""
+        surrogate = self.first
         for degree in DEGREES:
-            orders = _orders_of_degree(degree)
-            count = int(np.ceil(_OVERSAMPLING * len(orders) / 4))
-            points = box.points(z[len(values) : count])
-            more = _evaluate(posterior, points, pool)
-            values, gradients = (
-                np.append(values, more[0]),
-                np.vstack([gradients, box.gradients(points, more[1])]),
-            )
-            coefficients = _fit(z[:count], values - top, gradients, degree, orders)
-            surrogate = Surrogate(coefficients, box, top, np.inf)
-            surrogate = dataclasses.replace(surrogate, error=_error(surrogate, tests, expected))
+            surrogate = surrogate if degree == DEGREES[0] else self._of_degree(degree)
             if surrogate.error <= (TOLERANCE if degree < _SUFFICIENT_FROM else _SUFFICIENT):
                 return surrogate
-    if surrogate.error <= LARGEST_ERROR:
-        return surrogate
-    raise SurrogateError(
-        f"the log-posterior is not smooth enough: error {surrogate.error:.2g} nats at degree {DEGREES[-1]}"
-    )
+        if surrogate.error <= LARGEST_ERROR:
+            return surrogate
+        raise SurrogateError(
+            f"the log-posterior is not smooth enough: error {surrogate.error:.2g} nats at degree {DEGREES[-1]}"
+        )
+
+    def _of_degree(self, degree: int) -> Surrogate:
+        orders = _orders_of_degree(degree)
+        count = int(np.ceil(_OVERSAMPLING * len(orders) / 4))
+        points = self._box.points(self._z[len(self._values) : count])
+        values, gradients = self._evaluated(points)
+        self._values = np.append(self._values, values)
+        self._gradients = np.vstack([self._gradients, self._box.gradients(points, gradients)])
+        with threadpool_limits(1, user_api="blas"):
+            coefficients = _fit(self._z[:count], self._values - self._top, self._gradients, degree, orders)
+        surrogate = Surrogate(coefficients, self._box, self._top, np.inf)
+        return dataclasses.replace(surrogate, error=_error(surrogate, self._tests, self._expected))
+
+    def _evaluated(self, points: Array) -> tuple[Array, Array]:
+        within = _clipped(self._posterior, points)
+        with ThreadPoolExecutor(self._threads) as pool, threadpool_limits(1, user_api="blas"):
+            found = list(pool.map(self._posterior.log_density, within))
+        return np.array([value for value, _ in found]), np.array([gradient for _, gradient in found])
 
 
 def _test_coordinates(posterior: ExactPosterior, box: Box) -> Array:
@@ -344,11 +365,6 @@ def _error(surrogate: Surrogate, z: Array, expected: Array) -> float:
     if not relevant.any():
         return np.inf
     return float(np.std(surrogate.value(z[relevant]) - expected[relevant]))
-
-
-def _evaluate(posterior: ExactPosterior, points: Array, pool: ThreadPoolExecutor) -> tuple[Array, Array]:
-    found = list(pool.map(posterior.log_density, _clipped(posterior, points)))
-    return np.array([value for value, _ in found]), np.array([gradient for _, gradient in found])
 
 
 def _orders_of_degree(degree: int) -> NDArray[np.int64]:
@@ -478,8 +494,25 @@ def whole_surrogate(posterior: ExactPosterior) -> Surrogate:
     SurrogateError
         If there is no polynomial that holds the posterior.
     """
-    found = None if is_near_bound(posterior) else _bent_surrogate(posterior)
+    straight = is_near_bound(posterior) or _ridge_meets_bound(posterior)
+    found = None if straight else _bent_surrogate(posterior)
     return found or _grown(posterior, _MAX_ROUNDS, aligned=True)
+
+
+def _ridge_meets_bound(posterior: ExactPosterior) -> bool:
+    """Whether the posterior is high at a bound of the second coordinate, where its ridge comes close to that."""
+    unit = Box(posterior.mode, np.linalg.cholesky(posterior.covariance), posterior.bend)
+    top = posterior.log_density(posterior.mode)[0]
+    for sign, bound in itertools.product((-1.0, 1.0), posterior.bounds[1]):
+        distances = sign * np.linspace(0.0, WIDEST, _RIDGE_NODES)
+        ridge = unit.points(distances[:, None] * np.eye(3)[0])
+        within = (ridge[:, 0] >= posterior.bounds[0, 0]) & (ridge[:, 0] <= posterior.bounds[0, 1])
+        close = np.flatnonzero(within & (np.abs(ridge[:, 1] - bound) < unit.axes[1, 1]))
+        if len(close):
+            point = ridge[close[0]] * [1.0, 0.0, 1.0] + [0.0, bound, 0.0]
+            if top - posterior.log_density(point)[0] < _LOW:
+                return True
+    return False
 
 
 def _bent_surrogate(posterior: ExactPosterior) -> Surrogate | None:
@@ -495,17 +528,26 @@ def _grown(posterior: ExactPosterior, rounds: int, aligned: bool) -> Surrogate:
     growth = np.ones((2, 3))
     nearest = np.abs(posterior.bounds[1] - posterior.mode[1]).argmin()
     for _ in range(rounds):
-        surrogate = build_surrogate(posterior, find_box(posterior, growth, aligned))
-        if not aligned and _fall_out_of_bounds(posterior, surrogate) < _LOW:
-            raise SurrogateError("the posterior is high at a bound, which a bent box cannot end at")
-        falls = _true_falls_on_faces(posterior, surrogate)
+        fitting = _Fitting(posterior, find_box(posterior, growth, aligned))
+        # the first polynomial costs little and shows most boxes that are too small
+        falls = _checked_falls(posterior, fitting.first, aligned)
         if falls.min() >= _LOW:
-            return surrogate
+            surrogate = fitting.sufficient()
+            falls = _checked_falls(posterior, surrogate, aligned)
+            if falls.min() >= _LOW:
+                return surrogate
         needed = np.sqrt(_LOW_ENOUGH / np.maximum(falls, 1.0)).clip(*_GROWTH)
         growth = np.where(falls < _LOW, growth * needed, growth)
         if aligned and falls[nearest, 1] < _LOW:
             growth[nearest, 1] = np.inf
     raise SurrogateError("the posterior reaches beyond every box that was tried")
+
+
+def _checked_falls(posterior: ExactPosterior, surrogate: Surrogate, aligned: bool) -> Array:
+    """:func:`_true_falls_on_faces`; an error if the posterior is high where a bent box leaves the bounds."""
+    if not aligned and _fall_out_of_bounds(posterior, surrogate) < _LOW:
+        raise SurrogateError("the posterior is high at a bound, which a bent box cannot end at")
+    return _true_falls_on_faces(posterior, surrogate)
 
 
 def _fall_out_of_bounds(posterior: ExactPosterior, surrogate: Surrogate) -> float:
