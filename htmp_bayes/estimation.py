@@ -12,7 +12,6 @@ from htmp_bayes._settings import FitError, as_followed, as_spectrum, check_gamma
 from htmp_bayes.spectra import Spectrum
 
 _NAMES = ("kappa", "correlation", "temperature")
-_SEED = 0
 # Directions in which the log-likelihood bends less than this have no standard error.
 _FLAT = 1e-6
 
@@ -63,7 +62,7 @@ def estimate(
     n: int | None = None,
     adjust: bool = True,
 ) -> Estimate:
-    """Maximum of the posterior or of the composite likelihood of one spectrum, in a fraction of a second.
+    """Maximum of the posterior or of the composite likelihood of one spectrum, in some ten milliseconds.
 
     For scanning many layers: `htmp_bayes.fit` says the same with its uncertainty. A standard error does not
     tell that kappa is bounded from below only, as it often is.
@@ -81,8 +80,8 @@ def estimate(
         Longer side of the matrix, where `spectrum` is an array.
     adjust : bool
         Standard errors from the sandwich of curvature and score variance
-        (:mod:`htmp_bayes.models.adjustment`), which knows of the eigenvalues' repulsion; without it from the
-        curvature alone, several times faster and too large.
+        (:mod:`htmp_bayes.models.adjustment`), which knows of the eigenvalues' repulsion, by a table of it
+        (:mod:`htmp_bayes.models.stretch_table`); without it from the curvature alone, and too large.
 
     Returns
     -------
@@ -138,18 +137,17 @@ def estimate(
 
 def _covariance(posterior: Any, adjust: bool) -> NDArray[np.float64]:
     """Covariance of log kappa, correlation and log temperature; infinite variances where there is no bound."""
-    from htmp_bayes.models.adjustment import estimate_adjustment
     from htmp_bayes.models.layer import slope_of_expected_log
+    from htmp_bayes.models.stretch_table import tabulated_stretch
 
     values, vectors = np.linalg.eigh(posterior.curvature)
     covariance = (vectors / np.maximum(values, _FLAT)) @ vectors.T
     units = np.diag([1.0, 1.0, posterior.data["log_sd"]])
     covariance = units @ covariance @ units
-    if adjust:
-        estimate_ = posterior.expected(posterior.mode)
-        inverse = np.linalg.inv(estimate_adjustment(estimate_, posterior.data, _SEED).stretch)
-        covariance = inverse @ covariance @ inverse.T
     kappa = float(np.exp(posterior.mode[0]))
+    if adjust:
+        inverse = np.linalg.inv(tabulated_stretch(kappa, float(posterior.mode[1]), posterior.data))
+        covariance = inverse @ covariance @ inverse.T
     to_temperature = np.eye(3)
     to_temperature[2, 0] = -kappa * slope_of_expected_log(kappa, posterior.data["gamma"])
     covariance = to_temperature @ covariance @ to_temperature.T

@@ -112,6 +112,16 @@ def test_where_no_polynomial_is_good_enough_each_point_is_evaluated(cloud, evalu
     assert_array_equal(found[::100], alone)
 
 
+def test_a_wide_posterior_is_served_in_pieces(evaluated):
+    """One polynomial over the whole box is not good enough; those of its halves are, where there are many points."""
+    data, points = _cloud(4.0, 0.25, 0.6, (1.0, 0.2, 0.1), size=8000)
+    densities = NodeDensities(data, 1e-5)
+    found = densities.at(points)
+    assert len(densities._pieces) > 1
+    assert len(evaluated) < 4000
+    assert_allclose(found[::100], NodeDensities(data).at(points[::100]), atol=2e-5)
+
+
 @pytest.mark.parametrize("kind", [LayerPosterior, UncorrelatedPosterior])
 def test_many_log_densities_are_those_of_single_points(kind):
     data, points = _cloud(*CLOUDS[0])

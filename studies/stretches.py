@@ -1,0 +1,77 @@
+"""The table that `estimate` takes the likelihood's stretch from: simulated at every node of its grid.
+
+python -m studies.stretches run/stretches.csv        # goes on where it stopped; about an hour on two cores
+python -m studies.stretches run/stretches.csv --table htmp_bayes/models/stretch_table.npy
+"""
+
+import argparse
+import csv
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from htmp_bayes.models.adjustment import curvature_and_stretch, simulated_scores
+from htmp_bayes.models.stretch_table import AXES, as_row
+from studies.rows import read_rows
+
+# Matrices at each node, by their size: large ones take longer, and neighbouring nodes share their noise.
+DRAWS = {24: 400, 96: 300, 384: 100}
+COLUMNS = (*AXES, *(f"c{i}{j}" for i in range(1, 4) for j in range(1, i + 1)))
+
+
+def node(number: int) -> dict[str, float]:
+    """Simulate one node, by its number in the table's order."""
+    place = np.unravel_index(number, [len(axis) for axis in AXES.values()])
+    at = {name: axis[i] for (name, axis), i in zip(AXES.items(), place, strict=True)}
+    size = int(at["size"])
+    scores = simulated_scores(
+        at["kappa"], at["gamma"], at["correlation"], int(at["population"]), size, DRAWS[size], [number]
+    )
+    row = as_row(curvature_and_stretch(scores)[1])
+    return dict(zip(COLUMNS, [*at.values(), *map(float, row)], strict=True))
+
+
+def _nodes() -> Iterator[int]:
+    return iter(range(int(np.prod([len(axis) for axis in AXES.values()]))))
+
+
+def run(results: Path) -> None:
+    """Add the nodes that are missing to the results."""
+    done = len(read_rows(results))
+    results.parent.mkdir(parents=True, exist_ok=True)
+    with results.open("a", newline="") as file, ProcessPoolExecutor(2) as pool:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        if not done:
+            writer.writeheader()
+        queue = itertools.islice(_nodes(), done, None)
+        running = [pool.submit(node, number) for number in itertools.islice(queue, 8)]
+        while running:
+            writer.writerow(running.pop(0).result())
+            file.flush()
+            if (number := next(queue, None)) is not None:
+                running.append(pool.submit(node, number))
+
+
+def table(results: Path) -> np.ndarray:
+    """Make the array that the package holds: half precision is far below the simulation's noise."""
+    rows = [[float(row[name]) for name in COLUMNS[len(AXES) :]] for row in read_rows(results)]
+    return np.reshape(rows, (*(len(axis) for axis in AXES.values()), -1)).astype(np.float16)
+
+
+def main() -> None:
+    """Run or write the table, as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=Path, help="CSV file of the nodes")
+    parser.add_argument("--table", type=Path, help="write the table to this file instead of running")
+    arguments = parser.parse_args()
+    if arguments.table:
+        np.save(arguments.table, table(arguments.results))
+    else:
+        run(arguments.results)
+
+
+if __name__ == "__main__":
+    main()
