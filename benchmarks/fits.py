@@ -1,8 +1,9 @@
 """The speed of `estimate` and `fit` against PyMC's search and sampler on the same model: ``python benchmarks/fits.py``.
 
-(a) `estimate` of each dense layer of all-MiniLM-L6-v2, against `pymc.find_MAP` of some of them, which compiles its model
-anew for each (and whose mode is that of the density by kappa, not by log kappa); (b) `fit` of one layer with nutpie and a
-polynomial, against the same with PyMC's NUTS on the model itself, both on one core. The law is compiled beforehand.
+(a) `estimate` of each dense layer of all-MiniLM-L6-v2, against `pymc.find_MAP` of some of them, which compiles its
+model anew for each (and whose mode is that of the density by kappa, not by log kappa); (b) `fit` of one layer with
+nutpie and a polynomial, against the same with PyMC's NUTS on the model itself, both on one core. The law is compiled
+beforehand.
 """
 
 import logging
