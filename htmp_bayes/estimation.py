@@ -62,7 +62,7 @@ def estimate(
     n: int | None = None,
     adjust: bool = True,
 ) -> Estimate:
-    """Maximum of the posterior or of the composite likelihood of one spectrum, in some ten milliseconds.
+    """Maximum of the posterior or of the composite likelihood of one spectrum, in some tens of milliseconds.
 
     For scanning many layers: `htmp_bayes.fit` says the same with its uncertainty. A standard error does not
     tell that kappa is bounded from below only, as it often is.

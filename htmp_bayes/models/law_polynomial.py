@@ -37,6 +37,8 @@ _MOST = 0.5
 # How often a box is halved, and the usual extents in the two coordinates, by which the longer one is told.
 _CUTS = 5
 _USUAL_EXTENTS = np.array([3.0, 0.8])
+# No polynomial serves a box that is wider than this in the coordinate of kappa, and looking at its corners takes long.
+_WIDEST = 5.0
 # The error of the first degree falls by this factor to the last one; and how much larger a foreseen one may be.
 _USUAL_FALL = 1e-3
 _DOUBT = 3.0
@@ -131,13 +133,14 @@ def _pieces(
     """Polynomials that cover most of the points: one, or those of the halves of their box."""
     if len(points) < ENOUGH:
         return []
-    polynomial = _good_polynomial(data, points, tolerance, pool)
-    if polynomial is not None:
-        return [polynomial]
-    if cuts == 0:
-        return []
     shapes = _shape_coordinates(points)
     low, high = shapes.min(axis=0), shapes.max(axis=0)
+    if high[0] - low[0] <= _WIDEST:
+        polynomial = _good_polynomial(data, points, tolerance, pool)
+        if polynomial is not None:
+            return [polynomial]
+    if cuts == 0:
+        return []
     longer = int(np.argmax((high - low) / _USUAL_EXTENTS))
     upper = shapes[:, longer] > ((low + high) / 2)[longer]
     return [
