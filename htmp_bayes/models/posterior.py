@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from htmp_bayes.models import layer
 from htmp_bayes.models.adjustment import IDENTITY, Adjustment, bend, estimate_adjustment, slope_of_bend
 from htmp_bayes.models.law_polynomial import NodeDensities, value_and_slopes
-from htmp_bayes.models.shape_table import likely_points
+from htmp_bayes.models.shape_table import likely_points, rough_log_likelihoods
 
 type Array = NDArray[np.float64]
 
@@ -85,11 +85,11 @@ class LayerPosterior:
 
     def log_density(self, point: Array) -> tuple[float, Array]:
         """Log-posterior and its gradient at a point of shape ``(3,)``; ``-inf`` and 0 where it vanishes."""
-        value, gradient, _ = self._with_information(np.asarray(point, dtype=np.float64))
+        value, gradient, _ = self.with_information(np.asarray(point, dtype=np.float64))
         return value, gradient
 
-    def _with_information(self, point: Array) -> tuple[float, Array, Array]:
-        """Log-posterior, its gradient and the score's squares summed over eigenvalues, shape ``(3, 3)``."""
+    def with_information(self, point: Array) -> tuple[float, Array, Array]:
+        """Log-posterior, its gradient, and the squares of the eigenvalues' scores, summed, shape ``(3, 3)``."""
         adjusted, slopes = self.adjustment.at(self.expected(point))
         weights = self.data["weights"]
         with np.errstate(invalid="ignore"):  # a node of weight 0 where the density vanishes
@@ -116,10 +116,20 @@ class LayerPosterior:
             values = values + layer.log_prior_at(points)
         return np.where(np.isfinite(values), values, -np.inf)
 
+    def rough_log_densities(self, points: Array) -> Array:
+        """Log-posterior at points of shape ``(D, 3)`` from a table, to tell the hopeless ones: those take longest."""
+        expected = self.adjustment.evaluated_at(self.expected(points))
+        prior = layer.log_prior_at(points) if self.with_prior else 0.0
+        return rough_log_likelihoods(self.data, expected) + prior
+
+    def starts(self) -> list[Array]:
+        """Places to look for the mode, the likeliest first."""
+        return likely_points(self.data, self.with_prior)
+
     @functools.cached_property
     def mode(self) -> Array:
         """Point of highest posterior density, shape ``(3,)``."""
-        starts = [self.inside(point) for point in likely_points(self.data, self.with_prior)]
+        starts = [self.inside(point) for point in self.starts()]
         if self.adjustment is not IDENTITY:
             # What the composite likelihood's own maximum has become: from elsewhere it may be missed.
             start = (self.adjustment.origin - [0.0, 0.0, self.data["log_mean"]]) / self._units
@@ -177,7 +187,7 @@ class LayerPosterior:
 
     def _leads_elsewhere(self, start: Array, top: _Top) -> bool:
         """Whether a step of Newton's from `start` ends far from a top that has been found, and not much lower."""
-        value, gradient, information = self._with_information(start)
+        value, gradient, information = self.with_information(start)
         information = information + _LEAST_PRECISION
         step = np.linalg.solve(information, gradient)
         away = start + step - top.point
@@ -194,7 +204,7 @@ class LayerPosterior:
 
     def _climb(self, start: Array) -> _Top:
         """Go uphill from `start`, in coordinates that are scaled by the curvature expected there."""
-        value, gradient, information = self._with_information(start)
+        value, gradient, information = self.with_information(start)
         factor = np.linalg.cholesky(np.linalg.inv(information + _LEAST_PRECISION))
 
         def descent(steps: Array) -> tuple[float, Array]:

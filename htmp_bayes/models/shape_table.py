@@ -82,7 +82,7 @@ class Shape(NamedTuple):
         return cls(log_x - log_x[..., _MEDIAN, None] + rows[..., :1], rows[..., _COUNT:])
 
 
-def likely_points(data: dict[str, Any], with_prior: bool) -> list[Array]:
+def likely_points(data: dict[str, Any], with_prior: bool, correlated: bool = True) -> list[Array]:
     """Points near maxima of the posterior or likelihood without adjustment, three at most, the highest first.
 
     Parameters
@@ -91,6 +91,8 @@ def likely_points(data: dict[str, Any], with_prior: bool) -> list[Array]:
         What :func:`~htmp_bayes.models.layer.layer_data` returns.
     with_prior : bool
         Whether the prior counts.
+    correlated : bool
+        Without, only for (about) no correlation.
 
     Returns
     -------
@@ -107,15 +109,47 @@ def likely_points(data: dict[str, Any], with_prior: bool) -> list[Array]:
     (True, True)
     """
     log_kappa, correlation = np.log(AXES["kappa"]), np.array(AXES["correlation"])
+    steps = np.gradient(log_kappa), np.gradient(correlation)
+    if not correlated:
+        correlation, steps = correlation[:1], (steps[0], np.zeros(1))
     spectrum = compress_again(CompressedSpectrum(data["log_nodes"], data["weights"]), _NODES)
     _, heights = _best_locations(data, spectrum, log_kappa, correlation, with_prior)
-    steps = np.gradient(log_kappa), np.gradient(correlation)
     found = []
     for i, j in _peaks(heights):
         around = log_kappa[i] + steps[0][i] * _AROUND, correlation[j] + steps[1][j] * _AROUND
         points, heights_there = _best_locations(data, spectrum, *around, with_prior)
         found.append((heights_there.max(), points[np.unravel_index(heights_there.argmax(), (5, 5))]))
     return [point for _, point in sorted(found, key=lambda each: -each[0])]
+
+
+def rough_log_likelihoods(data: dict[str, Any], expected: Array) -> Array:
+    """Log-likelihoods at many points: to some nats near the maximum, far below it their order of magnitude.
+
+    Parameters
+    ----------
+    data : dict
+        What :func:`~htmp_bayes.models.layer.layer_data` returns.
+    expected : ndarray
+        Log kappa, correlation and expected log-eigenvalue, shape ``(D, 3)``.
+
+    Examples
+    --------
+    >>> from htmp_bayes.models.layer import layer_data
+    >>> data = layer_data(np.linspace(0.5, 2.0, 50), gamma=0.25)
+    >>> print(rough_log_likelihoods(data, np.array([[3.0, 0.1, 0.1], [3.0, 0.1, 1.5]])).round(-1))
+    [ -40. -230.]
+    """
+    kappa, correlation = (np.array(AXES[name])[[0, -1]] for name in ("kappa", "correlation"))
+    at = np.broadcast_arrays(
+        data["population"],
+        _gamma_coordinate(np.clip(data["gamma"], AXES["gamma"][0], AXES["gamma"][-1])),
+        np.clip(expected[:, 0], *np.log(kappa)),
+        _correlation_coordinate(np.clip(expected[:, 1], *correlation)),
+    )
+    shape = Shape.of_rows(_interpolator()(np.stack(at, axis=-1)))
+    spectrum = CompressedSpectrum(data["log_nodes"], data["weights"])
+    of_logarithms = _log_likelihoods(shape, spectrum, expected[:, 2])[0]
+    return np.asarray(of_logarithms - np.sum(spectrum.weights * spectrum.log_nodes))
 
 
 def _peaks(heights: Array) -> list[tuple[int, int]]:

@@ -50,6 +50,8 @@ _QUADRATURE = 48
 # How many of them are looked up on the posterior itself.
 _RATIOS = 200
 _RELEVANT = 8.0
+# Below the mode by so many nats, a rough value will do.
+_HOPELESS = 300.0
 # Where the log-posterior has fallen less than this below its mode anywhere on a face, the box is too small.
 _LOW = 3.0
 # A bound of the second coordinate within so many standard deviations of the mode, given the first, ends the box.
@@ -97,6 +99,9 @@ class ExactPosterior(Protocol):
 
     def log_densities(self, points: Array) -> Array:
         """Values at points of shape ``(D, 3)``."""
+
+    def rough_log_densities(self, points: Array) -> Array:
+        """Values at points of shape ``(D, 3)``, good enough to tell those that are hundreds of nats below the mode."""
 
     def bend(self, first: Array) -> tuple[Array, Array]:
         """Distance of the ridge from its tangent at the mode, and its slope, by the first coordinate.
@@ -337,13 +342,21 @@ class _Fitting:
         orders = _orders_of_degree(degree)
         count = int(np.ceil(_OVERSAMPLING * len(orders) / 4))
         points = self._box.points(self._z[len(self._values) : count])
-        values, gradients = self._evaluated(points)
+        values, gradients = self._evaluated_or_rough(points)
         self._values = np.append(self._values, values)
         self._gradients = np.vstack([self._gradients, self._box.gradients(points, gradients)])
         with threadpool_limits(1, user_api="blas"):
             coefficients = _fit(self._z[:count], self._values - self._top, self._gradients, degree, orders)
         surrogate = Surrogate(coefficients, self._box, self._top, np.inf)
         return dataclasses.replace(surrogate, error=_error(surrogate, self._tests, self._expected))
+
+    def _evaluated_or_rough(self, points: Array) -> tuple[Array, Array]:
+        """Values and gradients, where it is hopeless a rough value only: a corner can take longer than all the rest."""
+        values = self._posterior.rough_log_densities(_clipped(self._posterior, points))
+        gradients = np.full(points.shape, np.nan)
+        worthwhile = ~(values < self._top - _HOPELESS)
+        values[worthwhile], gradients[worthwhile] = self._evaluated(points[worthwhile])
+        return values, gradients
 
     def _evaluated(self, points: Array) -> tuple[Array, Array]:
         within = _clipped(self._posterior, points)
@@ -374,9 +387,11 @@ def _orders_of_degree(degree: int) -> NDArray[np.int64]:
 
 
 def _fit(z: Array, fall: Array, gradients: Array, degree: int, orders: NDArray[np.int64]) -> Array:
-    """Weighted least squares for value and gradient by the angles ``arccos z``, at points ``z``."""
+    """Weighted least squares for value and known gradient by the angles ``arccos z``, at points ``z``."""
     finite = np.isfinite(fall)
     z, depth, gradients = z[finite], np.maximum(-fall[finite], 0.0), gradients[finite]
+    known = np.isfinite(gradients).all(axis=1)
+    gradients = np.where(known[:, None], gradients, 0.0)
     angles = np.arccos(np.clip(z, -1, 1))
     numbers = np.arange(degree + 1, dtype=np.float64)
     cosines: Array = np.cos(angles[..., None] * numbers)
@@ -388,7 +403,7 @@ def _fit(z: Array, fall: Array, gradients: Array, degree: int, orders: NDArray[n
     targets = [softened, *by_angle.T]
     # far below the mode the fit may be loose; a derivative of the basis is up to `degree` times its value
     weights = 1 / (1 + depth / _SOFTENING)
-    scales = [weights] + 3 * [weights / degree]
+    scales = [weights] + 3 * [known * weights / degree]
     matrix = np.concatenate([scale[:, None] * block for scale, block in zip(scales, blocks, strict=True)])
     right = np.concatenate([scale * target for scale, target in zip(scales, targets, strict=True)])
     cube = np.zeros((degree + 1,) * 3)

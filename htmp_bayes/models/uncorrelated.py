@@ -11,6 +11,7 @@ from htmp_bayes.models import layer
 from htmp_bayes.models.nuts import compile_model, sample_compiled
 from htmp_bayes.models.posterior import LayerPosterior
 from htmp_bayes.models.sampling import LayerDraws
+from htmp_bayes.models.shape_table import likely_points
 from htmp_bayes.models.surrogate import SurrogateError, sample_surrogate
 
 if TYPE_CHECKING:
@@ -46,11 +47,20 @@ class UncorrelatedPosterior(LayerPosterior):
         """Log-density of an eigenvalue at each node, shape ``(..., K)``."""
         return super().node_log_density(_at_zero(points))
 
-    def log_density(self, point: Array) -> tuple[float, Array]:
-        """Log-posterior and its gradient at a point of shape ``(3,)``; ``-inf`` and 0 where it vanishes."""
-        value, gradient = super().log_density(_at_zero(point))
+    def with_information(self, point: Array) -> tuple[float, Array, Array]:
+        """See :meth:`LayerPosterior.with_information`."""
+        value, gradient, information = super().with_information(_at_zero(point))
         gradient[1] = layer.log_prior_slope(point)[1]
-        return value + _log_prior_of_correlation(point), gradient
+        information[1], information[:, 1] = 0.0, 0.0
+        return value + _log_prior_of_correlation(point), gradient, information
+
+    def rough_log_densities(self, points: Array) -> Array:
+        """See :meth:`LayerPosterior.rough_log_densities`."""
+        return super().rough_log_densities(_at_zero(points)) + _log_prior_of_correlation(points)
+
+    def starts(self) -> list[Array]:
+        """See :meth:`LayerPosterior.starts`."""
+        return likely_points(self.data, self.with_prior, correlated=False)
 
     def log_densities(self, points: Array) -> Array:
         """Log-posterior at points of shape ``(D, 3)``."""

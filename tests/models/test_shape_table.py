@@ -9,6 +9,7 @@ from htmp_bayes import HTMP, Spectrum, sample_ensemble
 from htmp_bayes.models.layer import POPULATIONS, expected_log, layer_data
 from htmp_bayes.models.posterior import LayerPosterior
 from htmp_bayes.models.shape_table import AXES, PROBABILITIES, Shape, _shapes, likely_points
+from htmp_bayes.models.surrogate import _HOPELESS
 
 NODES = [
     ("log-normal", 0.005, 3, 2),
@@ -70,6 +71,23 @@ def test_starts_are_close_and_no_mode_is_missed(law, with_prior):
 def test_the_mode_of_what_no_law_fits():
     posterior = LayerPosterior(two_bulks())
     assert posterior.log_density(posterior.mode)[0] > highest(posterior) - 0.3
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: "-".join(map(str, law)))
+def test_what_is_not_hopeless_is_not_called_so(law):
+    """At points as far out as the box of a polynomial reaches, and further."""
+    posterior = LayerPosterior(drawn(*law))
+    top = posterior.log_density(posterior.mode)[0]
+    widths = 4 * np.sqrt(np.diag(posterior.covariance))
+    points = posterior.inside(
+        posterior.mode + widths * np.random.default_rng(1).uniform(-1, 1, size=(150, 3))
+    )
+    rough = top - posterior.rough_log_densities(points)
+    worthwhile = rough < _HOPELESS
+    exact = np.array([top - posterior.log_density(point)[0] for point in points[worthwhile]])
+    assert np.sum(exact < 30) > 5
+    assert rough[worthwhile][exact < 30].max() < _HOPELESS / 2
+    assert all(top - posterior.log_density(point)[0] > 60 for point in points[~worthwhile][:10])
 
 
 def highest(posterior):

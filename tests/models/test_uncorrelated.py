@@ -51,3 +51,14 @@ def test_recovers_kappa(data):
     assert set(found.parameters) == {"kappa", "location", "temperature"}
     low, high = np.quantile(found.parameters["kappa"], [0.005, 0.995])
     assert low < 4.0 < high
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.8])
+def test_the_mode_is_found_also_for_a_spectrum_with_correlation(correlation):
+    eigenvalues = sample_ensemble(100, 40.0, 0.5, 1.0, correlation, random_state=2)
+    posterior = UncorrelatedPosterior(layer_data(eigenvalues, 0.5))
+    top = posterior.log_density(posterior.mode)[0]
+    for log_kappa in np.linspace(-2.0, 6.0, 17):
+        for location in posterior.mode[2] + np.linspace(-0.4, 0.4, 9):
+            assert posterior.log_density(np.array([log_kappa, 0.0, location]))[0] < top + 1e-4
+    assert np.abs(posterior.at_mode[1]).max() < 0.05
