@@ -362,7 +362,9 @@ class _Fitting:
         within = _clipped(self._posterior, points)
         with ThreadPoolExecutor(self._threads) as pool, threadpool_limits(1, user_api="blas"):
             found = list(pool.map(self._posterior.log_density, within))
-        return np.array([value for value, _ in found]), np.array([gradient for _, gradient in found])
+        return np.array([value for value, _ in found]), np.reshape(
+            [gradient for _, gradient in found], (-1, 3)
+        )
 
 
 def _test_coordinates(posterior: ExactPosterior, box: Box) -> Array:

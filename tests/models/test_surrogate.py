@@ -91,6 +91,32 @@ def test_error_is_measured_and_true():
     assert difference.std() < 2 * surrogate.TOLERANCE
 
 
+def test_hopeless_points_are_not_evaluated(monkeypatch):
+    """A rough value, 20 % off, is enough for a polynomial that is as good where it matters."""
+    monkeypatch.setattr(surrogate, "_HOPELESS", 40.0)
+
+    asked = []
+
+    class Rough(Bent):
+        def log_density(self, point):
+            asked.append(super().log_density(point)[0])
+            return super().log_density(point)
+
+        def rough_log_densities(self, points):
+            top = Bent.log_density(self, self.mode)[0]
+            return top + 1.2 * (np.array([Bent.log_density(self, point)[0] for point in points]) - top)
+
+    posterior = Rough()
+    box = find_box(posterior)
+    asked.clear()
+    polynomial = build_surrogate(posterior, box)
+    top = Bent().log_density(posterior.mode)[0]
+    assert min(asked) > top - 40
+    corners = box.points(np.array(np.meshgrid(*[[-1.0, 1.0]] * 3)).reshape(3, -1).T)
+    assert min(Bent().log_densities(corners)) < top - 60
+    assert polynomial.error <= surrogate.TOLERANCE
+
+
 def test_draws_have_the_moments_of_what_they_stand_for():
     posterior = Bent()
     found = sample_surrogate(posterior, draws=500, tune=300, chains=2, random_seed=1)
