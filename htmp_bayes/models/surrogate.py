@@ -68,8 +68,8 @@ _LOW_ENOUGH = 5.0
 _GROWTH = (1.15, 2.3)
 # Short steps cost next to nothing on a polynomial, and leave no divergences near the faces of the box.
 _TARGET_ACCEPT = 0.95
-# One whose error stays above `TOLERANCE` is steep in corners.
-_TARGET_ACCEPT_OF_POOR = 0.98
+# Where more draws are made than are kept, the posterior is curved, or the polynomial steep in corners.
+_TARGET_ACCEPT_OF_MANY = 0.98
 # How many draws are made for one that is kept, where less than this share is effective or the polynomial is poor.
 _THINNING = 3
 _KEPT = slice(_THINNING - 1, None, _THINNING)
@@ -458,19 +458,18 @@ def sample_surrogate(
         If there is no polynomial that holds the posterior.
     """
     surrogate = whole_surrogate(posterior)
-    poor = surrogate.error > TOLERANCE
 
     def drawn(thinning: int) -> tuple[Array, xr.DataTree]:
         return _sample_polynomial(
             posterior, surrogate, draws * thinning, tune, chains, random_seed, cores, progressbar,
-            target_accept=_TARGET_ACCEPT_OF_POOR if poor else _TARGET_ACCEPT,
+            target_accept=_TARGET_ACCEPT if thinning == 1 else _TARGET_ACCEPT_OF_MANY,
         )  # fmt: skip
 
     def corrected(z: Array, tree: xr.DataTree) -> ExactDraws:
         points = _clipped(posterior, surrogate.box.points(z))
         return _corrected(posterior, surrogate, z, points, tree, random_seed)
 
-    if poor:
+    if surrogate.error > TOLERANCE:
         found = corrected(*drawn(_THINNING))
         return found._replace(points=found.points[:, _KEPT], tree=_thinned_tree(found.tree))
     z, tree = drawn(1)
