@@ -95,7 +95,8 @@ class Adjustment(NamedTuple):
         slopes = self.stretch @ _shear(-slope_of_bend(point[0], self.centre, self.ridge))
         slopes[0] *= _slope_of_softly_between(moved[0])
         slopes = _shear(slope_of_bend(bent[0], self.centre, self.ridge)) @ slopes
-        slopes[1] *= np.sign(bent[1]) * (abs(bent[1]) < CORRELATION_RANGE[1])
+        # at the end itself the slope is that from within, by which a search leaves it or stays
+        slopes[1] *= np.sign(bent[1]) * (abs(bent[1]) <= CORRELATION_RANGE[1])
         return _within_range(bent), slopes
 
     def _moved(self, points: Array) -> Array:

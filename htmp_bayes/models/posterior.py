@@ -28,11 +28,13 @@ _TOLERANCE = 1e-5
 _LARGEST_VARIANCE = 9.0
 
 
-class _Top(NamedTuple):
-    """A maximum of a log-density."""
+class _Place(NamedTuple):
+    """A point, the log-density and its gradient there, and the curvature that is expected around it."""
 
     point: Array
     height: float
+    gradient: Array
+    curvature: Array
 
 
 class LayerPosterior:
@@ -129,21 +131,26 @@ class LayerPosterior:
     @functools.cached_property
     def mode(self) -> Array:
         """Point of highest posterior density, shape ``(3,)``."""
+        return self._top.point
+
+    @functools.cached_property
+    def at_mode(self) -> tuple[float, Array]:
+        """Log-posterior and its gradient at the mode."""
+        return self._top.height, self._top.gradient
+
+    @functools.cached_property
+    def _top(self) -> _Place:
         starts = [self.inside(point) for point in self.starts()]
         if self.adjustment is not IDENTITY:
             # What the composite likelihood's own maximum has become: from elsewhere it may be missed.
             start = (self.adjustment.origin - [0.0, 0.0, self.data["log_mean"]]) / self._units
             starts.insert(0, self.inside(start))
-        best = self._climb(starts[0])
+        best = self._climb(self._at(starts[0]))
         for start in starts[1:]:
-            if self._leads_elsewhere(start, best):
-                best = max(best, self._climb(start), key=lambda top: top.height)
-        return self._without_trace_of_correlation(best).point
-
-    @functools.cached_property
-    def at_mode(self) -> tuple[float, Array]:
-        """Log-posterior and its gradient at the mode."""
-        return self.log_density(self.mode)
+            here = self._at(start)
+            if self._leads_elsewhere(here, best):
+                best = max(best, self._climb(here), key=lambda place: place.height)
+        return self._without_trace_of_correlation(best)
 
     @functools.cached_property
     def curvature(self) -> Array:
@@ -185,35 +192,41 @@ class LayerPosterior:
         adjustment = estimate_adjustment(self.expected(self.mode), self.data, random_seed)
         return LayerPosterior(self.data, adjustment, self.with_prior)
 
-    def _leads_elsewhere(self, start: Array, top: _Top) -> bool:
-        """Whether a step of Newton's from `start` ends far from a top that has been found, and not much lower."""
-        value, gradient, information = self.with_information(start)
-        information = information + _LEAST_PRECISION
-        step = np.linalg.solve(information, gradient)
-        away = start + step - top.point
-        promised = value + 0.5 * step @ gradient
-        return bool(away @ information @ away > _FAR**2 and promised > top.height - _MUCH_LOWER)
+    def _at(self, point: Array) -> _Place:
+        value, gradient, information = self.with_information(point)
+        return _Place(point, value, gradient, information + _LEAST_PRECISION)
 
-    def _without_trace_of_correlation(self, top: _Top) -> _Top:
+    def _newton(self, place: _Place) -> tuple[Array, float]:
+        """Where a step of Newton's ends, and what it promises to gain."""
+        end = self.inside(place.point + np.linalg.solve(place.curvature, place.gradient))
+        step = end - place.point
+        return end, float(step @ place.gradient - 0.5 * step @ place.curvature @ step)
+
+    def _leads_elsewhere(self, start: _Place, top: _Place) -> bool:
+        """Whether a step from `start` ends far from a top that has been found, and not much lower."""
+        end, gain = self._newton(start)
+        away = end - top.point
+        far = away @ start.curvature @ away > _FAR**2
+        return bool(far and start.height + gain > top.height - _MUCH_LOWER)
+
+    def _without_trace_of_correlation(self, top: _Place) -> _Place:
         """Move a top next to a correlation of 0, where the law is flat in it and a search stops short, to 0 itself."""
         if top.point[1] > _TRACE:
             return top
-        point = top.point * [1.0, 0.0, 1.0]
-        height = self.log_density(point)[0]
-        return _Top(point, height) if height > top.height - _GAIN else top
+        at_zero = self._at(top.point * [1.0, 0.0, 1.0])
+        return at_zero if at_zero.height > top.height - _GAIN else top
 
-    def _climb(self, start: Array) -> _Top:
+    def _climb(self, start: _Place) -> _Place:
         """Go uphill from `start`, in coordinates that are scaled by the curvature expected there."""
-        value, gradient, information = self.with_information(start)
-        factor = np.linalg.cholesky(np.linalg.inv(information + _LEAST_PRECISION))
+        factor = np.linalg.cholesky(np.linalg.inv(start.curvature))
 
         def descent(steps: Array) -> tuple[float, Array]:
-            here = value, gradient
+            here = start.height, start.gradient
             if steps.any():
-                here = self.log_density(self.inside(start + factor @ steps))
+                here = self.log_density(self.inside(start.point + factor @ steps))
             return (-here[0] if np.isfinite(here[0]) else 1e300), -here[1] @ factor
 
-        low, high = (self.bounds[:2] - start[:2, None]).T
+        low, high = (self.bounds[:2] - start.point[:2, None]).T
         to_ends = {
             "type": "ineq",
             "fun": lambda steps: np.concatenate([factor[:2] @ steps - low, high - factor[:2] @ steps]),
@@ -221,7 +234,7 @@ class LayerPosterior:
         }
         options = {"maxiter": 100, "ftol": _GAIN}
         found = minimize(descent, np.zeros(3), jac=True, method="SLSQP", constraints=to_ends, options=options)
-        return _Top(self.inside(start + factor @ found.x), -float(found.fun))
+        return self._at(self.inside(start.point + factor @ found.x))
 
 
 def adjusted_posterior(data: dict[str, Any], random_seed: int) -> LayerPosterior:

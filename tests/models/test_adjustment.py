@@ -77,6 +77,11 @@ def test_identity_leaves_points_alone():
         assert_allclose(IDENTITY.at(point)[0], point, rtol=1e-15)
 
 
+def test_the_slope_at_the_end_of_the_range_is_that_from_within():
+    """A search that stands there would otherwise be told that the likelihood is flat."""
+    assert_allclose(IDENTITY.at(np.array([1.0, 3.0, 0.2]))[1], np.eye(3))
+
+
 @pytest.mark.parametrize("adjustment", [STRETCHED, BENT], ids=["straight", "bent"])
 @pytest.mark.parametrize("point", [(-6.0, 0.2, 0.0), (9.0, 0.6, 0.0), (4.0, 2.5, 0.0), (60.0, -4.0, 3.0)])
 def test_what_leaves_the_range_comes_back_smoothly(point, adjustment):

@@ -29,10 +29,17 @@ LAWS = [
 
 
 def two_bulks():
-    """A spectrum that no law fits."""
     rng = np.random.default_rng(1)
     bulks = [Spectrum.from_matrix(rng.normal(size=shape)).eigenvalues for shape in ((150, 600), (100, 4000))]
-    return layer_data(np.sort(np.append(bulks[0], 30 * bulks[1])), 0.25)
+    return np.append(bulks[0], 30 * bulks[1])
+
+
+def heavy_tail():
+    return np.random.default_rng(3).pareto(0.3, size=300)
+
+
+def outlier():
+    return np.append(np.random.default_rng(3).gamma(3.0, size=60), 1e12)
 
 
 def drawn(population, size, kappa, gamma, correlation):
@@ -68,8 +75,10 @@ def test_starts_are_close_and_no_mode_is_missed(law, with_prior):
     assert posterior.log_density(posterior.mode)[0] > highest(posterior) - 0.3
 
 
-def test_the_mode_of_what_no_law_fits():
-    posterior = LayerPosterior(two_bulks())
+@pytest.mark.parametrize("population", POPULATIONS)
+@pytest.mark.parametrize("spectrum", [two_bulks, heavy_tail, outlier])
+def test_the_mode_of_what_no_law_fits(spectrum, population):
+    posterior = LayerPosterior(layer_data(spectrum(), 0.25, population))
     assert posterior.log_density(posterior.mode)[0] > highest(posterior) - 0.3
 
 
