@@ -18,7 +18,9 @@ type Array = NDArray[np.float64]
 _GAIN = 1e-5
 # Another start is followed if it leads so many standard deviations away, to a top at most so many nats lower.
 _FAR, _MUCH_LOWER = 2.0, 1.0
+# A search that ends with a correlation below this may mean none at all.
 _TRACE = 0.02
+# Step of the curvature's differences.
 _DIFFERENCE = 1e-3
 # Precisions of log kappa, correlation and location that a search assumes at least.
 _LEAST_PRECISION = np.diag([0.3, 1.0, 1.0])
@@ -130,7 +132,10 @@ class LayerPosterior:
 
     @functools.cached_property
     def mode(self) -> Array:
-        """Point of highest posterior density, shape ``(3,)``."""
+        """Point of highest posterior density, shape ``(3,)``.
+
+        Searched from where a table of the law says that it may be.
+        """
         return self._top.point
 
     @functools.cached_property

@@ -142,7 +142,7 @@ def rough_log_likelihoods(data: dict[str, Any], expected: Array) -> Array:
     kappa, correlation = (np.array(AXES[name])[[0, -1]] for name in ("kappa", "correlation"))
     at = np.broadcast_arrays(
         data["population"],
-        _gamma_coordinate(np.clip(data["gamma"], AXES["gamma"][0], AXES["gamma"][-1])),
+        gamma_coordinate(np.clip(data["gamma"], AXES["gamma"][0], AXES["gamma"][-1])),
         np.clip(expected[:, 0], *np.log(kappa)),
         _correlation_coordinate(np.clip(expected[:, 1], *correlation)),
     )
@@ -241,7 +241,7 @@ def _shapes(data: dict[str, Any], log_kappa: Array, correlation: Array) -> Shape
     gamma = np.clip(data["gamma"], AXES["gamma"][0], AXES["gamma"][-1])
     at = np.meshgrid(
         data["population"],
-        _gamma_coordinate(gamma),
+        gamma_coordinate(gamma),
         log_kappa,
         _correlation_coordinate(correlation),
         indexing="ij",
@@ -249,8 +249,14 @@ def _shapes(data: dict[str, Any], log_kappa: Array, correlation: Array) -> Shape
     return Shape.of_rows(_interpolator()(np.stack(at, axis=-1))[0, 0])
 
 
-def _gamma_coordinate(gamma: Array) -> Array:
-    """Stretch both ends: towards 1 the lower tail goes on and on."""
+def gamma_coordinate(gamma: Array) -> Array:
+    """Coordinate of the aspect ratio that stretches both ends: towards 1 the lower tail goes on and on.
+
+    Examples
+    --------
+    >>> print(gamma_coordinate(np.array([0.25, 1.0])).round(3))
+    [-1.125  3.912]
+    """
     return np.log(gamma) - np.log(1.02 - gamma)
 
 
@@ -264,5 +270,5 @@ def _interpolator() -> RegularGridInterpolator:
     with (files("htmp_bayes.models") / _FILE).open("rb") as file:
         rows = np.load(file, allow_pickle=False).astype(np.float64)
     population, gamma, kappa, correlation = map(np.array, AXES.values())
-    axes = population, _gamma_coordinate(gamma), np.log(kappa), _correlation_coordinate(correlation)
+    axes = population, gamma_coordinate(gamma), np.log(kappa), _correlation_coordinate(correlation)
     return RegularGridInterpolator(axes, rows)

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import RegularGridInterpolator
 
+from htmp_bayes.models.shape_table import gamma_coordinate
+
 type Array = NDArray[np.float64]
 
 AXES: dict[str, tuple[float, ...]] = {
@@ -80,8 +82,8 @@ def tabulated_stretch(kappa: float, correlation: float, data: dict[str, Any]) ->
 
 
 def _coordinates(population: Any, size: Any, kappa: Any, gamma: Any, correlation: Any) -> tuple[Any, ...]:
-    """Coordinates in which the stretch is about linear between nodes: what gamma does is done near 0 and 1."""
-    return population, np.log(size), np.log(kappa), np.log(gamma) - np.log(1.02 - gamma), correlation
+    """Coordinates in which the stretch is about linear between nodes."""
+    return population, np.log(size), np.log(kappa), gamma_coordinate(gamma), correlation
 
 
 @functools.cache
