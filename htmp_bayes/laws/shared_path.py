@@ -53,8 +53,8 @@ CANCELLATION = 0.02
 # of f; with large c, whose phases carry a rounding error of c * 1e-16, a larger fraction is asked for.
 _SMALLEST_SHARE = 1e-4
 _SMALLEST_CORRELATED_SHARE = 1e-6
-# Phases are as large as s: their rounding costs 1e-8 of a gradient.
-_SMALLEST_BY_PHASE = 1e-8
+# Phases are as large as s: their rounding costs 1e-9 of a gradient, at most.
+_SMALLEST_BY_PHASE = 1e-7
 # A Gauss panel of 20 nodes resolves a change of the exponent of this size to 1e-19 (remainder term, DLMF 3.5.19),
 # and larger ones where the integrand is small.
 RESOLVED = 18.0
