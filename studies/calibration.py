@@ -5,6 +5,7 @@ one finite matrix (`sample_ensemble`: they repel, and are not independent draws 
 where the truth lies among the posterior's draws (Talts et al. 2018, arXiv 1804.06788).
 
     python -m studies.calibration --minutes 60 --jobs 2     # goes on where it stopped; studies/calibration.csv
+    python -m studies.calibration --replications 600 --likelihoods adjusted --sizes 384
     python -m studies.calibration --table docs/calibration_table.md
 """
 
@@ -12,7 +13,6 @@ import argparse
 import csv
 import itertools
 import time
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -104,21 +104,20 @@ def _posterior_draws(
     return {name: parameters[name].to_numpy().ravel() for name in parameters.data_vars}
 
 
-def missing(replications: int, likelihoods: Sequence[str]) -> list[tuple[Setting, int]]:
+def missing(replications: int, settings: list[Setting]) -> list[tuple[Setting, int]]:
     """Replications that the results do not hold yet, all settings in turn."""
     done = {
         (row["likelihood"], row["population"], row["size"], row["replication"]) for row in read_rows(RESULTS)
     }
     return [
         (s, r)
-        for r, s in itertools.product(range(replications), SETTINGS)
-        if s.likelihood in likelihoods
-        and (s.likelihood != "composite" or r < COMPOSITE_REPLICATIONS)
+        for r, s in itertools.product(range(replications), settings)
+        if (s.likelihood != "composite" or r < COMPOSITE_REPLICATIONS)
         and (s.likelihood, s.population, str(s.size), str(r)) not in done
     ]
 
 
-def run(replications: int, minutes: float, jobs: int, likelihoods: Sequence[str]) -> None:
+def run(replications: int, minutes: float, jobs: int, settings: list[Setting]) -> None:
     """Add replications to the results until all are there or the time is up."""
     end = time.monotonic() + 60 * minutes
     new = not RESULTS.exists()
@@ -126,7 +125,7 @@ def run(replications: int, minutes: float, jobs: int, likelihoods: Sequence[str]
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         if new:
             writer.writeheader()
-        queue = iter(missing(replications, likelihoods))
+        queue = iter(missing(replications, settings))
         running = [pool.submit(replicate, *work) for work in itertools.islice(queue, 4 * jobs)]
         while running:
             row = running.pop(0).result()
@@ -175,12 +174,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0, help="stop starting new ones after this time")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--likelihoods", nargs="+", choices=LIKELIHOODS, default=LIKELIHOODS)
+    parser.add_argument("--sizes", nargs="+", type=int, choices=SIZES, default=SIZES)
     parser.add_argument("--table", type=Path, help="write the table to this file instead of running")
     arguments = parser.parse_args()
     if arguments.table:
         arguments.table.write_text(table())
     else:
-        run(arguments.replications, arguments.minutes, arguments.jobs, arguments.likelihoods)
+        chosen = [s for s in SETTINGS if s.likelihood in arguments.likelihoods and s.size in arguments.sizes]
+        run(arguments.replications, arguments.minutes, arguments.jobs, chosen)
 
 
 if __name__ == "__main__":

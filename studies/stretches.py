@@ -1,4 +1,4 @@
-"""The table that `estimate` takes the likelihood's stretch from: simulated at every node of its grid.
+"""The table of the likelihood's stretch (`htmp_bayes.models.stretch_table`): simulated at every node of its grid.
 
 python -m studies.stretches run/stretches.csv        # goes on where it stopped; about an hour on two cores
 python -m studies.stretches run/stretches.csv --table htmp_bayes/models/stretch_table.npy

@@ -12,7 +12,8 @@ promises. With H the expected curvature and J the variance of the score, the max
 which gives the adjusted one the curvature :math:`H J^{-1} H`. Here
 :math:`\tilde\theta = \hat\theta - (N H + \Lambda)^{-1} b` also takes out the bias b of the score of a finite matrix
 of N eigenvalues; the precision :math:`\Lambda` of the prior leaves alone what the eigenvalues say nothing of. H, J and
-b come from draws of the finite ensemble.
+b come from draws of the finite ensemble: of as many eigenvalues as the spectrum has, or of 96 and, for what J makes of
+C, from a table of draws of up to 384 (:mod:`htmp_bayes.models.stretch_table`).
 
 That is right next to the maximum. Further away the likelihood is high along a curved ridge, as more correlation makes
 up for more repulsion, and a linear map would leave it. So points are straightened before the map and bent after it,
@@ -28,11 +29,13 @@ from htmp_bayes.laws.ensemble import sample_ensembles
 from htmp_bayes.laws.htmp import CORRELATION_RANGE, KAPPA_RANGE
 from htmp_bayes.laws.many_points import gradient_near
 from htmp_bayes.models.layer import CORRELATION_PRIOR, KAPPA_PRIOR, POPULATIONS, slope_of_expected_log
+from htmp_bayes.models.stretch_table import tabulated_stretch
 
 type Array = NDArray[np.float64]
 
 DRAWS = 200
-# The score's variance for each eigenvalue hardly depends on their number, and small matrices are cheap.
+# Small matrices are cheap, and good enough for the score's mean and curvature, of which the shift and the ridge come;
+# its variance depends on the size where kappa is large.
 LARGEST_SIZE = 96
 # At zero the law depends on the square of the correlation only, and the score says nothing of it.
 _LEAST_CORRELATION = 0.1
@@ -112,7 +115,7 @@ IDENTITY = Adjustment(np.zeros(3), np.zeros(3), np.eye(3))
 
 
 def estimate_adjustment(estimate: Array, data: dict[str, Any], random_seed: int) -> Adjustment:
-    """Estimate the adjustment at a point, from draws of the finite ensemble there.
+    """Estimate the adjustment at a point, from draws of the finite ensemble there and a table of such draws.
 
     Parameters
     ----------
@@ -133,10 +136,12 @@ def estimate_adjustment(estimate: Array, data: dict[str, Any], random_seed: int)
     True
     """
     n_eigenvalues = int(data["n_eigenvalues"])
-    parameters = float(np.exp(estimate[0])), float(data["gamma"]), float(estimate[1])
+    kappa, gamma, correlation = float(np.exp(estimate[0])), float(data["gamma"]), float(estimate[1])
     size = min(n_eigenvalues, LARGEST_SIZE)
-    scores = simulated_scores(*parameters, data["population"], size, DRAWS, random_seed)
+    scores = simulated_scores(kappa, gamma, correlation, data["population"], size, DRAWS, random_seed)
     curvature, stretch = curvature_and_stretch(scores)
+    if n_eigenvalues > size:
+        stretch = tabulated_stretch(kappa, correlation, data)
     totals = scores.sum(axis=1)
     information = curvature * n_eigenvalues + _prior_precision(data)
     bias = np.linalg.solve(information, totals.mean(axis=0))

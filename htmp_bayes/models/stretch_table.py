@@ -1,4 +1,6 @@
-"""The stretch of the likelihood's adjustment, from a table: what `estimate` takes, for which a simulation is too slow.
+"""The stretch of the likelihood's adjustment, from a table: for `estimate`, and for large matrices.
+
+A simulation on the spot is too slow for these.
 
 How much narrower repulsion makes a spectrum's likelihood varies slowly with the law's parameters and the number of
 eigenvalues. So the stretch was simulated (`htmp_bayes.models.adjustment`) on a grid over their whole range, by
