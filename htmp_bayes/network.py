@@ -121,8 +121,8 @@ def fit_network(
             ``n_eigenvalues``, and ``layer_kind``, ``layer_model`` and ``layer_depth``.
 
         Layers are named ``model/layer`` where there are several models. Attributes of the root: the
-        settings, the versions, and what the polynomials cost in accuracy, from exact likelihoods at 200
-        draws: ``surrogate_error`` (largest of any layer, in nats), ``surrogate_log_weight_sd`` (of the whole
+        settings, the versions, and what the polynomials cost in accuracy, from exact likelihoods at up to
+        200 draws: ``surrogate_error`` (largest of any layer, in nats), ``surrogate_log_weight_sd`` (of the whole
         network's log importance weight) and ``surrogate_pareto_k``.
 
     Notes

@@ -10,16 +10,13 @@ where the truth lies among the posterior's draws (Talts et al. 2018, arXiv 1804.
 """
 
 import argparse
-import csv
 import itertools
-import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from studies.rows import read_rows
+from studies.rows import append_rows, read_rows
 
 RESULTS = Path(__file__).with_name("calibration.csv")
 GAMMAS = (0.1, 0.25, 0.5, 0.75, 1.0)
@@ -119,24 +116,12 @@ def missing(replications: int, settings: list[Setting]) -> list[tuple[Setting, i
 
 def run(replications: int, minutes: float, jobs: int, settings: list[Setting]) -> None:
     """Add replications to the results until all are there or the time is up."""
-    end = time.monotonic() + 60 * minutes
-    new = not RESULTS.exists()
-    with RESULTS.open("a", newline="") as file, ProcessPoolExecutor(jobs) as pool:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        queue = iter(missing(replications, settings))
-        running = [pool.submit(replicate, *work) for work in itertools.islice(queue, 4 * jobs)]
-        while running:
-            row = running.pop(0).result()
-            writer.writerow({name: _shortened(value) for name, value in row.items()})
-            file.flush()
-            if time.monotonic() < end and (work := next(queue, None)):
-                running.append(pool.submit(replicate, *work))
+    append_rows(RESULTS, COLUMNS, _rows_of, missing(replications, settings), jobs, minutes)
 
 
-def _shortened(value: object) -> object:
-    return f"{value:.6g}" if isinstance(value, float) else value
+def _rows_of(setting: Setting, replication: int) -> list[dict[str, object]]:
+    row = replicate(setting, replication)
+    return [{name: f"{x:.6g}" if isinstance(x, float) else x for name, x in row.items()}]
 
 
 def table() -> str:

@@ -13,17 +13,13 @@ Each replication draws the eigenvalues of finite matrices (`sample_ensemble`), f
 """
 
 import argparse
-import csv
-import itertools
-import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from scipy.special import expit
 
-from studies.rows import read_rows
+from studies.rows import append_rows, read_rows
 
 RESULTS = Path(__file__).with_name("network.csv")
 DRAWS = {"draws": 250, "tune": 400, "chains": 2, "cores": 1}
@@ -117,22 +113,9 @@ def rows_of(study: str, replication: int) -> Rows:
 
 def run(replications: int, minutes: float, jobs: int, studies: list[str]) -> None:
     """Add replications to the results until all are there or the time is up."""
-    end = time.monotonic() + 60 * minutes
     done = {(row["study"], row["replication"]) for row in read_rows(RESULTS)}
     work = [(s, r) for r in range(replications) for s in studies if (s, str(r)) not in done]
-    new = not RESULTS.exists()
-    with RESULTS.open("a", newline="") as file, ProcessPoolExecutor(jobs) as pool:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        queue = iter(work)
-        running = [pool.submit(rows_of, *item) for item in itertools.islice(queue, jobs)]
-        while running:
-            # All rows of a replication at once, so that a killed run leaves no half of one.
-            writer.writerows(running.pop(0).result())
-            file.flush()
-            if time.monotonic() < end and (item := next(queue, None)):
-                running.append(pool.submit(rows_of, *item))
+    append_rows(RESULTS, COLUMNS, rows_of, work, jobs, minutes)
 
 
 def table() -> str:

@@ -2,8 +2,13 @@
 
 import argparse
 import csv
-from collections.abc import Callable
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from htmp_bayes import _files
 
@@ -24,6 +29,34 @@ def write_rows(table: Path, rows: list[Row]) -> None:
         writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def append_rows(
+    table: Path,
+    columns: Sequence[str],
+    rows_of: Callable[..., list[dict[str, Any]]],
+    work: Iterable[tuple[Any, ...]],
+    jobs: int,
+    minutes: float = math.inf,
+) -> None:
+    """Append what `rows_of` returns for each piece of work, in order, until all is done or the time is up.
+
+    All rows of a piece at once, so that a killed study leaves no half of one. What runs when the time is up is waited
+    for: the next piece for each job, too.
+    """
+    end = time.monotonic() + 60 * minutes
+    new = not table.exists()
+    with open(table, "a", newline="", encoding="utf-8") as file, ProcessPoolExecutor(jobs) as pool:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        if new:
+            writer.writeheader()
+        queue = iter(work)
+        running = [pool.submit(rows_of, *piece) for piece in itertools.islice(queue, 2 * jobs)]
+        while running:
+            writer.writerows(running.pop(0).result())
+            file.flush()
+            if time.monotonic() < end and (piece := next(queue, None)):
+                running.append(pool.submit(rows_of, *piece))
 
 
 def run_or_print(

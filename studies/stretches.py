@@ -5,25 +5,21 @@ python -m studies.stretches run/stretches.csv --table htmp_bayes/models/stretch_
 """
 
 import argparse
-import csv
-import itertools
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from htmp_bayes.models.adjustment import curvature_and_stretch, simulated_scores
 from htmp_bayes.models.stretch_table import AXES, as_row
-from studies.rows import read_rows
+from studies.rows import append_rows, read_rows
 
 # Matrices at each node, by their size: large ones take longer, and neighbouring nodes share their noise.
 DRAWS = {24: 400, 96: 300, 384: 100}
 COLUMNS = (*AXES, *(f"c{i}{j}" for i in range(1, 4) for j in range(1, i + 1)))
 
 
-def node(number: int) -> dict[str, float]:
-    """Simulate one node, by its number in the table's order."""
+def rows_of(number: int) -> list[dict[str, float]]:
+    """Simulate one node, by its number in the table's order, as the row of it."""
     place = np.unravel_index(number, [len(axis) for axis in AXES.values()])
     at = {name: axis[i] for (name, axis), i in zip(AXES.items(), place, strict=True)}
     size = int(at["size"])
@@ -31,28 +27,16 @@ def node(number: int) -> dict[str, float]:
         at["kappa"], at["gamma"], at["correlation"], int(at["population"]), size, DRAWS[size], [number]
     )
     row = as_row(curvature_and_stretch(scores)[1])
-    return dict(zip(COLUMNS, [*at.values(), *map(float, row)], strict=True))
-
-
-def _nodes() -> Iterator[int]:
-    return iter(range(int(np.prod([len(axis) for axis in AXES.values()]))))
+    return [dict(zip(COLUMNS, [*at.values(), *map(float, row)], strict=True))]
 
 
 def run(results: Path) -> None:
     """Add the nodes that are missing to the results."""
-    done = len(read_rows(results))
+    nodes = int(np.prod([len(axis) for axis in AXES.values()]))
     results.parent.mkdir(parents=True, exist_ok=True)
-    with results.open("a", newline="") as file, ProcessPoolExecutor(2) as pool:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if not done:
-            writer.writeheader()
-        queue = itertools.islice(_nodes(), done, None)
-        running = [pool.submit(node, number) for number in itertools.islice(queue, 8)]
-        while running:
-            writer.writerow(running.pop(0).result())
-            file.flush()
-            if (number := next(queue, None)) is not None:
-                running.append(pool.submit(node, number))
+    append_rows(
+        results, COLUMNS, rows_of, ((number,) for number in range(len(read_rows(results)), nodes)), jobs=2
+    )
 
 
 def table(results: Path) -> np.ndarray:

@@ -8,7 +8,6 @@ microseconds. What is found is only where an exact search starts.
 """
 
 import functools
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,14 +15,15 @@ from numpy.typing import NDArray
 from scipy.interpolate import RegularGridInterpolator
 
 from htmp_bayes.models.compression import CompressedSpectrum, compress_again
+from htmp_bayes.models.grid_table import GAMMAS, KAPPAS, gamma_coordinate, grid_interpolator
 from htmp_bayes.models.layer import log_prior_at
 
 type Array = NDArray[np.float64]
 
 AXES: dict[str, tuple[float, ...]] = {
     "population": (0, 1),
-    "gamma": (0.005, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1.0),
-    "kappa": tuple(np.geomspace(0.05, 1e4, 14).round(4).tolist()),
+    "gamma": GAMMAS,
+    "kappa": KAPPAS,
     "correlation": (0.0, 0.15, 0.35, 0.6, 0.95, 1.4, 2.0, 3.0),
 }
 """The grid; population by its code."""
@@ -108,7 +108,7 @@ def likely_points(data: dict[str, Any], with_prior: bool, correlated: bool = Tru
     >>> bool(1.0 < np.exp(point[0]) < 9.0), bool(0.3 < point[1] < 0.9)
     (True, True)
     """
-    log_kappa, correlation = np.log(AXES["kappa"]), np.array(AXES["correlation"])
+    log_kappa, correlation = np.log(KAPPAS), np.array(AXES["correlation"])
     steps = np.gradient(log_kappa), np.gradient(correlation)
     if not correlated:
         correlation, steps = correlation[:1], (steps[0], np.zeros(1))
@@ -139,14 +139,9 @@ def rough_log_likelihoods(data: dict[str, Any], expected: Array) -> Array:
     >>> print(rough_log_likelihoods(data, np.array([[3.0, 0.1, 0.1], [3.0, 0.1, 1.5]])).round(-1))
     [ -40. -230.]
     """
-    kappa, correlation = (np.array(AXES[name])[[0, -1]] for name in ("kappa", "correlation"))
-    at = np.broadcast_arrays(
-        data["population"],
-        gamma_coordinate(np.clip(data["gamma"], AXES["gamma"][0], AXES["gamma"][-1])),
-        np.clip(expected[:, 0], *np.log(kappa)),
-        _correlation_coordinate(np.clip(expected[:, 1], *correlation)),
-    )
-    shape = Shape.of_rows(_interpolator()(np.stack(at, axis=-1)))
+    log_kappa = np.clip(expected[:, 0], *np.log(KAPPAS)[[0, -1]])
+    correlation = np.clip(expected[:, 1], AXES["correlation"][0], AXES["correlation"][-1])
+    shape = _shapes_at(data, log_kappa, correlation)
     spectrum = CompressedSpectrum(data["log_nodes"], data["weights"])
     of_logarithms = _log_likelihoods(shape, spectrum, expected[:, 2])[0]
     return np.asarray(of_logarithms - np.sum(spectrum.weights * spectrum.log_nodes))
@@ -176,7 +171,7 @@ def _best_locations(
 
     Heights are log-posteriors or log-likelihoods, but for a constant.
     """
-    low, high = np.log(AXES["kappa"])[[0, -1]]
+    low, high = np.log(KAPPAS)[[0, -1]]
     log_kappa = np.clip(log_kappa, low, high)
     correlation = np.clip(correlation, _LEAST_CORRELATION, AXES["correlation"][-1])
     shape = _shapes(data, log_kappa, correlation)
@@ -237,27 +232,19 @@ def _log_likelihoods(shape: Shape, spectrum: CompressedSpectrum, shift: Array) -
 
 
 def _shapes(data: dict[str, Any], log_kappa: Array, correlation: Array) -> Shape:
-    """Interpolate the table linearly, for all pairs of a kappa and a correlation."""
-    gamma = np.clip(data["gamma"], AXES["gamma"][0], AXES["gamma"][-1])
-    at = np.meshgrid(
+    """Shapes of all pairs of a kappa and a correlation."""
+    return _shapes_at(data, *np.meshgrid(log_kappa, correlation, indexing="ij"))
+
+
+def _shapes_at(data: dict[str, Any], log_kappa: Array, correlation: Array) -> Shape:
+    """Interpolate the table for each kappa and its correlation, arrays of the same shape."""
+    at = np.broadcast_arrays(
         data["population"],
-        gamma_coordinate(gamma),
+        gamma_coordinate(np.clip(data["gamma"], GAMMAS[0], GAMMAS[-1])),
         log_kappa,
         _correlation_coordinate(correlation),
-        indexing="ij",
     )
-    return Shape.of_rows(_interpolator()(np.stack(at, axis=-1))[0, 0])
-
-
-def gamma_coordinate(gamma: Array) -> Array:
-    """Coordinate of the aspect ratio that stretches both ends: towards 1 the lower tail goes on and on.
-
-    Examples
-    --------
-    >>> print(gamma_coordinate(np.array([0.25, 1.0])).round(3))
-    [-1.125  3.912]
-    """
-    return np.log(gamma) - np.log(1.02 - gamma)
+    return Shape.of_rows(_interpolator()(np.stack(at, axis=-1)))
 
 
 def _correlation_coordinate(correlation: Array) -> Array:
@@ -267,8 +254,7 @@ def _correlation_coordinate(correlation: Array) -> Array:
 
 @functools.cache
 def _interpolator() -> RegularGridInterpolator:
-    with (files("htmp_bayes.models") / _FILE).open("rb") as file:
-        rows = np.load(file, allow_pickle=False).astype(np.float64)
     population, gamma, kappa, correlation = map(np.array, AXES.values())
-    axes = population, gamma_coordinate(gamma), np.log(kappa), _correlation_coordinate(correlation)
-    return RegularGridInterpolator(axes, rows)
+    return grid_interpolator(
+        _FILE, (population, gamma_coordinate(gamma), np.log(kappa), _correlation_coordinate(correlation))
+    )

@@ -8,22 +8,21 @@ studies/stretches.py, and is interpolated linearly. Sizes above the largest of t
 """
 
 import functools
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import RegularGridInterpolator
 
-from htmp_bayes.models.shape_table import gamma_coordinate
+from htmp_bayes.models.grid_table import GAMMAS, KAPPAS, gamma_coordinate, grid_interpolator
 
 type Array = NDArray[np.float64]
 
 AXES: dict[str, tuple[float, ...]] = {
     "population": (0, 1),
     "size": (24, 96, 384),
-    "kappa": tuple(np.geomspace(0.05, 1e4, 14).round(4).tolist()),
-    "gamma": (0.005, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1.0),
+    "kappa": KAPPAS,
+    "gamma": GAMMAS,
     "correlation": (0.1, 0.35, 0.7, 1.2, 2.0, 3.0),
 }
 """The grid; population by its code."""
@@ -90,6 +89,4 @@ def _coordinates(population: Any, size: Any, kappa: Any, gamma: Any, correlation
 
 @functools.cache
 def _interpolator() -> RegularGridInterpolator:
-    with (files("htmp_bayes.models") / _FILE).open("rb") as file:
-        values = np.load(file, allow_pickle=False).astype(np.float64)
-    return RegularGridInterpolator(_coordinates(*map(np.array, AXES.values())), values)
+    return grid_interpolator(_FILE, _coordinates(*map(np.array, AXES.values())))
