@@ -8,7 +8,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from htmp_bayes.models import results
-from htmp_bayes.models.adjustment import Adjustment
+from htmp_bayes.models.law_test import examine_law, residual_counts
+from htmp_bayes.models.posterior import LayerPosterior
 from htmp_bayes.models.sampling import LayerDraws
 from htmp_bayes.spectra import Spectrum
 
@@ -23,18 +24,16 @@ _STATISTICS = {
     "n_steps": "n_steps",
     "step_size": "step_size",
 }
-_COORDINATES = ("log_kappa", "correlation", "expected_log_eigenvalue")
 _PACKAGES = ("htmp-bayes", "pymc", "pytensor", "nutpie", "arviz", "numpy", "scipy", "numba")
 
 
 def fit_result(
     spectrum: Spectrum,
-    data: dict[str, Any],
+    posterior: LayerPosterior,
     sampled: LayerDraws,
-    log_likelihood: xr.Dataset,
-    likelihood_data: xr.Dataset,
     settings: dict[str, Any],
     predictive_draws: int,
+    likelihood_data: xr.Dataset | None = None,
 ) -> xr.DataTree:
     """Put together what :func:`htmp_bayes.fit` documents.
 
@@ -42,40 +41,43 @@ def fit_result(
     ----------
     spectrum : Spectrum
         What was fitted.
-    data : dict
-        ``gamma``, ``log_mean`` and ``log_sd`` of the model's data.
+    posterior : LayerPosterior
+        What was sampled.
     sampled : LayerDraws
         The draws.
-    log_likelihood, likelihood_data : xarray.Dataset
-        What depends on the likelihood: the group ``log_likelihood`` and its part of ``constant_data``.
     settings : dict
         Attributes, with ``law``, ``population`` and ``random_seed`` among them.
     predictive_draws : int
         Number of posterior-predictive spectra.
+    likelihood_data : xarray.Dataset, optional
+        More of ``constant_data``.
     """
-    population, inverse = settings["population"], settings["law"] == "inverse-htmp"
-    posterior = results.with_derived(sampled.parameters, data["gamma"], population, inverse)
+    data, inverse = posterior.data, settings["law"] == "inverse-htmp"
+    draws = results.with_derived(sampled.parameters, data.size, data.gamma, data.population, inverse)
     if "n_spikes" in sampled.parameters:
-        posterior = posterior.assign(n_spikes=sampled.parameters["n_spikes"])
-    prior_seed, predictive_seed, _ = np.random.SeedSequence(settings["random_seed"]).generate_state(3)
-    known = {"n": spectrum.n, "gamma": spectrum.gamma, "zeros": spectrum.zeros}
+        number = sampled.parameters["n_spikes"]
+        draws = draws.assign(n_spikes=number, dyson_index=draws["kappa"] / (len(spectrum) - number))
+    prior_seed, predictive_seed = np.random.SeedSequence(settings["random_seed"]).generate_state(2)
+    known = xr.Dataset({"n": spectrum.n, "gamma": spectrum.gamma, "zeros": spectrum.zeros})
+    parts = [known, counts_data(posterior, sampled), likelihood_data]
+    dims, coords = ("chain", "draw"), sampled.parameters.coords
     groups = {
-        "posterior": posterior,
+        "posterior": draws,
         "sample_stats": sample_stats(sampled.sample_stats),
-        "log_likelihood": log_likelihood,
+        "log_likelihood": xr.Dataset({"spectrum": (dims, sampled.log_likelihood)}, coords),
         "observed_data": xr.Dataset(
             {"eigenvalues": ("eigenvalue", spectrum.eigenvalues)},
             coords={"eigenvalue": np.arange(len(spectrum))},
         ),
-        "constant_data": xr.Dataset(known).merge(likelihood_data),
-        **results.prior_groups(sampled.parameters, data, population, int(prior_seed), inverse),
+        "constant_data": xr.merge([part for part in parts if part is not None]),
+        **results.prior_groups(sampled.parameters, data, int(prior_seed), inverse),
     }
     if predictive_draws:
         groups["posterior_predictive"] = results.predictive_spectra(
-            posterior,
+            draws,
             spectrum.eigenvalues,
-            spectrum.gamma,
-            population,
+            data.gamma,
+            data.population,
             predictive_draws,
             int(predictive_seed),
             inverse,
@@ -86,24 +88,21 @@ def fit_result(
     return result
 
 
-def compressed_data(data: dict[str, Any], adjustment: Adjustment) -> xr.Dataset:
-    """Nodes, weights and adjustment of the compressed likelihood, for ``constant_data``."""
-    return xr.Dataset(
+def counts_data(posterior: LayerPosterior, sampled: LayerDraws) -> xr.Dataset:
+    """Say what the likelihood saw of the spectrum, and whether the law fits it, for ``constant_data``."""
+    data = posterior.data
+    dyson_index = sampled.parameters["kappa"].to_numpy().ravel() / data.size
+    found = examine_law(data, dyson_index, sampled.residuals.reshape(dyson_index.size, -1))
+    mean, covariance = posterior.moments_at_mode
+    seen = xr.Dataset(
         {
-            "log_nodes": ("node", data["log_nodes"]),
-            "weights": ("node", data["weights"]),
-            "adjustment_centre": ("coordinate", adjustment.centre),
-            "adjustment_origin": ("coordinate", adjustment.origin),
-            "adjustment_stretch": (("evaluated", "coordinate"), adjustment.stretch),
-            "adjustment_ridge": ("bent", adjustment.ridge),
-        },
-        coords={
-            "node": np.arange(len(data["log_nodes"])),
-            "coordinate": list(_COORDINATES),
-            "evaluated": list(_COORDINATES),
-            "bent": list(_COORDINATES[1:]),
-        },
+            "knots": ("knot", data.knots),
+            "counts": ("interval", data.counts),
+            "gap_ratio": data.gap_ratio,
+            "gap_ratios": data.gap_ratios,
+        }
     )
+    return seen.merge(found.dataset()).merge(residual_counts(data, mean, covariance))
 
 
 def spikes_data(spectrum: Spectrum, probability: NDArray[np.float64]) -> xr.Dataset:

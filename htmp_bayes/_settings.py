@@ -7,8 +7,9 @@ from htmp_bayes._errors import HTMPError
 from htmp_bayes.spectra import Spectrum
 
 LAWS = ("htmp", "inverse-htmp")
-LIKELIHOODS = ("density", "joint")
-POPULATIONS = ("inverse-gamma", "log-normal")
+LIKELIHOODS = ("counts", "joint")
+POPULATIONS = ("inverse-gamma", "log-normal", "none")
+MAXIMISED = ("likelihood", "posterior")
 SAMPLERS = ("nutpie", "pymc")
 SPIKES = ("off", "auto")
 
@@ -17,15 +18,9 @@ class FitError(HTMPError):
     """A setting of `fit` that is not available."""
 
 
-def as_followed(spectrum: Spectrum, law: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ascending numbers that follow the HTMP law, and what the map to them adds to each log-density.
-
-    Under the inverse law they are reciprocals; the log-Jacobian stays in the order of the eigenvalues.
-    """
-    eigenvalues = spectrum.eigenvalues
-    if law == "inverse-htmp":
-        return 1 / eigenvalues, -2 * np.log(eigenvalues)
-    return eigenvalues, np.zeros(len(spectrum))
+def as_followed(spectrum: Spectrum, law: str) -> NDArray[np.float64]:
+    """Ascending numbers that follow the HTMP law: under the inverse law, the reciprocals of the eigenvalues."""
+    return np.sort(1 / spectrum.eigenvalues) if law == "inverse-htmp" else spectrum.eigenvalues
 
 
 def as_spectrum(spectrum: Spectrum | ArrayLike, n: int | None) -> Spectrum:
@@ -57,10 +52,16 @@ def check_choices(**chosen: str) -> None:
         "law": LAWS,
         "population": POPULATIONS,
         "likelihood": LIKELIHOODS,
+        "maximise": MAXIMISED,
         "nuts_sampler": SAMPLERS,
         "spikes": SPIKES,
     }
     for setting, value in chosen.items():
+        if setting == "likelihood" and value == "density":
+            raise FitError(
+                "likelihood='density' took eigenvalues for independent draws; likelihood='counts' took its place, with "
+                "intervals that need no adjustment."
+            )
         if value not in available[setting]:
             raise FitError(f"{setting} is one of {', '.join(available[setting])}, not {value!r}.")
 

@@ -3,17 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from htmp_bayes._settings import FitError, as_followed, as_spectrum, check_gamma
+from htmp_bayes._settings import as_followed, as_spectrum, check_choices, check_gamma
 from htmp_bayes.spectra import Spectrum
 
-_NAMES = ("kappa", "correlation", "temperature")
+if TYPE_CHECKING:
+    from htmp_bayes.models.posterior import LayerPosterior
+
 # Directions in which the log-likelihood bends less than this have no standard error.
 _FLAT = 1e-6
+_STEP = 1e-5
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,11 @@ class Estimate:
     name : str
         Name of the spectrum.
     values : mapping of str to float
-        ``kappa``, ``correlation`` and ``temperature``.
+        ``kappa``, ``dyson_index`` (kappa/N), ``correlation`` (unless the population is "none") and ``temperature``.
     standard_errors : mapping of str to float
-        Of log kappa, of the correlation and of log temperature, under the names ``kappa``, ``correlation`` and
-        ``temperature``: a standard error of 0.2 for kappa is one of about 20 %. Infinite where the likelihood is
-        flat, or the estimate lies at the end of the range.
+        Of log kappa, of the correlation and of log temperature, under the names of the values: a standard error of 0.2
+        for kappa is one of about 20 %. Infinite where the likelihood is flat, or the estimate lies at the end of the
+        range.
     log_density : float
         Value of what was maximised, in nats.
 
@@ -56,13 +59,12 @@ class Estimate:
 
 def estimate(
     spectrum: Spectrum | ArrayLike,
-    population: Literal["inverse-gamma", "log-normal"] = "inverse-gamma",
+    population: Literal["inverse-gamma", "log-normal", "none"] = "inverse-gamma",
     maximise: Literal["posterior", "likelihood"] = "posterior",
     *,
     n: int | None = None,
-    adjust: bool = True,
 ) -> Estimate:
-    """Maximum of the posterior or of the composite likelihood of one spectrum, in some tens of milliseconds.
+    """Maximum of the posterior or of the likelihood of one spectrum, without sampling.
 
     For scanning many layers: `htmp_bayes.fit` says the same with its uncertainty. A standard error does not
     tell that kappa is bounded from below only, as it often is.
@@ -72,16 +74,12 @@ def estimate(
     spectrum : Spectrum or array_like
         A spectrum, or its eigenvalues of shape ``(N,)`` together with `n`. One of kind ``"kernel"`` follows the
         inverse law.
-    population : {"inverse-gamma", "log-normal"}
+    population : {"inverse-gamma", "log-normal", "none"}
         Law of the population spectrum.
     maximise : {"posterior", "likelihood"}
         With the prior of `htmp_bayes.fit` or without.
     n : int, optional
         Longer side of the matrix, where `spectrum` is an array.
-    adjust : bool
-        Standard errors from the sandwich of curvature and score variance
-        (:mod:`htmp_bayes.models.adjustment`), which knows of the eigenvalues' repulsion, by a table of it
-        (:mod:`htmp_bayes.models.stretch_table`); without it from the curvature alone, and too large.
 
     Returns
     -------
@@ -95,11 +93,6 @@ def estimate(
     SpectrumError
         A ValueError, if the eigenvalues are not those of a spectrum.
 
-    References
-    ----------
-    Varin, Reid & Firth (2011), *An overview of composite likelihood methods*, Statistica Sinica 21, 5 (the
-    sandwich).
-
     Examples
     --------
     >>> from htmp_bayes import sample_ensemble
@@ -109,49 +102,44 @@ def estimate(
     True
     """
     from htmp_bayes.laws.beforehand import compile_beforehand
-    from htmp_bayes.models.layer import POPULATIONS, layer_data
+    from htmp_bayes.models.layer_data import layer_data
     from htmp_bayes.models.posterior import LayerPosterior
 
     spectrum = as_spectrum(spectrum, n)
     check_gamma(spectrum)
-    for setting, value, available in (
-        ("population", population, sorted(POPULATIONS)),
-        ("maximise", maximise, ["likelihood", "posterior"]),
-    ):
-        if value not in available:
-            raise FitError(f"{setting} is one of {', '.join(available)}, not {value!r}.")
+    check_choices(population=population, maximise=maximise)
     compile_beforehand()
-    followed, log_jacobian = as_followed(spectrum, "inverse-htmp" if spectrum.kind == "kernel" else "htmp")
-    posterior = LayerPosterior(
-        layer_data(followed, spectrum.gamma, population), with_prior=maximise == "posterior"
-    )
+    followed = as_followed(spectrum, "inverse-htmp" if spectrum.kind == "kernel" else "htmp")
+    data = layer_data(followed, spectrum.gamma, population)
+    posterior = LayerPosterior(data, with_prior=maximise == "posterior")
     parameters = posterior.parameters(posterior.mode)
-    errors = np.sqrt(np.diag(_covariance(posterior, adjust)))
+    values = {"kappa": float(parameters["kappa"]), "dyson_index": float(parameters["kappa"]) / data.size}
+    values |= {name: float(parameters[name]) for name in ("correlation", "temperature")}
+    errors = _standard_errors(posterior)
+    if not data.correlated:
+        values.pop("correlation")
     return Estimate(
         spectrum.name,
-        MappingProxyType({name: float(parameters[name]) for name in _NAMES}),
-        MappingProxyType(dict(zip(_NAMES, map(float, errors), strict=True))),
-        posterior.at_mode[0] + float(log_jacobian.sum()),
+        MappingProxyType(values),
+        MappingProxyType({name: errors[name] for name in values}),
+        posterior.highest,
     )
 
 
-def _covariance(posterior: Any, adjust: bool) -> NDArray[np.float64]:
-    """Covariance of log kappa, correlation and log temperature; infinite variances where there is no bound."""
-    from htmp_bayes.models.layer import slope_of_expected_log
-    from htmp_bayes.models.stretch_table import tabulated_stretch
-
+def _standard_errors(posterior: "LayerPosterior") -> dict[str, float]:
+    """Of log kappa, of the correlation and of log temperature; infinite where there is no bound."""
     values, vectors = np.linalg.eigh(posterior.curvature)
     covariance = (vectors / np.maximum(values, _FLAT)) @ vectors.T
-    units = np.diag([1.0, 1.0, posterior.data["log_sd"]])
-    covariance = units @ covariance @ units
-    kappa = float(np.exp(posterior.mode[0]))
-    if adjust:
-        inverse = np.linalg.inv(tabulated_stretch(kappa, float(posterior.mode[1]), posterior.data))
-        covariance = inverse @ covariance @ inverse.T
-    to_temperature = np.eye(3)
-    to_temperature[2, 0] = -kappa * slope_of_expected_log(kappa, posterior.data["gamma"])
-    covariance = to_temperature @ covariance @ to_temperature.T
-    at_end = np.isclose(posterior.mode[:, None], posterior.bounds).any(axis=1)
-    unknown = np.append(at_end[:2], at_end[0]) | (np.diag(covariance) > 1 / (100 * _FLAT))
-    covariance[unknown, unknown] = np.inf
-    return covariance
+    slopes = np.empty((len(posterior.mode),))
+    for i, step in enumerate(_STEP * np.eye(len(slopes))):
+        above, below = (posterior.parameters(posterior.mode + sign * step) for sign in (1, -1))
+        slopes[i] = np.log(above["temperature"] / below["temperature"]) / (2 * _STEP)
+    variances = dict(zip(posterior.names, np.diag(covariance), strict=True))
+    at_end = np.isclose(posterior.mode[:, None], posterior.bounds, atol=2e-3).any(axis=1)
+    variances |= {name: np.inf for name, ended in zip(posterior.names, at_end, strict=True) if ended}
+    variances["temperature"] = slopes @ covariance @ slopes if np.isfinite(variances["log_kappa"]) else np.inf
+    errors = {
+        name: float(np.sqrt(value)) if value < 1 / (100 * _FLAT) else np.inf
+        for name, value in variances.items()
+    }
+    return {**errors, "kappa": errors["log_kappa"], "dyson_index": errors["log_kappa"]}

@@ -21,6 +21,7 @@ from htmp_bayes.laws.contour import (
     trace_descent,
 )
 from htmp_bayes.laws.exact_point import (
+    COLUMNS,
     DRIFT,
     MAX_VERTICES,
     MOMENTS,
@@ -156,7 +157,7 @@ def _gap(log_y, tau, s, c, rule, row):
 
 @_jit
 def atoms_point(log_y, s, c, rule, row):
-    """Fill ``row`` (length 7): log f, its derivatives by log y, s, c and rho, F, 1 - F."""
+    """Fill ``row`` (length 8): log f, its derivatives by log y, s, c and rho, F, 1 - F, Re <g>."""
     t0 = followed_root(complex(math.exp(log_y), 0.0), s + 1.0, c + 1.0, rule)
     if t0.imag < -_REAL:
         _band(log_y, t0, s, c, rule, row)
@@ -181,11 +182,11 @@ def _log_transform(log_y, s, c, rule):
 def atoms_rows(log_y, kappa, gamma, rule):
     """Evaluate all points, each on its own path; the columns of `htmp_bayes.laws.kernel.exact_rows`."""
     s, c = 0.5 * kappa / gamma, 0.5 * kappa
-    rows = np.empty((log_y.size, 7))
+    rows = np.empty((log_y.size, COLUMNS))
     done = np.zeros(log_y.size, np.bool_)
     low = left_end(c, rule)
     if log_y.size > 0 and log_y.min() < low:
-        at_end = np.empty(7)
+        at_end = np.empty(COLUMNS)
         atoms_point(low, s, c, rule, at_end)
         continue_left(log_y, low, s, c, _log_transform(low, s, c, rule), at_end, rows, done)
     for i in range(log_y.size):

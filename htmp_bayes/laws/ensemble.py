@@ -11,13 +11,14 @@ import ctypes
 import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numba.extending import get_cython_function_address
+from numpy.typing import ArrayLike
 
 from htmp_bayes.laws.joint import check_ensemble_parameters
-from htmp_bayes.laws.populations import Population, get_population
+from htmp_bayes.laws.populations import Population, get_population, population_quantiles
 from htmp_bayes.laws.secular import growing_eigenvalues
 
 __all__ = ["sample_ensemble"]
@@ -31,6 +32,7 @@ def sample_ensemble(
     correlation: float = 0.0,
     population: str | Population = "inverse-gamma",
     random_state: int | np.random.Generator | np.random.RandomState | None = None,
+    population_values: ArrayLike | Literal["quantiles", "random"] = "quantiles",
 ) -> np.ndarray:
     """Draw the eigenvalues of one finite matrix.
 
@@ -48,10 +50,15 @@ def sample_ensemble(
     correlation : float
         Standard deviation of log h in the population, in [0, 10].
     population : {"inverse-gamma", "log-normal", "point"} or Population
-        Population law; ignored at ``correlation = 0``. Its N values are independent draws, as they would be
-        in another matrix of the same kind: the eigenvalues fluctuate with them.
+        Population law; ignored at ``correlation = 0``.
     random_state : None, int, numpy.random.Generator or numpy.random.RandomState
         Seed or generator, as in `scipy.stats`.
+    population_values : array_like, shape (N,), or {"quantiles", "random"}
+        The N values of the population. ``"quantiles"``: those of its law
+        (`htmp_bayes.laws.population_quantiles`), the same list in every matrix, as where training fixes the covariance
+        of the weights and leaves the rest to chance. A list of your own, positive, takes the place of `population`
+        and `correlation`. ``"random"``: drawn anew for each matrix, which adds the scatter of N independent draws:
+        many times that of the eigenvalues of a matrix whose covariance is fixed.
 
     Returns
     -------
@@ -77,7 +84,10 @@ def sample_ensemble(
     >>> bool(abs(x.mean() - 5.0 / 0.6) < 1.0)  # the mean of the law is kappa T / (2 gamma)
     True
     """
-    return sample_ensembles(1, N, kappa, gamma, temperature, correlation, population, random_state)[0]
+    matrices = sample_ensembles(
+        1, N, kappa, gamma, temperature, correlation, population, random_state, population_values
+    )
+    return matrices[0]
 
 
 def sample_ensembles(
@@ -89,6 +99,7 @@ def sample_ensembles(
     correlation: float = 0.0,
     population: str | Population = "inverse-gamma",
     random_state: int | np.random.Generator | np.random.RandomState | None = None,
+    population_values: ArrayLike | Literal["quantiles", "random"] = "quantiles",
 ) -> np.ndarray:
     """Draw the eigenvalues of several matrices, on all cores.
 
@@ -96,7 +107,7 @@ def sample_ensembles(
     ----------
     count : int
         Number of matrices.
-    N, kappa, gamma, temperature, correlation, population, random_state
+    N, kappa, gamma, temperature, correlation, population, random_state, population_values
         As for `sample_ensemble`, of which these are as many calls with the same generator.
 
     Returns
@@ -119,7 +130,8 @@ def sample_ensembles(
     if isinstance(N, bool) or int(N) != N or N < 1:
         raise ValueError(f"N, the number of eigenvalues, must be a positive integer, not {N!r}.")
     law, rng = get_population(population), _generator(random_state)
-    matrices = (_random_matrix(int(N), kappa, gamma, correlation, law, rng) for _ in range(count))
+    values = _population_values(population_values, int(N), correlation, law, rng)
+    matrices = (_random_matrix(int(N), kappa, gamma, values, rng) for _ in range(count))
     if count == 1:
         return temperature * next(matrices)()[None]
     # drawn one after the other, so that they do not depend on the number of cores
@@ -127,13 +139,34 @@ def sample_ensembles(
         return temperature * np.array(list(pool.map(lambda eigenvalues: eigenvalues(), matrices)))
 
 
+def _population_values(
+    wanted: ArrayLike | str, size: int, correlation: float, law: Population, rng: Any
+) -> Callable[[], np.ndarray]:
+    """Return what gives the population's values of the next matrix."""
+    if isinstance(wanted, str):
+        if wanted == "random":
+            return lambda: law.sample(size, correlation, rng)
+        if wanted != "quantiles":
+            raise ValueError(f"population_values is 'quantiles', 'random' or an array, not {wanted!r}.")
+        quantiles = population_quantiles(law, correlation, size)
+        return lambda: quantiles
+    values = np.asarray(wanted, dtype=np.float64)
+    if values.shape != (size,) or not np.all((values > 0) & np.isfinite(values)):
+        raise ValueError(
+            f"population_values must be {size} positive finite numbers, one for each eigenvalue, "
+            f"not an array of shape {values.shape}{'' if values.shape != (size,) else ' with others among them'}."
+        )
+    return lambda: values
+
+
 def _random_matrix(
-    n: int, kappa: float, gamma: float, correlation: float, law: Population, rng: Any
+    n: int, kappa: float, gamma: float, population: Callable[[], np.ndarray], rng: Any
 ) -> Callable[[], np.ndarray]:
     """Draw all that is random of a matrix; what is returned computes its eigenvalues at temperature 1."""
-    if correlation == 0:
-        return functools.partial(_bidiagonal_eigenvalues, *_random_bidiagonal(n, kappa, gamma, rng))
-    variances = law.sample(n, correlation, rng)
+    variances = population()
+    if np.all(variances == variances[0]):
+        bidiagonal = _random_bidiagonal(n, kappa, gamma, rng)
+        return lambda: variances[0] * _bidiagonal_eigenvalues(*bidiagonal)
     return functools.partial(growing_eigenvalues, variances, *_random_terms(n, kappa, gamma, rng))
 
 

@@ -5,7 +5,8 @@ integrals of the law (Hodgkinson, Wang & Mahoney, arXiv 2506.03470; Zhang, arXiv
 so that they stay well-conditioned for s -> 0 are, with < > the mean under exp((s+1) log v - y v - c L(v)) d log v,
 
     mu    = <M(v) / (y v)>
-    y f   = (s / pi) |Im mu| / |1 - c mu|^2
+    <g>   = s / (1 - c mu)
+    y f   = |Im <g>| / (pi c) = (s / pi) |Im mu| / |1 - c mu|^2
     1 - F = |arg Phi| / (pi c),   Phi = (y / s) <1> (1 - c mu)
 
 In every exponent the sum (s+1) log v - c L(v) is written as (p+1) log v - c (L(v) - log v - i pi) with p = s - c: both
@@ -40,8 +41,8 @@ from htmp_bayes.laws.contour import (
 )
 from htmp_bayes.laws.population_rule import expm1_minus_identity, lifted_population_tail, population_tail
 
-# Columns of a result row: log f, d/d log y, d/ds, d/dc, d/d(rho), cdf, sf.
-COLUMNS = 7
+# Columns of a result row: log f, d/d log y, d/ds, d/dc, d/d(rho), cdf, sf, Re <g>.
+COLUMNS = 8
 MOMENTS = 12
 # The last moment: of exp(c L) - 1, from which F is had where kappa is small.
 DRIFT = 11
@@ -115,7 +116,7 @@ def _within_turns(phase, c, lower_reference):
 
 @_jit
 def write_row(moments, q0, base, s, c, log_y, lower_reference, lift, row):
-    """Turn moments into log f, its gradient, F and 1 - F.
+    """Turn moments into log f, its gradient, F, 1 - F and the real part of <g>.
 
     ``base`` is the exponent at the reference point, of which the tails need no more than that it is real. With
     ``lower_reference`` phases count from F = 0, otherwise from F = 1, so that the smaller of the two keeps its
@@ -143,6 +144,7 @@ def write_row(moments, q0, base, s, c, log_y, lower_reference, lift, row):
     share = _within_turns(phase, c, lower_reference) / (math.pi * c) * math.exp(-lift)
     row[5] = share if lower_reference else 1.0 + share
     row[6] = 1.0 - share if lower_reference else -share
+    row[7] = s * (one.real / abs(one)) / abs(one)
 
 
 @_jit
@@ -576,16 +578,17 @@ def _tail(log_y, tau, upper, s, c, population, rule, constants, row):
     write_row(moments, complex(q0, 0.0), 0j, s, c, log_y, not upper, lift, row)
     if not row[0] > -1e300:
         # No imaginary part was found at all, some 10,000 standard deviations out.
-        _fill_nothing(upper, row)
+        _fill_nothing(upper, row[7], row)
 
 
 @_jit
-def _fill_nothing(above, row):
-    """Fill a row for where the density vanishes in a double, above or below all of the law."""
+def _fill_nothing(above, mean, row):
+    """Fill a row for where the density vanishes in a double, above or below all of the law; ``mean`` is <g>."""
     row[0] = -np.inf
     row[1:5] = 0.0
     row[5] = 1.0 if above else 0.0
     row[6] = 1.0 - row[5]
+    row[7] = mean
 
 
 @_jit
@@ -625,9 +628,9 @@ def in_tail(ratio, row, probabilities):
 
 @_jit
 def exact_point(log_y, s, c, population, rule, constants, row):
-    """Fill ``row`` (length 7): log f, its derivatives by log y, s, c and rho, F, 1 - F."""
+    """Fill ``row`` (length 8): log f, its derivatives by log y, s, c and rho, F, 1 - F, Re <g>."""
     if not log_y < LARGEST_LOG:
-        _fill_nothing(True, row)
+        _fill_nothing(True, s, row)
         return
     ratio, t0, phase = _bulk(log_y, s, c, population, rule, constants, row)
     if ratio < TAIL_RATIO or (-t0.imag < _NEARLY_REAL and in_tail(ratio, row, True)):

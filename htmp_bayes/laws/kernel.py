@@ -61,8 +61,8 @@ def left_switch(kappa, rho, population):
 def exact_rows(log_y, kappa, gamma, rho, population):
     """Evaluate each point on its own path: the slow way that `fast_rows` is tested against.
 
-    Returns an array of shape ``(K, 7)``: log f, its derivatives by log y, s = kappa/(2 gamma), c = kappa/2 and rho,
-    then F and 1 - F.
+    Returns an array of shape ``(K, 8)``: log f, its derivatives by log y, s = kappa/(2 gamma), c = kappa/2 and rho,
+    F and 1 - F, then the real part of <g>, of which f is the imaginary one: Im <g> = pi c y f.
     """
     s = 0.5 * kappa / gamma
     c = 0.5 * kappa

@@ -204,4 +204,6 @@ def continue_left(log_y, low, s, c, transform, at_end, rows, done):
             _sum_row(near, low - near, s, c, start, rows[i])
         if log_y[i] < far:
             _go_on_by_power(far - log_y[i], p, rows[i])
+        # d log(y f) / d log y = 2 Re <g> - p, as Psi' is a real power of y
+        rows[i, 7] = 0.5 * (rows[i, 1] + 1.0 + p)
         done[i] = True

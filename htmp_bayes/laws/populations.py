@@ -21,6 +21,7 @@ __all__ = [
     "Population",
     "get_population",
     "inverse_gamma_shape",
+    "population_quantiles",
 ]
 
 
@@ -388,6 +389,37 @@ def get_population(population: str | Population) -> Population:
         return _BY_NAME[population]()
     allowed = ", ".join(repr(name) for name in _BY_NAME)
     raise ValueError(f"population {population!r} is not known; use {allowed} or an Atoms(...) object.")
+
+
+def population_quantiles(population: str | Population, correlation: float, size: int) -> np.ndarray:
+    """Quantiles of a population law at the probabilities (i - 1/2)/N: a fixed list that stands for it.
+
+    Parameters
+    ----------
+    population : {"inverse-gamma", "log-normal", "point"} or Population
+        The law.
+    correlation : float
+        Standard deviation of log h; at 0 all values are 1.
+    size : int
+        Number N of values.
+
+    Returns
+    -------
+    ndarray, shape (size,)
+        Ascending.
+
+    Examples
+    --------
+    >>> print(population_quantiles("log-normal", 0.5, 4).round(4))
+    [0.5626 0.8528 1.1727 1.7776]
+    """
+    law = get_population(population)
+    probability = (np.arange(size) + 0.5) / size
+    upper = probability > 0.5
+    values = np.empty(size)
+    values[~upper] = law.quantile(probability[~upper], correlation)
+    values[upper] = law.isf(1 - probability[upper], correlation)
+    return values
 
 
 def _rate(nu: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from pytensor.tensor.random.op import RandomVariable
 
 from htmp_bayes.laws.htmp import CORRELATION_RANGE, GAMMA_RANGE, KAPPA_RANGE
 from htmp_bayes.models.draws import draw_htmp, quantiles
-from htmp_bayes.models.layer import POPULATIONS
+from htmp_bayes.models.layer_data import POPULATIONS
 from htmp_bayes.models.ops import LawOp, log_cdf, log_density, log_sf
 
 RANGES = {"kappa": KAPPA_RANGE, "gamma": GAMMA_RANGE, "correlation": CORRELATION_RANGE}

@@ -14,7 +14,7 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
 from htmp_bayes.laws import joint, log_gamma_sum, special
-from htmp_bayes.models.layer import KAPPA_PRIOR, KAPPA_RANGE, expected_log
+from htmp_bayes.models.prior import expected_log, kappa_prior, kappa_range
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -96,7 +96,8 @@ def joint_data(eigenvalues: ArrayLike, gamma: float) -> dict[str, Any]:
     -------
     dict
         ``statistics`` of shape ``(4,)``: the number of eigenvalues, the sum of their logarithms, their sum and the
-        sum of the logarithms of their gaps; scalars ``gamma``, ``log_mean`` and ``log_sd`` (mean and standard
+        sum of the logarithms of their gaps; ``log_kappa_prior``, mean and standard deviation of log kappa, and
+        ``kappa_range``, where its prior ends; scalars ``gamma``, ``log_mean`` and ``log_sd`` (mean and standard
         deviation of the log-eigenvalues).
 
     Raises
@@ -113,13 +114,15 @@ def joint_data(eigenvalues: ArrayLike, gamma: float) -> dict[str, Any]:
     statistics = joint.JointStatistics.of(eigenvalues)
     if not np.isfinite(statistics.sum_log_gaps):
         raise ValueError(
-            "two eigenvalues are equal, which has density 0 under the joint likelihood; use likelihood='density'."
+            "two eigenvalues are equal, which has density 0 under the joint likelihood; use likelihood='counts'."
         )
     logarithms = np.log(eigenvalues)
     return {
         "statistics": np.array(
             [statistics.size, statistics.sum_log, statistics.total, statistics.sum_log_gaps], dtype=np.float64
         ),
+        "log_kappa_prior": np.array(list(kappa_prior(statistics.size).values())),
+        "kappa_range": np.array(kappa_range(statistics.size)),
         "gamma": float(gamma),
         "log_mean": float(logarithms.mean()),
         "log_sd": float(logarithms.std()),
@@ -131,7 +134,7 @@ def joint_model(data: dict[str, Any]) -> "pm.Model":
 
     The law of Dumitriu & Edelman (2002) with N eigenvalues and Dyson index kappa/N, without correlation
     (:func:`htmp_bayes.joint_logpdf`). The priors of ``kappa`` and ``location`` are those of
-    :func:`~htmp_bayes.models.layer.layer_model`.
+    :mod:`~htmp_bayes.models.prior`.
 
     Parameters
     ----------
@@ -153,9 +156,9 @@ def joint_model(data: dict[str, Any]) -> "pm.Model":
 
     with pm.Model() as model:
         given = {name: pm.Data(name, value) for name, value in data.items()}
-        kappa = pm.Truncated(
-            "kappa", pm.LogNormal.dist(**KAPPA_PRIOR), lower=KAPPA_RANGE[0], upper=KAPPA_RANGE[1]
-        )
+        mean, spread = given["log_kappa_prior"][0], given["log_kappa_prior"][1]
+        low, high = given["kappa_range"][0], given["kappa_range"][1]
+        kappa = pm.Truncated("kappa", pm.LogNormal.dist(mean, spread), lower=low, upper=high)
         location = pm.Normal("location", 0.0, 1.0)
         expected = given["log_mean"] + given["log_sd"] * location
         temperature = pm.Deterministic(

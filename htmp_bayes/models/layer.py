@@ -1,281 +1,109 @@
-"""The model of one layer: a prior for the law's parameters and the compressed likelihood of a spectrum."""
+"""The PyMC model of one layer: a prior for the law's parameters and the likelihood of the spectrum's counts."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import digamma, gammaln
-from scipy.stats import norm, truncnorm
+import pytensor.tensor as pt
+from pytensor.gradient import DisconnectedType
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
 
-from htmp_bayes.laws.kernel import INVERSE_GAMMA, LOG_NORMAL
-from htmp_bayes.models.compression import DEFAULT_SIZE, compress
+from htmp_bayes.models import prior
+from htmp_bayes.models.counts import Whitened
+from htmp_bayes.models.layer_data import LayerData
+from htmp_bayes.models.posterior import LayerPosterior
 
 if TYPE_CHECKING:
     import pymc as pm
 
-    from htmp_bayes.models.adjustment import Adjustment
 
-POPULATIONS = {"log-normal": LOG_NORMAL, "inverse-gamma": INVERSE_GAMMA}
-KAPPA_RANGE = (0.05, 1e4)
-KAPPA_PRIOR = {"mu": float(np.log(10.0)), "sigma": 1.75}
-CORRELATION_MAX = 3.0
-CORRELATION_PRIOR = {"sigma": 1.0}
-HELD_UP = 0.25
+class SpectrumLogLikelihood(Op):
+    """Log-likelihood of a spectrum by log kappa, correlation and location, with its gradient by central differences.
 
-
-def layer_data(
-    eigenvalues: ArrayLike, gamma: float, population: str = "inverse-gamma", size: int = DEFAULT_SIZE
-) -> dict[str, Any]:
-    """Everything that distinguishes one layer from another in :func:`layer_model`, as its ``pm.Data``.
+    Inputs: a vector of the coordinates of :class:`~htmp_bayes.models.posterior.LayerPosterior`, shape ``(D,)``.
+    Outputs: the log-likelihood and its gradient, ``()`` and ``(D,)``. There are no second derivatives.
 
     Parameters
     ----------
-    eigenvalues : array_like
-        Positive eigenvalues, shape ``(N,)``, not all equal.
-    gamma : float
-        Aspect ratio of the matrix, known from its shape.
-    population : {"inverse-gamma", "log-normal"}
-        Law of the population spectrum.
-    size : int
-        Number of nodes of the compressed likelihood; the same for all layers of a run.
-
-    Returns
-    -------
-    dict
-        ``log_nodes`` and ``weights`` of shape ``(size,)``, scalars ``n_eigenvalues``, ``gamma``, ``log_mean``
-        and ``log_sd`` (mean and standard deviation of the log-eigenvalues) and ``population`` (its code).
-
-    Raises
-    ------
-    ValueError
-        If the population is unknown or the eigenvalues are not positive, finite and different.
-
-    Examples
-    --------
-    >>> data = layer_data([0.5, 1.0, 2.0], gamma=0.25, size=4)
-    >>> print(data["weights"], round(data["log_sd"], 4))
-    [1. 1. 1. 0.] 0.566
+    data : LayerData
+        The spectrum.
     """
-    if population not in POPULATIONS:
-        raise ValueError(f"population must be one of {sorted(POPULATIONS)}, got {population!r}")
-    rule = compress(eigenvalues, size)
-    # sorted, so that not even the rounding depends on their order
-    logarithms = np.log(np.sort(np.asarray(eigenvalues, dtype=np.float64)))
-    return {
-        "log_nodes": rule.log_nodes,
-        "weights": rule.weights,
-        "n_eigenvalues": float(logarithms.size),
-        "gamma": float(gamma),
-        "log_mean": float(logarithms.mean()),
-        "log_sd": float(logarithms.std()),
-        "population": POPULATIONS[population],
-    }
+
+    __props__ = ()
+
+    def __init__(self, data: LayerData) -> None:
+        self._likelihood = LayerPosterior(data, with_prior=False)
+
+    def make_node(self, point: Any) -> Apply:
+        """Check the number of dimensions and build the node."""
+        point = pt.as_tensor(point, dtype="float64")
+        if point.type.ndim != 1:
+            raise TypeError("SpectrumLogLikelihood takes a vector of coordinates")
+        return Apply(self, [point], [pt.dscalar(), point.type()])
+
+    def perform(self, node: Apply, inputs: Any, output_storage: Any) -> None:
+        """Evaluate; -inf and a gradient of 0 where the law is not available."""
+        try:
+            value, gradient = self._likelihood.with_gradient(inputs[0])
+        except np.linalg.LinAlgError:
+            value, gradient = -np.inf, np.zeros(len(inputs[0]))
+        output_storage[0][0] = np.asarray(value)
+        output_storage[1][0] = gradient
+
+    def infer_shape(self, node: Apply, input_shapes: Any) -> Any:
+        """Give those of a scalar and a vector."""
+        return [(), input_shapes[0]]
+
+    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+        """Gradient from what came with the value."""
+        of_value, of_gradient = cotangents
+        if not isinstance(of_gradient.type, DisconnectedType):
+            raise NotImplementedError("second derivatives of the likelihood of counts are not available")
+        return [of_value * outputs[1]]
+
+    def whitened(self, point: Any) -> Whitened:
+        """Residuals of the counts at a point: see :mod:`htmp_bayes.models.counts`."""
+        return self._likelihood.whitened(point)
 
 
-def layer_model(data: dict[str, Any], adjustment: "Adjustment | None" = None) -> "pm.Model":
+def layer_model(data: LayerData) -> "pm.Model":
     r"""PyMC model of one layer's spectrum, with the aspect ratio known.
 
-    The prior is proper, weakly informative and moves along when all eigenvalues are multiplied by a factor:
-
-    - ``kappa``: log-normal with median 10 and log-standard-deviation 1.75 (95 % between 0.3 and 300), cut off
-      at 0.05 and 10,000. Towards infinity the law no longer depends on kappa (it is Marchenko-Pastur's with
-      population covariance), so there the posterior has the shape of this prior: read it as 'at least'.
-    - ``correlation``: half-normal with standard deviation 1, cut off at 3. It includes 0, the law without
-      correlation.
-    - ``location``: the expected log-eigenvalue, in standard deviations of the log-eigenvalues from their
-      mean; standard normal. That is a unit-information prior: it carries as much information as one
-      eigenvalue (Kass & Wasserman 1995, J. Am. Stat. Assoc. 90, 928).
-
-    The temperature follows from the location. With :math:`c = \kappa/2`, :math:`s = \kappa/(2\gamma)` and
-    :math:`\epsilon = 0`,
-
-    .. math:: \mathrm E[\log\lambda] = \log T + \frac{\log\Gamma(s + \epsilon)
-        - \log\Gamma(s - c + \epsilon)}{c},
-
-    whatever the correlation and the population: the log-determinant of the beta-Laguerre ensemble (Dumitriu
-    & Edelman 2002) is a sum of logarithms of independent Gamma variables with shapes between s - c and s.
-    Square matrices have s = c and no such mean, so epsilon is 1/4: the location is then the expected
-    log-eigenvalue with the smallest eigenvalues held up. It leaves the three sampled parameters nearly
-    uncorrelated a posteriori.
+    The prior is that of :mod:`htmp_bayes.models.prior`, the likelihood that of :mod:`htmp_bayes.models.counts`.
 
     Parameters
     ----------
-    data : dict
-        What :func:`layer_data` returns. All of it is ``pm.Data``, so a compiled model serves every other
-        layer through ``with_data``.
+    data : LayerData
+        What :func:`~htmp_bayes.models.layer_data.layer_data` returns.
 
     Returns
     -------
     pymc.Model
-        With variables ``kappa``, ``correlation``, ``location`` and the deterministic ``temperature``. The
-        likelihood is a ``Potential``, the product of marginal densities over all eigenvalues.
+        With variables ``kappa``, ``correlation`` (unless the population is "none"), ``location`` and the
+        deterministic ``temperature`` and ``dyson_index``. The likelihood is a ``Potential``.
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from htmp_bayes.models.layer_data import layer_data
     >>> model = layer_model(layer_data(np.linspace(0.5, 2.0, 50), gamma=0.25))
     >>> [rv.name for rv in model.free_RVs]
     ['kappa', 'correlation', 'location']
     """
     import pymc as pm
-    import pytensor.tensor as pt
 
-    from htmp_bayes.models.adjustment import IDENTITY
-    from htmp_bayes.models.ops import log_density
-
+    low, high = prior.kappa_range(data.size)
     with pm.Model() as model:
-        given = {name: pm.Data(name, value) for name, value in data.items()}
-        chosen = {name: pm.Data(name, value) for name, value in (adjustment or IDENTITY)._asdict().items()}
         kappa = pm.Truncated(
-            "kappa", pm.LogNormal.dist(**KAPPA_PRIOR), lower=KAPPA_RANGE[0], upper=KAPPA_RANGE[1]
+            "kappa", pm.LogNormal.dist(**prior.kappa_prior(data.size)), lower=low, upper=high
         )
-        correlation = pm.Truncated(
-            "correlation", pm.HalfNormal.dist(**CORRELATION_PRIOR), lower=0.0, upper=CORRELATION_MAX
-        )
+        coordinates = [pt.log(kappa)]
+        if data.correlated:
+            spread = pm.HalfNormal.dist(prior.CORRELATION_SD)
+            coordinates.append(pm.Truncated("correlation", spread, lower=0.0, upper=prior.CORRELATION_MAX))
         location = pm.Normal("location", 0.0, 1.0)
-        expected = given["log_mean"] + given["log_sd"] * location
-        pm.Deterministic("temperature", pt.exp(expected - expected_log(kappa, given["gamma"], pt.gammaln)))
-        point = pt.stack([pt.log(kappa), correlation, expected])
-        log_kappa, correlation, expected = _adjusted(point, **chosen)
-        kappa = pt.exp(log_kappa)
-        log_temperature = expected - expected_log(kappa, given["gamma"], pt.gammaln)
-        log_f = log_density(
-            given["log_nodes"] - log_temperature, kappa, given["gamma"], correlation, given["population"]
-        )[0]
-        pm.Potential(
-            "likelihood", pt.sum(given["weights"] * log_f) - given["n_eigenvalues"] * log_temperature
-        )
+        expected = prior.expected_log(kappa, data.gamma, pt.gammaln)
+        pm.Deterministic("temperature", pt.exp(data.log_mean + data.log_sd * location - expected))
+        pm.Deterministic("dyson_index", kappa / data.size)
+        value = SpectrumLogLikelihood(data)(pt.stack([*coordinates, location]))[0]
+        pm.Potential("likelihood", value)
     return model
-
-
-def _adjusted(point: Any, **adjustment: Any) -> tuple[Any, Any, Any]:
-    """`Adjustment.at`, symbolically."""
-    import pytensor.tensor as pt
-
-    from htmp_bayes.laws.htmp import CORRELATION_RANGE
-    from htmp_bayes.models.adjustment import moved_symbolically
-
-    log_kappa, correlation, expected = moved_symbolically(point, **adjustment)
-    return log_kappa, pt.minimum(pt.abs(correlation), CORRELATION_RANGE[1]), expected
-
-
-def prior_draws(data: dict[str, Any], size: int, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
-    """Draws from the prior of :func:`layer_model`, without compiling anything.
-
-    Parameters
-    ----------
-    data : dict
-        What :func:`layer_data` returns.
-    size : int
-        Number of draws.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    dict of ndarray
-        ``kappa``, ``correlation``, ``location`` and ``temperature``, each of shape ``(size,)``.
-
-    Examples
-    --------
-    >>> draws = prior_draws(layer_data([0.5, 1.0, 2.0], 0.25), 1000, np.random.default_rng(1))
-    >>> sorted(draws)
-    ['correlation', 'kappa', 'location', 'temperature']
-    """
-    kappa = np.exp(_LOG_KAPPA.rvs(size, random_state=rng))
-    correlation = _CORRELATION.rvs(size, random_state=rng)
-    location = rng.standard_normal(size)
-    return {
-        "kappa": kappa,
-        "correlation": correlation,
-        "location": location,
-        "temperature": np.exp(log_temperature(kappa, location, data)),
-    }
-
-
-def log_temperature(kappa: Any, location: Any, data: dict[str, Any]) -> Any:
-    """Logarithm of the temperature that puts the expected log-eigenvalue at `location`; elementwise.
-
-    Examples
-    --------
-    >>> data = layer_data([0.5, 1.0, 2.0], 0.25)
-    >>> print(round(float(log_temperature(5.0, 0.0, data)), 4))
-    -2.137
-    """
-    return data["log_mean"] + data["log_sd"] * location - expected_log(kappa, data["gamma"])
-
-
-def log_prior(name: str, values: Any) -> Any:
-    """Log-density of the prior of ``kappa``, ``correlation`` or ``location`` at `values`, elementwise.
-
-    Examples
-    --------
-    >>> float(np.round(log_prior("location", 0.0), 4))
-    -0.9189
-    """
-    if name == "kappa":
-        return _LOG_KAPPA.logpdf(np.log(values)) - np.log(values)
-    if name == "correlation":
-        return _CORRELATION.logpdf(values) + 0 * values
-    return norm.logpdf(values) + 0 * values
-
-
-def log_prior_at(points: NDArray[np.float64]) -> Any:
-    """Log-density of the prior by log kappa, correlation and location, at points of shape ``(..., 3)``.
-
-    Examples
-    --------
-    >>> print(log_prior_at(np.array([np.log(10.0), 0.5, 0.0])).round(4))
-    -2.7443
-    """
-    log_kappa, correlation, location = np.moveaxis(np.asarray(points, dtype=np.float64), -1, 0)
-    return _LOG_KAPPA.logpdf(log_kappa) + _CORRELATION.logpdf(correlation) + norm.logpdf(location)
-
-
-def log_prior_slope(point: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gradient of :func:`log_prior_at`, shape ``(3,)``.
-
-    Examples
-    --------
-    >>> print(log_prior_slope(np.array([np.log(10.0), 0.5, 0.25])))
-    [-0.   -0.5  -0.25]
-    """
-    log_kappa, correlation, location = point
-    by_log_kappa = -(log_kappa - KAPPA_PRIOR["mu"]) / KAPPA_PRIOR["sigma"] ** 2
-    return np.array([by_log_kappa, -correlation / CORRELATION_PRIOR["sigma"] ** 2, -location])
-
-
-def expected_log(kappa: Any, gamma: Any, log_gamma: Any = gammaln) -> Any:
-    """Regularised expected log-eigenvalue at temperature 1; see :func:`layer_model`.
-
-    Examples
-    --------
-    >>> print(round(float(expected_log(5.0, 0.25)), 4))
-    2.137
-    """
-    largest = kappa / (2 * gamma) + HELD_UP
-    return (log_gamma(largest) - log_gamma(largest - kappa / 2)) / (kappa / 2)
-
-
-def slope_of_expected_log(kappa: float, gamma: float) -> float:
-    """Differentiate :func:`expected_log` by kappa.
-
-    Examples
-    --------
-    >>> step = 1e-5
-    >>> difference = expected_log(3.0 + step, 0.25) - expected_log(3.0 - step, 0.25)
-    >>> bool(abs(difference / (2 * step) - slope_of_expected_log(3.0, 0.25)) < 1e-9)
-    True
-    """
-    largest = kappa / (2 * gamma) + HELD_UP
-    smallest = largest - kappa / 2
-    slope = digamma(largest) / (2 * gamma) - digamma(smallest) * (1 / gamma - 1) / 2
-    return float((slope - expected_log(kappa, gamma) / 2) / (kappa / 2))
-
-
-def _truncated_normal(lower: float, upper: float, mu: float = 0.0, sigma: float = 1.0) -> Any:
-    return truncnorm((lower - mu) / sigma, (upper - mu) / sigma, loc=mu, scale=sigma)
-
-
-_LOG_KAPPA = _truncated_normal(*np.log(KAPPA_RANGE), **KAPPA_PRIOR)
-_CORRELATION = _truncated_normal(0.0, CORRELATION_MAX, **CORRELATION_PRIOR)

@@ -5,33 +5,29 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
-from htmp_bayes.models import layer
-from htmp_bayes.models.adjustment import IDENTITY, Adjustment, bend, estimate_adjustment, slope_of_bend
-from htmp_bayes.models.law_polynomial import NodeDensities, value_and_slopes
-from htmp_bayes.models.shape_table import likely_points, rough_log_likelihoods
+from htmp_bayes.models import prior
+from htmp_bayes.models.counts import Whitened, counts_at, log_density_of_gaps, moments, precision
+from htmp_bayes.models.layer_data import LayerData
 
 type Array = NDArray[np.float64]
 
-# A search ends where it gains no more than so many nats.
-_GAIN = 1e-5
-# Another start is followed if it leads so many standard deviations away, to a top at most so many nats lower.
-_FAR, _MUCH_LOWER = 2.0, 1.0
-# A search that ends with a correlation below this may mean none at all.
-_TRACE = 0.02
-# Step of the curvature's differences.
-_DIFFERENCE = 1e-3
-# Precisions of log kappa, correlation and location that a search assumes at least.
-_LEAST_PRECISION = np.diag([0.3, 1.0, 1.0])
-# Of the log-density of an eigenvalue, where a polynomial stands for it: less than 0.01 nats for 1,000 of them.
-_TOLERANCE = 1e-5
+# Steps of differences: of first derivatives in a search, and of the curvature.
+_STEP, _WIDE_STEP = 1e-4, 2e-2
+# A search ends where it gains no more than so many nats, or after so many steps.
+_GAIN, _STEPS = 1e-3, 40
+# Where a search may start: shares of N for kappa beside these, and correlations.
+_START_KAPPA = (3.0, 30.0)
+_START_CORRELATION = (0.1, 0.35, 0.7, 1.2, 2.0)
+# A second start is followed to its top if it is at most so many nats lower than the first.
+_RIVAL = 40.0
 # A posterior that is flatter than this along an axis ends where the prior does.
 _LARGEST_VARIANCE = 9.0
 
 
 class _Place(NamedTuple):
-    """A point, the log-density and its gradient there, and the curvature that is expected around it."""
+    """A point, minus its log-density, and gradient and expected curvature of that."""
 
     point: Array
     height: float
@@ -39,224 +35,240 @@ class _Place(NamedTuple):
     curvature: Array
 
 
-class LayerPosterior:
-    """Log-posterior of one layer in the coordinates log kappa, correlation and location.
-
-    The density is with respect to these coordinates; they end at `bounds`, where the prior does. It is the
-    posterior of :func:`~htmp_bayes.models.layer.layer_model`, which tests compare it with.
+class CountsPosterior:
+    """Log-posterior of a law by a spectrum's counts: its mode and curvature, whatever the law.
 
     Parameters
     ----------
-    data : dict
-        What :func:`~htmp_bayes.models.layer.layer_data` returns.
-    adjustment : Adjustment
-        Correction of the likelihood's curvature; none by default.
+    data : LayerData
+        The spectrum.
+    names : tuple of str
+        Names of the D coordinates; the first one scales the covariance of the counts or has no such part.
+    bounds : ndarray
+        Ends of each coordinate's range, shape ``(D, 2)``.
+    """
+
+    def __init__(self, data: LayerData, names: tuple[str, ...], bounds: Array) -> None:
+        self.data, self.names, self.bounds = data, names, bounds
+
+    def whitened(self, point: Array) -> Whitened:
+        """Residuals of the counts, and the rest of the log-posterior, at a point of shape ``(D,)``."""
+        raise NotImplementedError
+
+    def starts(self) -> list[Array]:
+        """Points where a search for the mode may begin."""
+        raise NotImplementedError
+
+    def folded(self, point: Array) -> Array:
+        """Of points with the same density, the one that is reported."""
+        return point
+
+    def log_density(self, point: Array) -> float:
+        """Log-posterior at a point of shape ``(D,)``; ``-inf`` where the prior vanishes."""
+        if np.any((point < self.bounds[:, 0]) | (point > self.bounds[:, 1])):
+            return -np.inf
+        return self.whitened(point).log_density
+
+    def with_gradient(self, point: Array) -> tuple[float, Array]:
+        """Log-posterior and its gradient, by central differences of the whitened residuals."""
+        here = self.whitened(point)
+        slopes = np.empty(len(point))
+        for i, step in enumerate(_STEP * np.eye(len(point))):
+            above, below = self.whitened(point + step), self.whitened(point - step)
+            change = (above.residual - below.residual) @ here.residual
+            slopes[i] = (above.constant - below.constant - change) / (2 * _STEP)
+        return here.log_density, slopes
+
+    @functools.cached_property
+    def mode(self) -> Array:
+        """Point of highest posterior density, shape ``(D,)``."""
+        return self._top.point
+
+    @property
+    def highest(self) -> float:
+        """Log-posterior at the mode."""
+        return -self._top.height
+
+    @functools.cached_property
+    def _top(self) -> _Place:
+        starts = sorted(((-self.log_density(point), point) for point in self.starts()), key=lambda s: s[0])
+        best = self._climb(starts[0][1])
+        for height, start in starts[1:]:
+            if height > starts[0][0] + _RIVAL:
+                break
+            if abs(start[0] - starts[0][1][0]) > 1.0:
+                best = min(best, self._climb(start), key=lambda place: place.height)
+                break
+        return best._replace(point=self.folded(best.point))
+
+    def _place(self, point: Array) -> _Place:
+        """Differences of the whitened residuals: their gradient, and the curvature that is expected of a normal law."""
+        here = self.whitened(point)
+        dimensions = len(point)
+        slopes, rest = np.empty((dimensions, len(here.residual))), np.empty(dimensions)
+        for i in range(dimensions):
+            there = self.whitened(point + _STEP * np.eye(dimensions)[i])
+            slopes[i] = (there.residual - here.residual) / _STEP
+            rest[i] = (there.constant - here.constant) / _STEP
+        along = slopes @ here.residual
+        curvature = slopes @ slopes.T + np.diag([0.1, *[1.0] * (dimensions - 1)])
+        # what scales the covariance scales the residuals, and bends as much again as the residuals' slopes say
+        curvature[0, 0] += along[0] ** 2 / max(here.residual @ here.residual, 1e-6)
+        return _Place(point, -here.log_density, along - rest, curvature)
+
+    def _climb(self, start: Array) -> _Place:
+        """Search the top of the posterior by damped steps of Gauss and Newton."""
+        here, damping = self._place(self._inside(start)), 1e-3
+        for _ in range(_STEPS):
+            raised = here.curvature + damping * np.diag(np.diag(here.curvature))
+            step = np.linalg.solve(raised, -here.gradient)
+            step *= min(1.0, 1.5 / np.abs(step).max())
+            point = self._inside(here.point + step)
+            gain = here.height + self.log_density(point)
+            if gain > 0:
+                here, damping = self._place(point), damping / 5
+                if gain < _GAIN:
+                    break
+            elif damping > 1e3:
+                break
+            else:
+                damping = max(10 * damping, 1e-2)
+        return here
+
+    def _inside(self, point: Array) -> Array:
+        return np.clip(point, self.bounds[:, 0] + 1e-3, self.bounds[:, 1] - 1e-3)
+
+    @functools.cached_property
+    def curvature(self) -> Array:
+        """Minus the matrix of second derivatives at the mode, by differences, shape ``(D, D)``."""
+        size = len(self.mode)
+        units = np.sqrt(1 / np.diag(self._top.curvature)) * 0.3
+        steps = np.diag(np.minimum(units, 10 * _WIDE_STEP))
+        centre = self._inside(self.mode)
+        here = self.log_density(centre)
+        found = np.empty((size, size))
+        for i in range(size):
+            for j in range(i + 1):
+                a, b = steps[i], steps[j]
+                if i == j:
+                    second = self._at(centre + a) - 2 * here + self._at(centre - a)
+                    found[i, i] = -second / steps[i, i] ** 2
+                else:
+                    cross = self._at(centre + a + b) + self._at(centre - a - b)
+                    cross -= self._at(centre + a - b) + self._at(centre - a + b)
+                    found[i, j] = found[j, i] = -cross / (4 * steps[i, i] * steps[j, j])
+        return found
+
+    def _at(self, point: Array) -> float:
+        return self.log_density(np.clip(point, self.bounds[:, 0], self.bounds[:, 1]))
+
+    @functools.cached_property
+    def covariance(self) -> Array:
+        """Covariance of the normal approximation at the mode, along no axis wider than the prior."""
+        values, vectors = np.linalg.eigh(self.curvature)
+        return np.asarray((vectors / np.maximum(values, 1 / _LARGEST_VARIANCE)) @ vectors.T)
+
+
+class LayerPosterior(CountsPosterior):
+    """Log-posterior of one layer in the coordinates log kappa, correlation and location.
+
+    The density is with respect to these coordinates; without a population's spread there is no correlation. The
+    likelihood is even in the correlation, so that the density is had for negative ones, too.
+
+    Parameters
+    ----------
+    data : LayerData
+        The spectrum.
     with_prior : bool
         Whether the prior is part of it; without, it is the log-likelihood.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from htmp_bayes.models.layer import layer_data
+    >>> from htmp_bayes.models.layer_data import layer_data
     >>> posterior = LayerPosterior(layer_data(np.linspace(0.5, 2.0, 50), gamma=0.25))
-    >>> value, gradient = posterior.log_density(np.array([1.0, 0.5, 0.0]))
-    >>> bool(np.isfinite(value)), gradient.shape
-    (True, (3,))
+    >>> bool(np.isfinite(posterior.log_density(np.array([1.0, 0.5, 0.0]))))
+    True
     """
 
-    bounds = np.array([np.log(layer.KAPPA_RANGE), (0.0, layer.CORRELATION_MAX), (-np.inf, np.inf)])
-
-    def __init__(
-        self, data: dict[str, Any], adjustment: Adjustment = IDENTITY, with_prior: bool = True
-    ) -> None:
-        self.data = data
-        self.adjustment = adjustment
+    def __init__(self, data: LayerData, with_prior: bool = True) -> None:
+        names = ("log_kappa", "correlation", "location") if data.correlated else ("log_kappa", "location")
+        ranges = {
+            "log_kappa": np.log(prior.kappa_range(data.size)),
+            "correlation": (-prior.CORRELATION_MAX, prior.CORRELATION_MAX),
+            "location": (-np.inf, np.inf),
+        }
+        super().__init__(data, names, np.array([ranges[name] for name in names]))
         self.with_prior = with_prior
-        # a location of 1 is so much of the expected log-eigenvalue
-        self._units = np.array([1.0, 1.0, data["log_sd"]])
-        self._densities = NodeDensities(data, _TOLERANCE)
-
-    def expected(self, point: Array) -> Array:
-        """Replace the location by the expected log-eigenvalue it stands for, shape ``(3,)``."""
-        return self._units * point + [0.0, 0.0, self.data["log_mean"]]
-
-    def node_log_density(self, points: Array) -> Array:
-        """Log-density of an eigenvalue at each node, shape ``(..., K)``, without adjustment.
-
-        For points of shape ``(..., 3)``, to 1e-5 (:class:`~htmp_bayes.models.law_polynomial.NodeDensities`).
-        """
-        return self._densities.at(self.expected(points))
-
-    def log_density(self, point: Array) -> tuple[float, Array]:
-        """Log-posterior and its gradient at a point of shape ``(3,)``; ``-inf`` and 0 where it vanishes."""
-        value, gradient, _ = self.with_information(np.asarray(point, dtype=np.float64))
-        return value, gradient
-
-    def with_information(self, point: Array) -> tuple[float, Array, Array]:
-        """Log-posterior, its gradient, and the squares of the eigenvalues' scores, summed, shape ``(3, 3)``."""
-        adjusted, slopes = self.adjustment.at(self.expected(point))
-        weights = self.data["weights"]
-        with np.errstate(invalid="ignore"):  # a node of weight 0 where the density vanishes
-            rows = value_and_slopes(self.data, self.data["log_nodes"], adjusted)
-            # NumPy's own sums: the rounding of BLAS depends on the number of threads.
-            value, by_adjusted = np.sum(weights * rows[0]), np.sum(weights * rows[1:], axis=1)
-            squares = np.einsum("k,ik,jk->ij", weights, rows[1:], rows[1:])
-        to_point = slopes * self._units
-        gradient = by_adjusted @ to_point
-        if self.with_prior:
-            value, gradient = value + layer.log_prior_at(point), gradient + layer.log_prior_slope(point)
-        if np.isfinite(value) and np.all(np.isfinite(gradient)):
-            return float(value), gradient, to_point.T @ squares @ to_point
-        return -np.inf, np.zeros(3), np.zeros((3, 3))
-
-    def log_densities(self, points: Array) -> Array:
-        """Log-posterior at points of shape ``(D, 3)``, to 1e-5 for each eigenvalue; its constant is `log_density`'s."""
-        expected = self.expected(points)
-        # the law at the points themselves is asked for next, by `node_log_density`
-        log_f = self._densities.at(self.adjustment.evaluated_at(expected), later=expected)
-        with np.errstate(invalid="ignore"):  # a node of weight 0 where the density vanishes
-            values = np.sum(self.data["weights"] * log_f, axis=1)
-        if self.with_prior:
-            values = values + layer.log_prior_at(points)
-        return np.where(np.isfinite(values), values, -np.inf)
-
-    def rough_log_densities(self, points: Array) -> Array:
-        """Log-posterior at points of shape ``(D, 3)`` from a table, to tell the hopeless ones: those take longest."""
-        expected = self.adjustment.evaluated_at(self.expected(points))
-        prior = layer.log_prior_at(points) if self.with_prior else 0.0
-        return rough_log_likelihoods(self.data, expected) + prior
-
-    def starts(self) -> list[Array]:
-        """Places to look for the mode, the likeliest first."""
-        return likely_points(self.data, self.with_prior)
-
-    @functools.cached_property
-    def mode(self) -> Array:
-        """Point of highest posterior density, shape ``(3,)``.
-
-        Searched from where a table of the law says that it may be.
-        """
-        return self._top.point
-
-    @functools.cached_property
-    def at_mode(self) -> tuple[float, Array]:
-        """Log-posterior and its gradient at the mode."""
-        return self._top.height, self._top.gradient
-
-    @functools.cached_property
-    def _top(self) -> _Place:
-        starts = [self.inside(point) for point in self.starts()]
-        if self.adjustment is not IDENTITY:
-            # What the composite likelihood's own maximum has become: from elsewhere it may be missed.
-            start = (self.adjustment.origin - [0.0, 0.0, self.data["log_mean"]]) / self._units
-            starts.insert(0, self.inside(start))
-        best = self._climb(self._at(starts[0]))
-        for start in starts[1:]:
-            here = self._at(start)
-            if self._leads_elsewhere(here, best):
-                best = max(best, self._climb(here), key=lambda place: place.height)
-        return self._without_trace_of_correlation(best)
-
-    @functools.cached_property
-    def curvature(self) -> Array:
-        """Minus the matrix of second derivatives at the mode, shape ``(3, 3)``."""
-        # upwards, but for a mode at the upper end of a range
-        steps = np.diag(np.where(self.mode + _DIFFERENCE <= self.bounds[:, 1], _DIFFERENCE, -_DIFFERENCE))
-        slopes = np.array([self.log_density(point)[1] for point in self.mode + steps])
-        rows = (self.at_mode[1] - slopes) / np.diag(steps)[:, None]
-        return (rows + rows.T) / 2
-
-    @functools.cached_property
-    def covariance(self) -> Array:
-        """Covariance of the normal approximation at the mode, shape ``(3, 3)``, where it is flat a wide one."""
-        values, vectors = np.linalg.eigh(self.curvature)
-        return (vectors / np.clip(values, 1 / _LARGEST_VARIANCE, None)) @ vectors.T
-
-    def bend(self, first: Array) -> tuple[Array, Array]:
-        """Distance of the ridge from its tangent at the mode, by log kappa, and its slope; see `adjustment.bend`."""
-        ridge = self.covariance[1:, 0] / self.covariance[0, 0]
-        distance = np.stack(bend(first, self.mode, ridge), axis=-1)
-        return distance, slope_of_bend(first, self.mode, ridge)
-
-    def inside(self, point: Array) -> Array:
-        """Move points of shape ``(..., 3)`` to the nearest ones within `bounds`."""
-        return np.clip(point, self.bounds[:, 0], self.bounds[:, 1])
+        self._log_kappa = prior.log_kappa_prior(data.size)
+        self._correlation = prior.correlation_prior()
 
     def parameters(self, points: Array) -> dict[str, Array]:
-        """Compute the model's parameters at points of shape ``(..., 3)``."""
-        kappa, location = np.exp(points[..., 0]), points[..., 2]
+        """Kappa, correlation (0 where there is none), location and temperature at points of shape ``(..., D)``."""
+        columns = dict(zip(self.names, np.moveaxis(np.asarray(points), -1, 0), strict=True))
+        kappa, location = np.exp(columns["log_kappa"]), columns["location"]
+        correlation = np.abs(columns["correlation"]) if self.data.correlated else np.zeros_like(kappa)
+        log_temperature = prior.log_temperature(kappa, location, self.data)
         return {
             "kappa": kappa,
-            "correlation": points[..., 1],
+            "correlation": correlation,
             "location": location,
-            "temperature": np.exp(layer.log_temperature(kappa, location, self.data)),
+            "temperature": np.exp(log_temperature),
         }
 
-    def adjusted(self, random_seed: int) -> "LayerPosterior":
-        """Adjust the curvature of the likelihood at the mode; see :func:`adjusted_posterior`."""
-        adjustment = estimate_adjustment(self.expected(self.mode), self.data, random_seed)
-        return LayerPosterior(self.data, adjustment, self.with_prior)
+    def whitened(self, point: Array) -> Whitened:
+        """Residuals of the counts, and the rest of the log-posterior, at a point of shape ``(D,)``."""
+        at = self.parameters(point)
+        with threadpool_limits(1, user_api="blas"):
+            counts = counts_at(
+                self.data, float(at["kappa"]), float(at["correlation"]), float(np.log(at["temperature"]))
+            )
+        rest = counts.constant + float(log_density_of_gaps(self.data, at["kappa"] / self.data.size))
+        return Whitened(counts.residual, rest + (float(self.log_prior(point)) if self.with_prior else 0.0))
 
-    def _at(self, point: Array) -> _Place:
-        value, gradient, information = self.with_information(point)
-        return _Place(point, value, gradient, information + _LEAST_PRECISION)
+    @functools.cached_property
+    def moments_at_mode(self) -> tuple[Array, Array]:
+        """Mean and covariance of the average counts at the mode, shapes ``(J,)`` and ``(J, J)``."""
+        at = self.parameters(self.mode)
+        kappa, correlation = float(at["kappa"]), float(at["correlation"])
+        with threadpool_limits(1, user_api="blas"):
+            found = moments(self.data, kappa, correlation, float(np.log(at["temperature"])))
+            factor = precision(self.data, found, kappa).factor
+            inverse = np.linalg.inv(factor)
+            return found.mean, inverse.T @ inverse
 
-    def _newton(self, place: _Place) -> tuple[Array, float]:
-        """Where a step of Newton's ends, and what it promises to gain."""
-        end = self.inside(place.point + np.linalg.solve(place.curvature, place.gradient))
-        step = end - place.point
-        return end, float(step @ place.gradient - 0.5 * step @ place.curvature @ step)
+    def log_prior(self, points: Array) -> Any:
+        """Log-density of the prior at points of shape ``(..., D)``, the same for both signs of the correlation."""
+        columns = dict(zip(self.names, np.moveaxis(np.asarray(points), -1, 0), strict=True))
+        value = self._log_kappa.logpdf(columns["log_kappa"]) - 0.5 * columns["location"] ** 2
+        if self.data.correlated:
+            value = value + self._correlation.logpdf(np.abs(columns["correlation"]))
+        return value - 0.5 * np.log(2 * np.pi)
 
-    def _leads_elsewhere(self, start: _Place, top: _Place) -> bool:
-        """Whether a step from `start` ends far from a top that has been found, and not much lower."""
-        end, gain = self._newton(start)
-        away = end - top.point
-        far = away @ start.curvature @ away > _FAR**2
-        return bool(far and start.height + gain > top.height - _MUCH_LOWER)
+    def starts(self) -> list[Array]:
+        """Candidates whose spread of log-eigenvalues is what was observed, and some others."""
+        data = self.data
+        noise = _log_variance_of_noise(data.gamma)
+        kappas = np.log([*_START_KAPPA, 0.5 * data.size])
+        if not data.correlated:
+            return [np.array([log_kappa, 0.0]) for log_kappa in kappas]
+        matched = np.sqrt(max(data.log_sd**2 - noise, 1e-3))
+        correlations = sorted({min(matched, 2.5), *_START_CORRELATION})
+        near = [rho for rho in correlations if 0.5 * matched < rho < 2.0 * matched]
+        return [np.array([log_kappa, rho, 0.0]) for log_kappa in kappas for rho in near]
 
-    def _without_trace_of_correlation(self, top: _Place) -> _Place:
-        """Move a top next to a correlation of 0, where the law is flat in it and a search stops short, to 0 itself."""
-        if top.point[1] > _TRACE:
-            return top
-        at_zero = self._at(top.point * [1.0, 0.0, 1.0])
-        return at_zero if at_zero.height > top.height - _GAIN else top
-
-    def _climb(self, start: _Place) -> _Place:
-        """Go uphill from `start`, in coordinates that are scaled by the curvature expected there."""
-        factor = np.linalg.cholesky(np.linalg.inv(start.curvature))
-
-        def descent(steps: Array) -> tuple[float, Array]:
-            here = start.height, start.gradient
-            if steps.any():
-                here = self.log_density(self.inside(start.point + factor @ steps))
-            return (-here[0] if np.isfinite(here[0]) else 1e300), -here[1] @ factor
-
-        low, high = (self.bounds[:2] - start.point[:2, None]).T
-        to_ends = {
-            "type": "ineq",
-            "fun": lambda steps: np.concatenate([factor[:2] @ steps - low, high - factor[:2] @ steps]),
-            "jac": lambda _: np.concatenate([factor[:2], -factor[:2]]),
-        }
-        options = {"maxiter": 100, "ftol": _GAIN}
-        found = minimize(descent, np.zeros(3), jac=True, method="SLSQP", constraints=to_ends, options=options)
-        return self._at(self.inside(start.point + factor @ found.x))
+    def folded(self, point: Array) -> Array:
+        """Make the correlation positive."""
+        folded = np.array(point)
+        if self.data.correlated:
+            folded[1] = abs(folded[1])
+        return folded
 
 
-def adjusted_posterior(data: dict[str, Any], random_seed: int) -> LayerPosterior:
-    """Posterior of one layer with the likelihood's curvature adjusted at the mode.
-
-    Parameters
-    ----------
-    data : dict
-        What :func:`~htmp_bayes.models.layer.layer_data` returns.
-    random_seed : int
-        Seed of the finite matrices from which the adjustment is estimated.
-
-    Examples
-    --------
-    >>> from htmp_bayes.models.layer import layer_data
-    >>> data = layer_data(np.linspace(0.5, 2.0, 50), gamma=0.25)
-    >>> adjusted_posterior(data, random_seed=1).adjustment.stretch.shape
-    (3, 3)
-    """
-    return LayerPosterior(data).adjusted(random_seed)
+def _log_variance_of_noise(gamma: float) -> float:
+    """Variance of log eigenvalue under the law of Marchenko & Pastur, by the midpoint rule in the angle."""
+    shares = (np.arange(2000) + 0.5) / 2000
+    low, high = (1 - np.sqrt(gamma)) ** 2, (1 + np.sqrt(gamma)) ** 2
+    x = (low + high) / 2 - (high - low) / 2 * np.cos(np.pi * shares)
+    weight = (high - low) ** 2 * np.sin(np.pi * shares) ** 2 / x
+    weight /= weight.sum()
+    return float(weight @ np.log(x) ** 2 - (weight @ np.log(x)) ** 2)

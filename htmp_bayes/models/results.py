@@ -1,4 +1,4 @@
-"""What a fit reports beside the draws: derived parameters, pointwise likelihood, predictive spectra."""
+"""What a fit reports beside the draws: derived parameters, predictive spectra, the prior."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -6,16 +6,19 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from htmp_bayes.laws import HTMP, InverseHTMP
-from htmp_bayes.models.compression import interpolation
-from htmp_bayes.models.layer import log_prior, prior_draws
-from htmp_bayes.models.posterior import LayerPosterior
+from htmp_bayes.laws.parameters import KAPPA_RANGE
+from htmp_bayes.models.layer_data import LayerData
+from htmp_bayes.models.prior import log_prior, prior_draws
 
 
-def with_derived(parameters: xr.Dataset, gamma: float, population: str, inverse: bool = False) -> xr.Dataset:
-    r"""Add ``tail_index`` and ``mean`` to draws of ``kappa``, ``temperature`` and ``correlation``.
+def with_derived(
+    parameters: xr.Dataset, size: int, gamma: float, population: str, inverse: bool = False
+) -> xr.Dataset:
+    r"""Add ``dyson_index``, ``tail_index`` and ``mean`` to draws of ``kappa``, ``temperature`` and ``correlation``.
+
+    The Dyson index is kappa/N: 1 for a real matrix of independent columns.
 
     The upper tail of the density falls as :math:`\lambda^{-\alpha}` with :math:`\alpha = \nu + 1` for the
     inverse-gamma population of shape :math:`\nu`, :math:`\psi'(\nu) = \rho^2`. A log-normal population has no
@@ -27,6 +30,8 @@ def with_derived(parameters: xr.Dataset, gamma: float, population: str, inverse:
     ----------
     parameters : xarray.Dataset
         Draws of ``kappa``, ``temperature`` and, unless it is zero by assumption, ``correlation``.
+    size : int
+        Number N of eigenvalues that the law is of.
     gamma : float
         Aspect ratio.
     population : str
@@ -44,19 +49,23 @@ def with_derived(parameters: xr.Dataset, gamma: float, population: str, inverse:
     Examples
     --------
     >>> draws = xr.Dataset({name: ("draw", [1.0]) for name in ("kappa", "temperature", "correlation")})
-    >>> derived = with_derived(draws, gamma=0.5, population="inverse-gamma")
+    >>> derived = with_derived(draws, 2, gamma=0.5, population="inverse-gamma")
     >>> print(f"{derived.tail_index.item():.4f} {derived['mean'].item():.4f}")
     2.4263 2.2658
     """
     names = [name for name in ("kappa", "temperature", "correlation") if name in parameters]
     kappa, temperature, correlation = _law_parameters(parameters)
-    law = (InverseHTMP if inverse else HTMP)(kappa, gamma, temperature, correlation, population)
+    of_law = population if population != "none" else "point"
+    # neither depends on kappa where kappa T stays, and the law ends at its largest one
+    within = np.minimum(kappa, KAPPA_RANGE[1])
+    family = InverseHTMP if inverse else HTMP
+    law = family(within, gamma, temperature * kappa / within, correlation, of_law)
     reported = {"tail_index": law.tail_index(), "mean": law.mean()}
     dims = parameters["kappa"].dims
     derived = {name: (dims, values) for name, values in reported.items() if np.all(np.isfinite(values))}
     infinite = float(np.mean(np.isinf(reported["mean"])))
     left_out = [name for name in ("tail_index", "mean") if name not in derived]
-    result = parameters[names].assign(derived)
+    result = parameters[names].assign(dyson_index=parameters["kappa"] / size, **derived)
     return result.assign_attrs(probability_infinite_mean=infinite, infinite=" ".join(left_out))
 
 
@@ -65,37 +74,6 @@ def _law_parameters(parameters: xr.Dataset) -> tuple[NDArray, NDArray, NDArray]:
     kappa, temperature = (parameters[name].to_numpy() for name in ("kappa", "temperature"))
     known = "correlation" in parameters
     return kappa, temperature, parameters["correlation"].to_numpy() if known else np.zeros_like(kappa)
-
-
-def pointwise_log_likelihood(
-    posterior: LayerPosterior, parameters: xr.Dataset, eigenvalues: NDArray
-) -> xr.Dataset:
-    """Log-density of each eigenvalue at each draw, for PSIS-LOO.
-
-    Parameters
-    ----------
-    posterior : LayerPosterior
-        What was sampled.
-    parameters : xarray.Dataset
-        Draws of ``kappa``, ``location`` and, unless it is zero by assumption, ``correlation``, with dimensions
-        ``(chain, draw)``.
-    eigenvalues : ndarray
-        Eigenvalues, shape ``(N,)``.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``eigenvalues`` with dimensions ``(chain, draw, eigenvalue)``.
-    """
-    kappa, _, correlation = _law_parameters(parameters)
-    points = np.stack([np.log(kappa), correlation, parameters["location"].to_numpy()], axis=-1)
-    nodes, to_eigenvalues = interpolation(eigenvalues, len(posterior.data["log_nodes"]))
-    rows = posterior.node_log_density(points.reshape(-1, 3))
-    # one thread, so that the rounding is the same on any machine's number of cores
-    with threadpool_limits(1, user_api="blas"):
-        values = rows[:, : len(nodes)] @ to_eigenvalues.T
-    values = values.reshape(*kappa.shape, len(eigenvalues))
-    return _spectra_dataset(values, parameters.coords["chain"], parameters.coords["draw"])
 
 
 def predictive_spectra(
@@ -107,7 +85,7 @@ def predictive_spectra(
     random_seed: int,
     inverse: bool = False,
 ) -> xr.Dataset:
-    """Spectra of finite random matrices, with the repulsion of their eigenvalues, at evenly thinned draws.
+    """Spectra of finite random matrices at evenly thinned draws: the draw's population fixed, and its repulsion.
 
     Parameters
     ----------
@@ -134,6 +112,7 @@ def predictive_spectra(
     """
     from htmp_bayes.laws.ensemble import sample_ensemble
 
+    of_law = population if population != "none" else "point"
     chains, length = posterior["kappa"].shape
     per_chain = min(length, -(-draws // chains))
     kept = posterior.isel(draw=np.linspace(0, length - 1, per_chain).round().astype(int))
@@ -148,7 +127,7 @@ def predictive_spectra(
     ) -> NDArray[np.float64]:
         rng, size = np.random.default_rng(seed), len(eigenvalues) - spikes
         bulk = sample_ensemble(
-            size, kappa, gamma, temperature, correlation, population=population, random_state=rng
+            size, kappa, gamma, temperature, correlation, population=of_law, random_state=rng
         )
         return np.sort(np.append(1 / bulk if inverse else bulk, eigenvalues[size:]))
 
@@ -160,8 +139,7 @@ def predictive_spectra(
 
 def prior_groups(
     draws: xr.Dataset,
-    data: dict[str, Any],
-    population: str,
+    data: LayerData,
     random_seed: int,
     inverse: bool = False,
     size: int = 1000,
@@ -172,10 +150,8 @@ def prior_groups(
     ----------
     draws : xarray.Dataset
         Posterior draws of ``kappa``, ``location`` and, unless it is zero by assumption, ``correlation``.
-    data : dict
-        What :func:`~htmp_bayes.models.layer.layer_data` returns.
-    population : str
-        Name of the population.
+    data : LayerData
+        The spectrum.
     random_seed : int
         Seed.
     inverse : bool
@@ -195,8 +171,8 @@ def prior_groups(
         prior = prior.drop_vars("correlation")
     names = [name for name in ("kappa", "correlation", "location") if name in draws]
     return {
-        "prior": with_derived(prior, data["gamma"], population, inverse),
-        "log_prior": xr.Dataset({name: log_prior(name, draws[name]) for name in names}),
+        "prior": with_derived(prior, data.size, data.gamma, data.population, inverse),
+        "log_prior": xr.Dataset({name: log_prior(name, draws[name], data) for name in names}),
     }
 
 

@@ -1,6 +1,6 @@
 """Draws of the number of spikes and of the bulk's law together."""
 
-from collections.abc import Callable
+import dataclasses
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,79 +8,82 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from htmp_bayes.models.posterior import LayerPosterior
-from htmp_bayes.models.results import pointwise_log_likelihood
-from htmp_bayes.models.sampling import LayerDraws, sample_layer
-from htmp_bayes.models.spikes import SpikedSpectrum, SpikeNumbers
+from htmp_bayes.models.sampling import LayerDraws, Sampling, sample_layer
+from htmp_bayes.models.spikes import SpikeNumbers
 
-# With fewer draws the share that the Metropolis-Hastings step accepts is not known well enough.
+# With fewer draws the polynomials' error is not known well enough.
 _FEWEST_DRAWS = 100
 
 
-def sample_spikes(
-    numbers: SpikeNumbers, spectrum: SpikedSpectrum, **sampling: Any
-) -> tuple[LayerDraws, xr.Dataset]:
+def sample_spikes(numbers: SpikeNumbers, sampling: Sampling) -> LayerDraws:
     """Draw the number of spikes and the law together: each number has draws in proportion to its probability.
 
     Parameters
     ----------
     numbers : SpikeNumbers
         What :func:`~htmp_bayes.models.spikes.weigh_numbers` returns.
-    spectrum : SpikedSpectrum
-        The spectrum.
-    **sampling
-        As for :func:`~htmp_bayes.models.sampling.sample_layer`.
+    sampling : Sampling
+        How.
 
     Returns
     -------
-    draws : LayerDraws
+    LayerDraws
         With ``n_spikes`` beside the parameters of the law.
-    log_likelihood : xarray.Dataset
-        ``eigenvalues`` with dimensions ``(chain, draw, eigenvalue)``, of the eigenvalues that are the law's in every
-        draw: that of a spike is the same in all draws of its number, which PSIS takes for an error.
     """
-    shape = sampling["chains"], sampling["draws"]
-    rng = np.random.default_rng([sampling["random_seed"], 2])
+    shape = sampling.chains, sampling.draws
+    rng = np.random.default_rng([sampling.random_seed, 2])
     chosen = rng.choice(len(numbers.probability), size=shape, p=numbers.probability)
     drawn = [
-        _draws_of_number(number, numbers.posteriors[number], spectrum, chosen == number, sampling)
+        _draws_of_number(numbers.posteriors[number], chosen == number, sampling)
         for number in map(int, np.unique(chosen))
     ]
-    parameters = _placed([(each.where, each.parameters) for each in drawn])
+    parameters = _placed([(each.where, each.draws.parameters) for each in drawn])
     parameters = parameters.assign(n_spikes=(("chain", "draw"), chosen))
-    statistics = _placed([(each.where, each.statistics) for each in drawn])
-    of_the_law = slice(len(spectrum.eigenvalues) - int(chosen.max()))
-    log_likelihood = _placed(
-        [(each.where, each.log_likelihood.isel(eigenvalue=of_the_law)) for each in drawn]
+    statistics = _placed([(each.where, each.draws.sample_stats) for each in drawn])
+    rows = [(each.where, _rows(each.draws)) for each in drawn]
+    placed = _placed(rows)
+    return LayerDraws(
+        parameters,
+        statistics,
+        _worst([each.draws.attributes for each in drawn]),
+        placed["residuals"].to_numpy(),
+        placed["log_likelihood"].to_numpy(),
     )
-    log_likelihood = log_likelihood.assign_coords(eigenvalue=np.arange(of_the_law.stop))
-    return LayerDraws(parameters, statistics, _worst([each.attributes for each in drawn])), log_likelihood
+
+
+def _rows(draws: LayerDraws) -> xr.Dataset:
+    dims = ("chain", "draw")
+    return xr.Dataset(
+        {
+            "residuals": ((*dims, "interval"), draws.residuals),
+            "log_likelihood": (dims, draws.log_likelihood),
+        }
+    )
 
 
 class _Drawn(NamedTuple):
     """Draws of one number of spikes, and where among all draws they go."""
 
     where: NDArray[np.bool_]
-    parameters: xr.Dataset
-    statistics: xr.Dataset
-    log_likelihood: xr.Dataset
-    attributes: dict[str, float]
+    draws: LayerDraws
 
 
-def _draws_of_number(
-    number: int,
-    posterior: LayerPosterior,
-    spectrum: SpikedSpectrum,
-    where: NDArray[np.bool_],
-    sampling: dict[str, Any],
-) -> _Drawn:
+def _draws_of_number(posterior: LayerPosterior, where: NDArray[np.bool_], sampling: Sampling) -> _Drawn:
     """As many draws of a chain as any chain has of this number."""
     wanted = int(where.sum(axis=1).max())
-    draws = min(sampling["draws"], max(wanted, _FEWEST_DRAWS))
-    sampled = sample_layer(posterior, **{**sampling, "draws": draws})
-    kept = sampled.parameters.isel(draw=slice(wanted))
-    bulk = spectrum.bulk(number)
-    log_likelihood = pointwise_log_likelihood(posterior, kept, bulk) + spectrum.log_jacobian[: len(bulk)]
-    return _Drawn(where, kept, sampled.sample_stats, log_likelihood, sampled.attributes)
+    draws = min(sampling.draws, max(wanted, _FEWEST_DRAWS))
+    sampled = sample_layer(posterior, dataclasses.replace(sampling, draws=draws))
+    kept = slice(wanted)
+    return _Drawn(
+        where,
+        LayerDraws(
+            sampled.parameters.isel(draw=kept),
+            sampled.sample_stats.isel(draw=kept),
+            sampled.attributes,
+            sampled.residuals[:, kept],
+            sampled.log_likelihood[:, kept],
+        ),
+    )
 
 
 def _placed(parts: list[tuple[NDArray[np.bool_], xr.Dataset]]) -> xr.Dataset:
@@ -100,7 +103,6 @@ def _placed(parts: list[tuple[NDArray[np.bool_], xr.Dataset]]) -> xr.Dataset:
 
 
 def _worst(attributes: list[dict[str, float]]) -> dict[str, float]:
-    """Take the largest error and the smallest acceptance, if a polynomial stood for each."""
-    worst: dict[str, Callable[[list[float]], float]] = {"surrogate_error": max, "surrogate_acceptance": min}
-    known = [name for name in worst if all(name in each for each in attributes)]
-    return {name: worst[name]([each[name] for each in attributes]) for name in known}
+    """Take the largest error, if polynomials stood for each."""
+    errors = [each["stand_in_error"] for each in attributes if "stand_in_error" in each]
+    return {"stand_in_error": max(errors)} if len(errors) == len(attributes) else {}

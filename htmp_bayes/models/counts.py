@@ -1,0 +1,213 @@
+"""The likelihood of a spectrum by its counts: how many eigenvalues lie below x, and how evenly they are spaced.
+
+The average counts of :class:`~htmp_bayes.models.layer_data.LayerData` are jointly normal with the mean and covariance
+of :mod:`htmp_bayes.laws.counting`, and the mean ratio of neighbouring gaps, which knows the Dyson index alone, is a
+factor of its own (:mod:`htmp_bayes.laws.gap_ratio`). Up to kappa = `FINITE` the law is the exact one, from `LIMIT` on
+its first order in 1/kappa; between, moments pass smoothly from one to the other.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from htmp_bayes.laws import counting, gap_ratio, kernel
+from htmp_bayes.laws.htmp import CORRELATION_RANGE
+from htmp_bayes.laws.population_rule import population_rule
+from htmp_bayes.models.layer_data import LayerData
+
+type Array = NDArray[np.float64]
+
+FINITE, LIMIT = 60.0, 120.0
+# Narrower populations are a point mass to the likelihood.
+_NARROW = 1e-4
+# Relative step of the difference by s = kappa/(2 gamma).
+_STEP = 1e-3
+_FORWARD = np.array([-1.5, 2.0, -0.5])
+# The scale of a count's variance that the law's derivative may put right, as a factor.
+_LARGEST_CORRECTION = 8.0
+
+
+class Moments(NamedTuple):
+    """Mean, A and B of the average counts, and the derivative of their mean by the power of the eigenvalues.
+
+    Attributes
+    ----------
+    mean : ndarray
+        Shape ``(J,)``.
+    repulsion, independent : ndarray
+        A (of a Dyson index of 1) and B: see :mod:`htmp_bayes.laws.counting`.
+    response : ndarray
+        Covariance of each count with minus the sum of log-eigenvalues, exact for N to infinity.
+    exact : float
+        Share of the exact law in them.
+    """
+
+    mean: Array
+    repulsion: Array
+    independent: Array
+    response: Array
+    exact: float
+
+
+class Whitened(NamedTuple):
+    """Residuals of the average counts with unit covariance, and what their log-density is above -|residual|^2 / 2."""
+
+    residual: Array
+    constant: float
+
+    @property
+    def log_density(self) -> float:
+        """Log-density of the average counts."""
+        return self.constant - 0.5 * float(self.residual @ self.residual)
+
+
+def share_of_exact(kappa: float) -> float:
+    """Share of the exact law in the moments: 1 up to `FINITE`, 0 from `LIMIT` on, twice differentiable.
+
+    Examples
+    --------
+    >>> share_of_exact(10.0), round(share_of_exact(85.0), 3), share_of_exact(500.0)
+    (1.0, 0.491, 0.0)
+    """
+    place = np.clip(np.log(kappa / FINITE) / np.log(LIMIT / FINITE), 0.0, 1.0)
+    return float(1 - place**3 * (10 - 15 * place + 6 * place**2))
+
+
+def moments(data: LayerData, kappa: float, correlation: float, log_temperature: float) -> Moments:
+    """Mean and covariances of the average counts under the law.
+
+    Parameters
+    ----------
+    data : LayerData
+        The intervals, size, aspect ratio and population.
+    kappa, correlation, log_temperature : float
+        Parameters of the law; kappa and correlation not below 0.05 and 0.
+    """
+    exact = share_of_exact(kappa)
+    parts = []
+    if exact > 0:
+        parts.append((exact, _exact_moments(data, kappa, correlation, log_temperature)))
+    if exact < 1:
+        parts.append((1 - exact, _limit_moments(data, kappa, correlation, log_temperature)))
+    if len(parts) == 1:
+        return parts[0][1]
+    mixed = [sum(share * part[i] for share, part in parts) for i in range(4)]
+    return Moments(*mixed, exact=exact)
+
+
+def _exact_moments(data: LayerData, kappa: float, correlation: float, log_temperature: float) -> Moments:
+    log_y = data.cell_middles - log_temperature
+    law = (kappa, data.gamma, correlation, data.code)
+    rows = kernel.fast_rows(log_y, *law)
+    transform = counting.finite_transform(rows, log_y, kappa)
+    argument = counting.arguments_by_differences(transform, data.cell_middles)
+    found = _averaged(data, transform, rows[:, 5], rows[:, 6], argument / (2 * np.pi))
+    return found._replace(response=_response(data, *law, log_temperature))
+
+
+def _limit_moments(data: LayerData, kappa: float, correlation: float, log_temperature: float) -> Moments:
+    log_x = data.cell_middles - log_temperature - np.log(kappa / 2)
+    rho = correlation if correlation > _NARROW else 0.0
+    rule = population_rule(rho, data.code)
+    below, above, transform, argument = counting.limit_columns(log_x, data.gamma, rule)
+    correction = (0.5 - data.size / kappa) * argument / np.pi
+    found = _averaged(data, transform, below, above, correction)
+    return found._replace(response=np.zeros_like(found.mean), exact=0.0)
+
+
+def _averaged(data: LayerData, transform: Any, below: Array, above: Array, correction: Array) -> Moments:
+    widths, intervals, count = data.cell_widths, data.cell_intervals, len(data.counts)
+    expected = data.size * below + correction
+    mean = np.bincount(intervals, expected * widths, count) / np.bincount(intervals, widths, count)
+    speed = np.abs(np.gradient(transform, data.cell_middles))
+    repulsion = counting.repulsion_covariance(transform, speed, widths, intervals, count)
+    independent = data.size * counting.independent_covariance(below, above, widths, intervals, count)
+    return Moments(mean, repulsion, independent, np.empty(0), 1.0)
+
+
+def _response(
+    data: LayerData, kappa: float, gamma: float, correlation: float, code: int, log_temperature: float
+) -> Array:
+    """Differentiate the mean counts by s at fixed kappa: a power of the eigenvalues more, whatever the population."""
+    log_y = (data.knots[:-1] + data.knots[1:]) / 2 - log_temperature
+    rows = [
+        kernel.fast_rows(log_y, kappa, gamma / (1 + k * _STEP), correlation, code)[:, 5] for k in range(3)
+    ]
+    return -data.size * (_FORWARD @ np.array(rows)) / (_STEP * kappa / (2 * gamma))
+
+
+class Precision(NamedTuple):
+    """Lower triangular root of the precision of the average counts, and the precision's log-determinant."""
+
+    factor: Array
+    log_determinant: float
+
+
+def precision(data: LayerData, found: Moments, kappa: float) -> Precision:
+    r"""Precision of the average counts: a factor L with L L^T, and its log-determinant.
+
+    The covariance S of the law is put right along the sum of logarithms, the widest swing of a spectrum whose
+    eigenvalues hardly repel. With w the lengths of the intervals, w @ counts is that sum, up to a sign, and y = S w is
+    known: the response. The least change of the precision P that makes P y = w is the update of Broyden,
+    Fletcher, Goldfarb and Shanno (Nocedal & Wright, Numerical Optimization, 2006, equation 6.17).
+
+    Parameters
+    ----------
+    data : LayerData
+        The spectrum.
+    found : Moments
+        Of :func:`moments`.
+    kappa : float
+        Eigenvalue repulsion.
+    """
+    factor, log_determinant = counting.precision_factor(found.repulsion, found.independent, kappa / data.size)
+    if found.exact > 0:
+        lengths = np.diff(data.knots)
+        own = np.linalg.solve(factor.T, np.linalg.solve(factor, lengths))
+        response = found.response + (1 - found.exact) * own
+        variance, stated = float(lengths @ response), float(lengths @ own)
+        if 1 / _LARGEST_CORRECTION < variance / stated < _LARGEST_CORRECTION:
+            across = factor.T - np.outer(factor.T @ response, lengths) / variance
+            factor = np.linalg.cholesky(across.T @ across + np.outer(lengths, lengths) / variance)
+            log_determinant -= np.log(variance / stated)
+    return Precision(factor, float(log_determinant))
+
+
+def whitened(data: LayerData, found: Moments, kappa: float) -> Whitened:
+    """Residuals of the average counts, divided by their covariance's root; arguments as of :func:`precision`."""
+    root = precision(data, found, kappa)
+    residual = root.factor.T @ (data.counts - found.mean)
+    return Whitened(residual, 0.5 * root.log_determinant - 0.5 * len(residual) * float(np.log(2 * np.pi)))
+
+
+def leave_one_out(data: LayerData, found: Moments, kappa: float) -> Array:
+    """Log-density of each average count given all others, shape ``(J,)``; arguments as of :func:`precision`.
+
+    Of a normal law that does not factorise (Bürkner, Gabry & Vehtari 2021, Comput. Stat. 36, 1243, equation 11).
+    """
+    factor = precision(data, found, kappa).factor
+    own = np.sum(factor**2, axis=1)
+    away = factor @ (factor.T @ (data.counts - found.mean))
+    return np.asarray(0.5 * np.log(own / (2 * np.pi)) - 0.5 * away**2 / own)
+
+
+def counts_at(data: LayerData, kappa: float, correlation: float, log_temperature: float) -> Whitened:
+    """:func:`whitened` residuals at a point of the parameter space, the correlation kept within the law's range."""
+    correlation = min(correlation, CORRELATION_RANGE[1]) if data.correlated else 0.0
+    return whitened(data, moments(data, kappa, correlation, log_temperature), kappa)
+
+
+def log_density_of_gaps(data: LayerData, dyson_index: Any) -> Any:
+    """Log-density of the mean ratio of neighbouring gaps; elementwise, 0 where there are none.
+
+    Parameters
+    ----------
+    data : LayerData
+        The spectrum.
+    dyson_index : array_like
+        kappa/N.
+    """
+    if not data.gap_ratios:
+        return np.zeros_like(np.asarray(dyson_index, dtype=np.float64))
+    return gap_ratio.log_density(data.gap_ratio, data.gap_ratios, dyson_index)
