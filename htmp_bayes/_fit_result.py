@@ -93,7 +93,9 @@ def counts_data(posterior: LayerPosterior, sampled: LayerDraws) -> xr.Dataset:
     data = posterior.data
     dyson_index = sampled.parameters["kappa"].to_numpy().ravel() / data.size
     found = examine_law(data, dyson_index, sampled.residuals.reshape(dyson_index.size, -1))
-    mean, covariance = posterior.moments_at_mode
+    # a law that does not fit has the repulsion that makes its residuals look usual: the gaps know the spectrum's own
+    index = np.nanmax([found.by_gaps[1], np.median(dyson_index)])
+    mean, covariance = posterior.expected_counts(float(index))
     seen = xr.Dataset(
         {
             "knots": ("knot", data.knots),

@@ -1,5 +1,6 @@
-"""Where a spectrum and the predictive spectra of its posterior differ: bulk, lower edge, upper tail, spikes."""
+"""Whether a result's law fits its spectrum, where it does not, and by how much: the one rule for all that says so."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -10,35 +11,151 @@ from htmp_bayes._results import group
 
 type Array = NDArray[np.float64]
 
-# Share of the eigenvalues that make up an edge, and the fewest.
-_EDGE = 0.02
-_FEWEST = 2
-# A statistic that so small a share of predictive spectra exceeds is a misfit; the smallest share is 1/(draws + 1).
-LEVEL = 0.02
-# With fewer predictive spectra no share is that small.
+LEVEL = 0.01
+"""A law fits if neither its counts nor its gaps have a probability below this."""
+
+# A cell whose number of eigenvalues is so many standard deviations of a real matrix's off is named.
+_FAR = 3.0
+# At most so many stretches of the spectrum are named.
+_MOST_NAMED = 3
+# Cells at either end that are an edge or a tail.
+_EDGE_CELLS = 3
+# A gap that so small a share of predictive spectra exceeds is suspected to be that below a spike; the smallest share is
+# 1/(draws + 1), so that with fewer predictive spectra none is that small.
+SPIKE_LEVEL = 0.02
 FEWEST_SPECTRA = 60
 # Spikes are looked for among this many of the largest eigenvalues.
 _MOST_SPIKES = 10
 
 
-class Misfit(NamedTuple):
-    """A statistic of the spectrum beside its values for the predictive spectra.
+@dataclass(frozen=True)
+class LawFit:
+    """What the counts and the gaps of a spectrum say of the law: see :class:`htmp_bayes.models.law_test.LawTest`."""
+
+    chi_squared: float
+    statistics: int
+    probability_of_counts: float
+    probability_of_gaps: float
+    by_gaps: Array
+    by_counts: Array
+    kolmogorov_distance: float
+
+    @property
+    def counts_fit(self) -> bool:
+        """Whether the counts are those of the law."""
+        return self.probability_of_counts >= LEVEL
+
+    @property
+    def gaps_fit(self) -> bool:
+        """Whether the gaps are those of the posterior's repulsion."""
+        return not self.probability_of_gaps < LEVEL
+
+    @property
+    def fits(self) -> bool:
+        """Whether the law fits."""
+        return self.counts_fit and self.gaps_fit
+
+
+def law_fit(result: xr.DataTree) -> LawFit | None:
+    """Read what a result knows of its law's fit, or None if it is of another kind."""
+    if "constant_data" not in result.children:
+        return None
+    constant = group(result, "constant_data")
+    if "probability_of_counts" not in constant:
+        return None
+    return LawFit(
+        float(constant["chi_squared"]),
+        int(constant["statistics"]),
+        float(constant["probability_of_counts"]),
+        float(constant["probability_of_gaps"]),
+        constant["dyson_index_by_gaps"].to_numpy(),
+        constant["dyson_index_by_counts"].to_numpy(),
+        float(constant["kolmogorov_distance"]),
+    )
+
+
+def is_misfit(result: xr.DataTree) -> bool:
+    """Whether the law is known not to fit."""
+    found = law_fit(result)
+    return found is not None and not found.fits
+
+
+class Stretch(NamedTuple):
+    """A part of the spectrum with too many or too few eigenvalues.
+
+    Attributes
+    ----------
+    place : str
+        ``"bulk"``, ``"lower edge"`` or ``"upper tail"``.
+    low, high : float
+        Its ends, eigenvalues.
+    excess : float
+        Eigenvalues observed beyond those expected.
+    """
+
+    place: str
+    low: float
+    high: float
+    excess: float
+
+
+def stretches(result: xr.DataTree) -> list[Stretch]:
+    """Where the number of eigenvalues is more than three standard deviations of a real matrix's off, worst first."""
+    constant = group(result, "constant_data")
+    excess, spread, low, high = (
+        constant[name].to_numpy() for name in ("excess", "excess_sd", "cell_low", "cell_high")
+    )
+    far = np.abs(excess) > _FAR * spread
+    inverse = result.attrs.get("law") == "inverse-htmp"
+    found = [_stretch(run, excess, low, high, inverse) for run in _runs(far, np.sign(excess))]
+    return sorted(found, key=lambda stretch: -abs(stretch.excess))[:_MOST_NAMED]
+
+
+def _runs(far: NDArray[np.bool_], sign: Array) -> list[NDArray[np.int64]]:
+    """Group the indices of neighbouring cells that are off on the same side."""
+    runs: list[list[int]] = []
+    for k in np.flatnonzero(far).tolist():
+        if runs and runs[-1][-1] == k - 1 and sign[k] == sign[k - 1]:
+            runs[-1].append(k)
+        else:
+            runs.append([k])
+    return [np.array(run) for run in runs]
+
+
+def _stretch(run: NDArray[np.int64], excess: Array, low: Array, high: Array, inverse: bool) -> Stretch:
+    at_low, at_high = run[0] < _EDGE_CELLS, run[-1] >= len(excess) - _EDGE_CELLS
+    ends = np.exp([low[run[0]], high[run[-1]]])
+    if inverse:
+        at_low, at_high, ends = at_high, at_low, 1 / ends[::-1]
+    place = "lower edge" if at_low and not at_high else "upper tail" if at_high and not at_low else "bulk"
+    return Stretch(place, float(ends[0]), float(ends[1]), float(excess[run].sum()))
+
+
+class Gap(NamedTuple):
+    """The widest gap below large eigenvalues.
 
     Attributes
     ----------
     probability : float
-        Share of predictive spectra (and the observed one) whose statistic is as extreme; two-sided for edges.
+        Share of predictive spectra (and the observed one) with as wide a gap.
     observed, predicted : float
-        The statistic of the spectrum, and its median over the predictive spectra.
+        Its width in log eigenvalue, and the median of the predictive spectra.
+    above : int
+        Number of eigenvalues above it.
     """
 
     probability: float
     observed: float
     predicted: float
+    above: int
 
 
-def bulk(observed: Array, predicted: Array) -> Misfit:
-    """Largest distance between an ECDF of log-eigenvalues and the average predictive ECDF, in the middle 90 %.
+def widest_gap(observed: Array, predicted: Array) -> Gap:
+    """Widest gap in log-eigenvalue among the largest ones, and the number j of eigenvalues above it.
+
+    The gaps are compared after multiplication by the root of j. In a power-law tail the gap below the j-th largest is
+    1/j of the first on average (Renyi 1953, Acta Math. Acad. Sci. Hung. 4, 191): as they are, the gap below several
+    spikes would be lost beside the first gap of a law that reaches for them; times j, that below a single spike.
 
     Parameters
     ----------
@@ -47,40 +164,12 @@ def bulk(observed: Array, predicted: Array) -> Misfit:
     predicted : ndarray
         Predictive spectra, shape ``(S, N)``, ascending in the last dimension.
     """
-    grid = np.quantile(predicted, np.linspace(0.05, 0.95, 91))
-    ecdfs = np.array([np.searchsorted(row, grid, side="right") for row in predicted]) / predicted.shape[1]
-    total, count = ecdfs.sum(axis=0), len(ecdfs)
-    own = np.abs(np.searchsorted(observed, grid, side="right") / len(observed) - total / count).max()
-    # each predictive spectrum beside the average of the others
-    others = np.abs(ecdfs - (total - ecdfs) / (count - 1)).max(axis=1)
-    return Misfit(_upper_share(own, others), float(own), float(np.median(others)))
-
-
-def lower_edge(observed: Array, predicted: Array) -> Misfit:
-    """Mean logarithm of the smallest 2 % of the eigenvalues, two of them at least."""
-    count = _edge_count(len(observed))
-    return _two_sided(np.log(observed[:count]).mean(), np.log(predicted[:, :count]).mean(axis=1))
-
-
-def upper_tail(observed: Array, predicted: Array) -> Misfit:
-    """Mean logarithm of the largest 2 % of the eigenvalues, two of them at least."""
-    count = _edge_count(len(observed))
-    return _two_sided(np.log(observed[-count:]).mean(), np.log(predicted[:, -count:]).mean(axis=1))
-
-
-def spikes(observed: Array, predicted: Array) -> tuple[Misfit, int]:
-    """Widest gap in log-eigenvalue among the largest ones, and the number j of eigenvalues above it.
-
-    The gaps are compared after multiplication by the root of j. In a power-law tail the gap below the j-th largest is
-    1/j of the first on average (Renyi 1953, Acta Math. Acad. Sci. Hung. 4, 191): as they are, the gap below several
-    spikes would be lost beside the first gap of a law that reaches for them; times j, that below a single spike.
-    """
     gaps, usual = (np.diff(np.log(each[..., -_MOST_SPIKES - 1 :])) for each in (observed, predicted))
     above = np.arange(gaps.size, 0, -1)
-    weighted = np.sqrt(above) * gaps
+    weighted, largest = np.sqrt(above) * gaps, (np.sqrt(above) * usual).max(axis=1)
     place = int(np.argmax(weighted))
-    share = _upper_share(weighted[place], (np.sqrt(above) * usual).max(axis=1))
-    return Misfit(share, float(gaps[place]), float(np.median(usual[:, place]))), int(above[place])
+    share = float((1 + np.sum(largest >= weighted[place])) / (1 + len(predicted)))
+    return Gap(share, float(gaps[place]), float(np.median(usual[:, place])), int(above[place]))
 
 
 def spectra(result: xr.DataTree) -> tuple[Array, Array] | None:
@@ -93,16 +182,3 @@ def spectra(result: xr.DataTree) -> tuple[Array, Array] | None:
     if len(predicted) < FEWEST_SPECTRA:
         return None
     return group(result, "observed_data")["eigenvalues"].to_numpy(), predicted
-
-
-def _edge_count(size: int) -> int:
-    return max(_FEWEST, round(_EDGE * size))
-
-
-def _upper_share(observed: float, predicted: Array) -> float:
-    return float((1 + np.sum(predicted >= observed)) / (1 + len(predicted)))
-
-
-def _two_sided(observed: float, predicted: Array) -> Misfit:
-    above, below = _upper_share(observed, predicted), _upper_share(-observed, -predicted)
-    return Misfit(min(1.0, 2 * min(above, below)), float(observed), float(np.median(predicted)))

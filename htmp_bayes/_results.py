@@ -1,8 +1,14 @@
 """What is read from the result of a fit."""
 
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 import xarray as xr
 
 from htmp_bayes._errors import HTMPError
+
+if TYPE_CHECKING:
+    from htmp_bayes.laws import HTMP, InverseHTMP
 
 _REMEDIES = {"posterior_predictive": "fit with predictive_draws = 100"}
 
@@ -24,3 +30,25 @@ def group(result: xr.DataTree, name: str) -> xr.Dataset:
         remedy = _REMEDIES.get(name, "pass what htmp_bayes.fit returned")
         raise ResultError(f"The result has no group {name!r}; {remedy}.")
     return result[name].to_dataset()
+
+
+def law_of(
+    kappa: Any, gamma: float, temperature: Any, correlation: Any, population: str, inverse: bool = False
+) -> "HTMP | InverseHTMP":
+    """Law of a posterior's draws.
+
+    A posterior's kappa may be beyond the law's range, where the law no longer depends on it at the same kappa T: it is
+    taken at the end of the range. The population "none" is a point mass.
+
+    Examples
+    --------
+    >>> law_of(5.0, 0.25, 1.0, 0.0, "none")
+    HTMP(kappa=5.0, gamma=0.25, temperature=1.0, correlation=0.0, population='point')
+    """
+    from htmp_bayes.laws import HTMP, InverseHTMP
+    from htmp_bayes.laws.parameters import KAPPA_RANGE
+
+    within = np.minimum(kappa, KAPPA_RANGE[1])
+    family = InverseHTMP if inverse else HTMP
+    named = "point" if population == "none" else population
+    return family(within, gamma, temperature * (kappa / within), correlation, named)

@@ -1,4 +1,4 @@
-"""`check`: whether the posterior of a fit can be used."""
+"""`check`: whether the posterior of a fit can be used, and whether its law fits."""
 
 import math
 import warnings
@@ -29,13 +29,16 @@ E_BFMI_MIN = 0.3
 
 # Its draws are independent, and often all the same: there is no convergence to judge.
 _NUMBER = "n_spikes"
+# A distribution function that is off by more is worth a sentence whatever its probability is.
+_NOTABLE_DISTANCE = 0.02
+_SMALLEST_SHOWN = 1e-4
 # Probability of the largest number of spikes that is looked for, from which on there may be more.
 _AT_MOST = 0.05
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a posterior can be used, why not, and the numbers behind that.
+    """Whether a posterior can be used and its law fits, why not, and the numbers behind that.
 
     Attributes
     ----------
@@ -43,9 +46,13 @@ class Verdict:
         Name of the spectrum.
     reasons : tuple of str
         One sentence for each check of the sampler that failed: what is wrong and what to do.
+    misfits : tuple of str
+        One sentence for each way in which the law does not fit the spectrum; empty also where `fits` is None.
     cautions : tuple of str
-        One sentence for each place where the law does not describe the spectrum, or the prior rather than the
-        spectrum decides: the draws are those of the posterior, but mind what it can be used for.
+        One sentence for each place where the prior rather than the spectrum decides, or spikes are suspected.
+    fits : bool or None
+        Whether the law fits: a posterior predictive test of the counts and one of the gaps. None where there is no such
+        test, as for a network.
     divergences : int
         Divergent transitions after tuning, over all chains.
     r_hat, ess_bulk, ess_tail : mapping of str to float
@@ -58,8 +65,8 @@ class Verdict:
     Examples
     --------
     >>> ones = {"kappa": 1.0}
-    >>> print(Verdict("layer.0", (), 0, ones, {"kappa": 1800.0}, {"kappa": 1900.0}, 0.9))
-    layer.0: usable
+    >>> print(Verdict("layer.0", (), 0, ones, {"kappa": 1800.0}, {"kappa": 1900.0}, 0.9, fits=True))
+    layer.0: usable, and the law fits
     """
 
     name: str
@@ -70,25 +77,34 @@ class Verdict:
     ess_tail: Mapping[str, float]
     e_bfmi: float
     cautions: tuple[str, ...] = ()
+    misfits: tuple[str, ...] = ()
+    fits: bool | None = None
 
     @property
-    def ok(self) -> bool:
-        """True if no check of the sampler failed."""
+    def usable(self) -> bool:
+        """True if no check of the sampler failed: the draws are those of the posterior."""
         return not self.reasons
 
     def __bool__(self) -> bool:
-        return self.ok
+        return self.usable and self.fits is not False
+
+    @property
+    def headline(self) -> str:
+        """What is said of draws and law in a few words."""
+        draws = "usable" if self.usable else "not usable as it is"
+        if self.fits is None:
+            return draws + (" with care" if self.usable and self.cautions else "")
+        joint = "and" if self.usable == self.fits else "but"
+        return f"{draws}, {joint} the law {'fits' if self.fits else 'does not fit'}"
 
     def __str__(self) -> str:
-        verdict = "usable" if self.ok else "not usable as it is"
-        if self.ok and self.cautions:
-            verdict = "usable with care"
-        head = f"{self.name}: {verdict}" if self.name else verdict
-        return "\n".join([head, *(f"  - {reason}" for reason in (*self.reasons, *self.cautions))])
+        head = f"{self.name}: {self.headline}" if self.name else self.headline
+        sentences = (*self.reasons, *self.misfits, *self.cautions)
+        return "\n".join([head, *(f"  - {sentence}" for sentence in sentences)])
 
 
 def check(result: xr.DataTree) -> Verdict:
-    """Judge whether a posterior can be used, and for what.
+    """Judge whether a posterior can be used, and whether its law fits.
 
     Parameters
     ----------
@@ -98,26 +114,26 @@ def check(result: xr.DataTree) -> Verdict:
     Returns
     -------
     Verdict
-        True in a condition if the draws are those of the posterior, with a sentence in ``reasons`` for each of
-        these that failed: no divergence, R-hat at most 1.01 and effective sample sizes of at least 400 in bulk
-        and tail for every parameter (of every layer), E-BFMI of at least 0.3 in every chain, and for a network a
-        standard deviation of at most 0.5 of the draws' log importance weights.
+        Truthy if the posterior is ``usable`` and the law ``fits``.
+
+        *usable*: the draws are those of the posterior. ``reasons`` has a sentence for each of these that failed: no
+        divergence, R-hat at most 1.01 and effective sample sizes of at least 400 in bulk and tail for every parameter
+        (of every layer), and E-BFMI of at least 0.3 in every chain.
+
+        *fits*: neither the counts nor the gaps of the spectrum have a probability below 0.01 under the posterior
+        (:mod:`htmp_bayes.models.law_test`). ``misfits`` says where the law is off and by how many eigenvalues, and
+        whether the gaps contradict the repulsion that was inferred: a law that misses the density hides behind a small
+        one, as it makes room for any residual. A law that does not fit has parameters that do not mean much.
 
         ``cautions`` has a sentence for each of these: a parameter on which the prior bears (power-scaling
-        sensitivity of 0.05 and more); a bulk, lower edge or upper tail that fewer than 2 % of the predictive
-        spectra go as far from what is predicted; and a gap below the largest eigenvalues that as few have, so
-        that spikes are suspected. They need 60 predictive spectra at least. Where spikes were set apart, the last is
+        sensitivity of 0.05 and more); and a gap below the largest eigenvalues that fewer than 2 % of the predictive
+        spectra have (60 of them at least), so that spikes are suspected. Where spikes were set apart, the last is
         instead that there may be more than are looked for: the largest number has a probability of 5 % or more.
 
     Raises
     ------
     ResultError
         A ValueError, if the result lacks the groups ``posterior`` or ``sample_stats``.
-
-    Notes
-    -----
-    The predictive spectra are drawn from the posterior, which has seen the spectrum, so these checks are
-    cautious: they seldom raise a false alarm, and overlook small misfits. Look at `htmp_bayes.plot_spectrum` too.
 
     References
     ----------
@@ -134,7 +150,7 @@ def check(result: xr.DataTree) -> Verdict:
     >>> result = xr.DataTree.from_dict(
     ...     {"posterior": xr.Dataset({"kappa": (dims, draws)}), "sample_stats": xr.Dataset(statistics)}
     ... )
-    >>> bool(check(result))
+    >>> check(result).usable
     True
     """
     import arviz as az
@@ -151,9 +167,12 @@ def check(result: xr.DataTree) -> Verdict:
             ess_tail=_by_parameter(az.ess(posterior, method="tail").min(skipna=False)),
             e_bfmi=float(az.bfmi(result)["energy"].min()),
         )
+    found = _misfit.law_fit(result)
     return replace(
         verdict,
         reasons=tuple(reason for failing in _CHECKS for reason in failing(verdict, result)),
+        misfits=tuple(_misfits(result)),
+        fits=None if found is None else found.fits,
         cautions=tuple(caution for finding in _CAUTIONS for caution in finding(result)),
     )
 
@@ -263,25 +282,37 @@ def _is_constant(densities: xr.Dataset) -> bool:
 
 
 def _misfits(result: xr.DataTree) -> Iterator[str]:
-    """Say in which parts the spectrum is not like the predictive spectra."""
-    both = _misfit.spectra(result)
-    if both is None:
+    """Say where the law is off, and whether the gaps contradict it."""
+    found = _misfit.law_fit(result)
+    if found is None or found.fits:
         return
-    total = len(both[1])
-    found = _misfit.bulk(*both)
-    if found.probability < _misfit.LEVEL:
+    if not found.counts_fit or found.kolmogorov_distance > _NOTABLE_DISTANCE:
         yield (
-            f"The law does not fit the bulk: the distribution function is off by {found.observed:.3f}, where "
-            f"{found.predicted:.3f} is usual among {total} predictive spectra; try another population or compare_laws."
+            f"The distribution function is off by up to {found.kolmogorov_distance:.2g} (chi-squared "
+            f"{found.chi_squared:.0f} of {found.statistics} counts, p = {_probability(found.probability_of_counts)})"
+            f"{_where(result)}; try another population or compare_laws, and do not read the parameters."
         )
-    for place, misfit in (("lower edge", _misfit.lower_edge), ("upper tail", _misfit.upper_tail)):
-        found = misfit(*both)
-        if found.probability < _misfit.LEVEL:
-            factor = math.exp(found.observed - found.predicted)
-            yield (
-                f"The law does not fit the {place}: its eigenvalues are {factor:.2g} times what {total} predictive "
-                "spectra have there; do not read the law there."
-            )
+    if not found.gaps_fit:
+        (low, middle, high), counts = found.by_gaps, found.by_counts
+        yield (
+            f"Neighbouring gaps say kappa/N = {middle:.2g} [{low:.2g}, {high:.2g}], the counts {counts[1]:.2g} "
+            f"[{counts[0]:.2g}, {counts[2]:.2g}]: the law makes up for what it misses by a repulsion that the "
+            "spectrum does not have."
+        )
+
+
+def _where(result: xr.DataTree) -> str:
+    told = [
+        f"{abs(stretch.excess):.0f} too {'many' if stretch.excess > 0 else 'few'} between {stretch.low:.3g} and "
+        f"{stretch.high:.3g} ({stretch.place})"
+        for stretch in _misfit.stretches(result)
+        if abs(stretch.excess) >= 0.5
+    ]
+    return f", eigenvalues: {', '.join(told)}" if told else ""
+
+
+def _probability(value: float) -> str:
+    return f"{value:.2g}" if value >= _SMALLEST_SHOWN else f"< {_SMALLEST_SHOWN:g}"
 
 
 def _spikes(result: xr.DataTree) -> Iterator[str]:
@@ -290,10 +321,12 @@ def _spikes(result: xr.DataTree) -> Iterator[str]:
     both = _misfit.spectra(result)
     if both is None:
         return
-    found, number = _misfit.spikes(*both)
-    if found.probability < _misfit.LEVEL:
+    found = _misfit.widest_gap(*both)
+    if found.probability < _misfit.SPIKE_LEVEL:
         eigenvalues = (
-            "the largest eigenvalue stands" if number == 1 else f"the {number} largest eigenvalues stand"
+            "the largest eigenvalue stands"
+            if found.above == 1
+            else f"the {found.above} largest eigenvalues stand"
         )
         yield (
             f"Spikes are suspected: {eigenvalues} apart by a factor of {math.exp(found.observed):.2g}, where "
@@ -317,7 +350,7 @@ def _more_spikes(result: xr.DataTree) -> Iterator[str]:
 
 
 # Each yields a sentence for what it finds.
-_CAUTIONS = (_prior_bears, _misfits, _spikes, _more_spikes)
+_CAUTIONS = (_prior_bears, _spikes, _more_spikes)
 
 
 def _named(names: list[str]) -> str:

@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
-from htmp_bayes._results import group
+from htmp_bayes._results import group, law_of
 
 type Array = NDArray[np.float64]
 
@@ -153,9 +153,7 @@ def _noise_like(draws: dict[str, Array], gamma: float, population: str) -> tuple
 
     Where the mean is infinite, so is the tail's weight: it is heavy before it comes to this.
     """
-    from htmp_bayes.laws import HTMP
-
-    law = HTMP(draws["kappa"], gamma, draws["temperature"], draws["correlation"], population)
+    law = law_of(draws["kappa"], gamma, draws["temperature"], draws["correlation"], population)
     means = np.asarray(law.mean())
     finite = np.isfinite(means)
     edges = np.where(finite, means, 1.0) * (1 + np.sqrt(gamma)) ** 2

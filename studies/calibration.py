@@ -1,172 +1,158 @@
-"""Does a 90 % interval hold the truth in 90 % of cases? Simulation-based calibration of `fit`.
+"""Do intervals hold the truth as often as they say? Rows for docs/calibration.md.
 
-Each replication draws kappa and the correlation from the prior and an aspect ratio in turn, draws the eigenvalues of
-one finite matrix (`sample_ensemble`: they repel, and are not independent draws of the density), fits it, and notes
-where the truth lies among the posterior's draws (Talts et al. 2018, arXiv 1804.06788).
+    python studies/calibration.py prior|matrices [--replications 300] [--jobs 2] [--minutes 60]
+    python studies/calibration.py --table docs/calibration_table.md
 
-    python -m studies.calibration --minutes 60 --jobs 2     # goes on where it stopped; studies/calibration.csv
-    python -m studies.calibration --replications 600 --likelihoods adjusted --sizes 384
-    python -m studies.calibration --table docs/calibration_table.md
+``prior``: parameters from the prior, spectra from `sample_ensemble` with a fixed population (simulation-based
+calibration: Talts et al. 2018, arXiv 1804.06788). ``matrices``: real matrices W = Sigma^(1/2) Z that NumPy makes, the
+eigenvalues of Sigma the quantiles of a population law. A row for each spectrum: the truth and its rank among the draws.
+Rows that are there are not made again.
 """
 
 import argparse
-import itertools
+import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
-from studies.rows import append_rows, read_rows
+from studies.rows import Row, append_rows, read_rows
 
-RESULTS = Path(__file__).with_name("calibration.csv")
-GAMMAS = (0.1, 0.25, 0.5, 0.75, 1.0)
-SIZES = (32, 64, 384)
-DRAWS = {"draws": 250, "tune": 300, "chains": 2, "cores": 1}
+RESULTS = Path(__file__).with_suffix(".csv")
+COLUMNS = ("study", "population", "size", "gamma", "replication", "kappa", "correlation", "kappa_rank",
+           "temperature_rank", "correlation_rank", "r_hat", "stand_in_error", "fits")  # fmt: skip
+POPULATIONS = ("inverse-gamma", "log-normal", "none")
+PRIOR_SIZES = (32, 64, 384)
+# Sizes and correlations of the real matrices.
+MATRIX_SIZE, MATRIX_CORRELATION = 128, 0.6
+MATRIX_GAMMAS = (0.25, 0.5, 1.0)
 PARAMETERS = ("kappa", "temperature", "correlation")
-# Smaller eigenvalues, as of gamma = 1 and small kappa, a double does not hold.
-_SMALLEST = 1e-290
 
 
-class Setting(NamedTuple):
-    """One row of the table: how the spectra are drawn and fitted."""
-
-    likelihood: str  # "adjusted", "composite" (the same without adjustment) or "joint"
-    population: str
-    size: int
-
-
-SETTINGS = [
-    *(
-        Setting("adjusted", population, size)
-        for population in ("inverse-gamma", "log-normal")
-        for size in SIZES
-    ),
-    *(Setting("composite", "inverse-gamma", size) for size in SIZES),
-    *(Setting("joint", "none", size) for size in SIZES),
-]
-LIKELIHOODS = tuple(dict.fromkeys(setting.likelihood for setting in SETTINGS))
-# Without the adjustment, for comparison: it is not what `fit` does.
-COMPOSITE_REPLICATIONS = 100
-COLUMNS = (*Setting._fields, "replication", "gamma", "true_kappa", "true_correlation", *PARAMETERS)
-
-
-def replicate(setting: Setting, replication: int) -> dict[str, object]:
-    """Draw a spectrum, fit it, and return the share of posterior draws below each true parameter."""
-    gamma = GAMMAS[replication % len(GAMMAS)]
-    truth, eigenvalues = _truth_and_spectrum(setting, gamma, replication)
-    draws = _posterior_draws(setting, eigenvalues, gamma, replication)
-    ranks = {name: float(np.mean(draws[name] < truth[name])) for name in PARAMETERS if name in draws}
-    known = {"true_kappa": truth["kappa"], "true_correlation": truth["correlation"]}
-    return {**setting._asdict(), "replication": replication, "gamma": gamma, **known, **ranks}
-
-
-def _truth_and_spectrum(
-    setting: Setting, gamma: float, replication: int
-) -> tuple[dict[str, float], np.ndarray]:
-    """Draw both together, and again where a double cannot hold an eigenvalue.
-
-    What is drawn again depends on the spectrum only, so the posteriors of those that are kept are as right as before.
-    """
+def from_the_prior(population: str, size: int, replication: int) -> list[dict[str, Any]]:
+    """Draw parameters from the prior and a spectrum from them, and fit it."""
     from htmp_bayes import sample_ensemble
-    from htmp_bayes.models.layer import layer_data, prior_draws
+    from htmp_bayes.models import prior
 
-    # the same truths and spectra for both ways to fit them
-    rng = np.random.default_rng([replication, setting.size, len(setting.population)])
-    joint = setting.likelihood == "joint"
+    rng = np.random.default_rng([1, POPULATIONS.index(population), size, replication])
     while True:
-        prior = prior_draws(layer_data(np.linspace(0.5, 2.0, 50), gamma), 1, rng)
-        kappa, correlation = float(prior["kappa"][0]), 0.0 if joint else float(prior["correlation"][0])
-        population = "inverse-gamma" if joint else setting.population
-        eigenvalues = sample_ensemble(setting.size, kappa, gamma, 1.0, correlation, population, rng)
-        if eigenvalues[0] > _SMALLEST:
-            return {"kappa": kappa, "temperature": 1.0, "correlation": correlation}, eigenvalues
+        gamma = float(np.exp(rng.uniform(np.log(0.05), 0.0)))
+        kappa = float(np.exp(prior.log_kappa_prior(size).rvs(random_state=rng)))
+        rho = 0.0 if population == "none" else float(prior.correlation_prior().rvs(random_state=rng))
+        law = "inverse-gamma" if population == "none" else population
+        eigenvalues = sample_ensemble(size, kappa, gamma, 1.0, rho, law, rng)
+        if eigenvalues[0] > 0:  # a double holds them
+            break
+    truth = {"kappa": kappa, "temperature": 1.0, "correlation": rho}
+    return [_row("prior", population, gamma, replication, eigenvalues, truth)]
 
 
-def _posterior_draws(
-    setting: Setting, eigenvalues: np.ndarray, gamma: float, seed: int
-) -> dict[str, np.ndarray]:
-    from htmp_bayes.models.joint import joint_data
-    from htmp_bayes.models.layer import layer_data
-    from htmp_bayes.models.posterior import LayerPosterior, adjusted_posterior
-    from htmp_bayes.models.sampling import sample_joint, sample_layer
+def from_a_matrix(population: str, gamma: float, replication: int) -> list[dict[str, Any]]:
+    """Make a real matrix with a fixed covariance, and fit its eigenvalues."""
+    from htmp_bayes.laws.populations import population_quantiles
 
-    settings = {**DRAWS, "random_seed": seed, "progressbar": False}
-    if setting.likelihood == "joint":
-        parameters = sample_joint(joint_data(eigenvalues, gamma), **settings).parameters
-    else:
-        data = layer_data(eigenvalues, gamma, setting.population)
-        adjusted = setting.likelihood == "adjusted"
-        posterior = adjusted_posterior(data, seed) if adjusted else LayerPosterior(data)
-        parameters = sample_layer(posterior, **settings).parameters
-    return {name: parameters[name].to_numpy().ravel() for name in parameters.data_vars}
+    rng = np.random.default_rng([2, POPULATIONS.index(population), round(100 * gamma), replication])
+    size = MATRIX_SIZE
+    values = population_quantiles(population, MATRIX_CORRELATION, size)
+    noise = rng.standard_normal((size, round(size / gamma)))
+    weights = np.sqrt(values)[:, None] * noise
+    eigenvalues = np.linalg.svd(weights, compute_uv=False)[::-1] ** 2 / noise.shape[1]
+    # T kappa / (2 gamma) = 1 with kappa = N
+    truth = {"kappa": float(size), "temperature": 2 * gamma / size, "correlation": MATRIX_CORRELATION}
+    return [_row("matrices", population, gamma, replication, eigenvalues, truth)]
 
 
-def missing(replications: int, settings: list[Setting]) -> list[tuple[Setting, int]]:
-    """Replications that the results do not hold yet, all settings in turn."""
-    done = {
-        (row["likelihood"], row["population"], row["size"], row["replication"]) for row in read_rows(RESULTS)
+def _row(
+    study: str, population: str, gamma: float, replication: int, eigenvalues: Any, truth: dict[str, float]
+) -> dict[str, Any]:
+    import arviz as az
+
+    from htmp_bayes.models.law_test import examine_law
+    from htmp_bayes.models.layer_data import layer_data
+    from htmp_bayes.models.posterior import LayerPosterior
+    from htmp_bayes.models.sampling import Sampling, sample_layer
+
+    posterior = LayerPosterior(layer_data(eigenvalues, gamma, population))
+    drawn = sample_layer(posterior, Sampling(500, 500, 2, replication, cores=1))
+    parameters = drawn.parameters
+    ranks = {
+        f"{name}_rank": float((parameters[name] < truth[name]).mean())
+        for name in PARAMETERS
+        if name in parameters
     }
-    return [
-        (s, r)
-        for r, s in itertools.product(range(replications), settings)
-        if (s.likelihood != "composite" or r < COMPOSITE_REPLICATIONS)
-        and (s.likelihood, s.population, str(s.size), str(r)) not in done
-    ]
+    index = parameters["kappa"].to_numpy().ravel() / posterior.data.size
+    found = examine_law(posterior.data, index, drawn.residuals.reshape(index.size, -1))
+    return {
+        "study": study,
+        "population": population,
+        "size": len(eigenvalues),
+        "gamma": f"{gamma:.6g}",
+        "replication": replication,
+        "kappa": f"{truth['kappa']:.6g}",
+        "correlation": f"{truth['correlation']:.6g}",
+        **{name: f"{rank:.4f}" for name, rank in ranks.items()},
+        "r_hat": f"{float(az.rhat(parameters).to_dataarray().max()):.4f}",
+        "stand_in_error": f"{drawn.attributes.get('stand_in_error', math.nan):.3g}",
+        "fits": int(min(found.probability_of_counts, found.probability_of_gaps) >= 0.01),
+    }
 
 
-def run(replications: int, minutes: float, jobs: int, settings: list[Setting]) -> None:
-    """Add replications to the results until all are there or the time is up."""
-    append_rows(RESULTS, COLUMNS, _rows_of, missing(replications, settings), jobs, minutes)
-
-
-def _rows_of(setting: Setting, replication: int) -> list[dict[str, object]]:
-    row = replicate(setting, replication)
-    return [{name: f"{x:.6g}" if isinstance(x, float) else x for name, x in row.items()}]
-
-
-def table() -> str:
-    """Coverage of the intervals, as Markdown."""
+def run(study: str, replications: int, jobs: int, minutes: float) -> None:
+    """Make the rows that are missing."""
     rows = read_rows(RESULTS)
+    if study == "prior":
+        settings: list[tuple[str, Any]] = [(p, size) for size in PRIOR_SIZES for p in POPULATIONS]
+        done = {(r["population"], int(r["size"]), int(r["replication"])) for r in rows if r["study"] == study}
+        rows_of: Any = from_the_prior
+    else:
+        settings = [(p, gamma) for gamma in MATRIX_GAMMAS for p in POPULATIONS[:2]]
+        done = {
+            (r["population"], float(r["gamma"]), int(r["replication"])) for r in rows if r["study"] == study
+        }
+        rows_of = from_a_matrix
+    work = [(*setting, k) for k in range(replications) for setting in settings if (*setting, k) not in done]
+    append_rows(RESULTS, COLUMNS, rows_of, work, jobs, minutes)
+
+
+def table(rows: list[Row]) -> str:
+    """Shares of intervals that hold the truth, as a table of Markdown."""
     lines = [
-        "| likelihood | population | N | replications | parameter | 50 % interval | 90 % interval | mean rank |",
-        "|---|---|---|---|---|---|---|---|",
+        "| spectra | population | N | γ | fits | κ/N 50 % | 90 % | T 50 % | 90 % | ρ 50 % | 90 % | law fits |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for setting in SETTINGS:
-        own = [
-            r
-            for r in rows
-            if (r["likelihood"], r["population"], r["size"]) == (*setting[:2], str(setting.size))
-        ]
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        gamma = row["gamma"] if row["study"] == "matrices" else "0.05–1"
+        groups.setdefault((row["study"], row["population"], row["size"], gamma), []).append(row)
+    for (study, population, size, gamma), members in sorted(groups.items()):
+        cells = [
+            "ensemble" if study == "prior" else "NumPy", population, size, gamma, str(len(members)),
+        ]  # fmt: skip
         for name in PARAMETERS:
-            ranks = np.array([float(row[name]) for row in own if row[name]])
-            if ranks.size:
-                half, most = (_coverage(ranks, level) for level in (0.5, 0.9))
-                cells = (*setting, ranks.size, name, half, most, f"{ranks.mean():.2f}")
-                lines.append("| " + " | ".join(map(str, cells)) + " |")
+            ranks = np.array([float(m[f"{name}_rank"]) for m in members if m[f"{name}_rank"]])
+            for share in (0.5, 0.9):
+                inside = np.abs(ranks - 0.5) < share / 2
+                cells.append(f"{100 * inside.mean():.0f}" if len(ranks) else "–")
+        cells.append(f"{100 * np.mean([int(m['fits']) for m in members]):.0f}")
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _coverage(ranks: np.ndarray, level: float) -> str:
-    """Share of replications whose central interval holds the truth, with its standard error, in percent."""
-    held = np.mean(np.abs(ranks - 0.5) <= level / 2)
-    return f"{100 * held:.0f} ± {100 * np.sqrt(level * (1 - level) / ranks.size):.0f}"
-
-
 def main() -> None:
-    """Run or print, as the command line says."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Go on with a study, or write its table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("study", nargs="?", choices=["prior", "matrices"])
     parser.add_argument("--replications", type=int, default=300)
-    parser.add_argument("--minutes", type=float, default=60.0, help="stop starting new ones after this time")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--likelihoods", nargs="+", choices=LIKELIHOODS, default=LIKELIHOODS)
-    parser.add_argument("--sizes", nargs="+", type=int, choices=SIZES, default=SIZES)
-    parser.add_argument("--table", type=Path, help="write the table to this file instead of running")
+    parser.add_argument("--minutes", type=float, default=math.inf)
+    parser.add_argument("--table", type=Path)
     arguments = parser.parse_args()
     if arguments.table:
-        arguments.table.write_text(table())
-    else:
-        chosen = [s for s in SETTINGS if s.likelihood in arguments.likelihoods and s.size in arguments.sizes]
-        run(arguments.replications, arguments.minutes, arguments.jobs, chosen)
+        arguments.table.write_text(table(read_rows(RESULTS)), encoding="utf-8")
+    elif arguments.study:
+        run(arguments.study, arguments.replications, arguments.jobs, arguments.minutes)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import xarray as xr
 
 from htmp_bayes import check
 from htmp_bayes._results import ResultError
+from tests.plots.results import law_test
 
 DIMENSIONS = ("chain", "draw")
 
@@ -43,7 +44,7 @@ def autocorrelated(coefficient, seed=1):
 def test_independent_draws_pass():
     verdict = check(result_of(independent()))
     assert verdict
-    assert verdict.ok
+    assert verdict.usable
     assert verdict.reasons == ()
     assert str(verdict) == "layer.0: usable"
     assert verdict.r_hat.keys() == {"kappa", "correlation"}
@@ -125,24 +126,47 @@ def log_normal(shape, seed):
 PREDICTED = log_normal((100, 400), 10)
 
 
-def test_a_spectrum_like_the_predicted_ones_seldom_has_cautions():
-    """Four tests at 2 % on each of ten: more than three alarms have a probability of 1 %."""
-    assert sum(len(check(with_spectra(log_normal(400, seed), PREDICTED)).cautions) for seed in range(10)) <= 3
+def with_law_test(fits, **changed):
+    tree = result_of(independent())
+    found = law_test(fits)
+    tree["constant_data"] = xr.DataTree(found.assign({name: ((), value) for name, value in changed.items()}))
+    return tree
 
 
-@pytest.mark.parametrize(
-    ("observed", "beginning"),
-    [
-        (log_normal(400, 1) ** 0.6, "The law does not fit the bulk"),
-        (np.append(log_normal(392, 1), 1e-5 * log_normal(8, 2)), "The law does not fit the lower edge"),
-        (np.append(log_normal(392, 1), 300 * log_normal(8, 2)), "The law does not fit the upper tail"),
-    ],
-)
-def test_each_part_of_a_spectrum_is_judged_by_itself(observed, beginning):
-    verdict = check(with_spectra(observed, PREDICTED))
-    assert verdict.ok
-    assert any(caution.startswith(beginning) for caution in verdict.cautions), verdict.cautions
-    assert str(verdict).startswith("layer.0: usable with care\n  - ")
+def test_a_law_that_fits_is_said_to_and_makes_the_verdict_truthy():
+    verdict = check(with_law_test(True))
+    assert verdict
+    assert verdict.fits
+    assert verdict.misfits == ()
+    assert str(verdict) == "layer.0: usable, and the law fits"
+
+
+def test_a_law_that_does_not_fit_leaves_the_draws_usable_and_says_where_it_is_off_and_by_how_many():
+    verdict = check(with_law_test(False))
+    assert not verdict
+    assert verdict.usable
+    assert not verdict.fits
+    counts, gaps = verdict.misfits
+    assert "off by up to 0.11 (chi-squared 150 of 20 counts, p = < 0.0001)" in counts
+    assert "eigenvalues: 5 too many between 2 and 3 (lower edge)" in counts
+    assert gaps.startswith("Neighbouring gaps say kappa/N = 1 [0.7, 1.4], the counts 0.02 [0.01, 0.03]")
+    assert str(verdict).startswith("layer.0: usable, but the law does not fit\n  - ")
+
+
+def test_a_small_repulsion_that_hides_a_misfit_is_given_away_by_the_gaps():
+    verdict = check(with_law_test(False, probability_of_counts=0.5, kolmogorov_distance=0.01))
+    assert not verdict.fits
+    assert len(verdict.misfits) == 1
+    assert "a repulsion that the spectrum does not have" in verdict.misfits[0]
+
+
+def test_a_spectrum_without_gaps_is_judged_by_its_counts():
+    assert check(with_law_test(True, probability_of_gaps=np.nan)).fits
+
+
+def test_spikes_are_seldom_suspected_in_a_spectrum_like_the_predicted_ones():
+    """A test at 2 % on each of ten: more than one alarm has a probability of 2 %."""
+    assert sum(len(check(with_spectra(log_normal(400, seed), PREDICTED)).cautions) for seed in range(10)) <= 1
 
 
 def test_spikes_are_counted():
@@ -166,12 +190,13 @@ def test_more_spikes_than_are_looked_for_are_said_and_those_set_apart_are_not():
         spikes = [caution for caution in verdict.cautions if "pikes" in caution]
         assert len(spikes) == said
         assert all(text.startswith("There may be more spikes than the 2 that") for text in spikes)
-        assert verdict.ok, "a number that is the same in all draws has no R-hat, and needs none"
+        assert verdict.usable, "a number that is the same in all draws has no R-hat, and needs none"
         assert "n_spikes" not in verdict.r_hat
 
 
 def test_few_predictive_spectra_are_not_judged_by():
-    assert check(with_spectra(log_normal(400, 1) ** 0.6, PREDICTED[:50])).cautions == ()
+    observed = np.append(np.sort(log_normal(400, 1))[:-3], [900.0, 1000.0, 1100.0])
+    assert check(with_spectra(observed, PREDICTED[:50])).cautions == ()
 
 
 def with_sensitivity(prior, likelihood):

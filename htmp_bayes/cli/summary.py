@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from htmp_bayes._misfit import law_fit
 from htmp_bayes._numbers import interval
 from htmp_bayes._results import group
 from htmp_bayes.cli.terminal import printable
@@ -18,16 +19,25 @@ if TYPE_CHECKING:
 
     from htmp_bayes.checks import Verdict
 
-PARAMETERS = ("kappa", "temperature", "correlation", "tail_index", "mean")
+PARAMETERS = ("kappa", "dyson_index", "temperature", "correlation", "tail_index", "mean")
 _STATISTICS = ("mean", "median", "q5", "q95", "r_hat", "ess_bulk")
 _OF_PARAMETERS = tuple(f"{name}_{statistic}" for name in PARAMETERS for statistic in _STATISTICS)
 _OF_LAYER = (
     "probability_infinite_mean",
     "n_spikes",
     "n_spikes_probability",
+    "chi_squared",
+    "statistics",
+    "probability_of_counts",
+    "probability_of_gaps",
+    "dyson_index_by_gaps",
+    "dyson_index_by_counts",
+    "kolmogorov_distance",
     "divergences",
     "usable",
+    "fits",
     "reasons",
+    "misfits",
     "cautions",
     "seed",
     "htmp_bayes",
@@ -69,10 +79,28 @@ def summary_row(result: "xr.DataTree", verdict: "Verdict") -> dict[str, Any]:
     return row | {
         "probability_infinite_mean": float(posterior.attrs.get("probability_infinite_mean", 0.0)),
         **_spikes(constant),
+        **_law(result),
         "divergences": verdict.divergences,
-        "usable": verdict.ok,
+        "usable": verdict.usable,
+        "fits": verdict.fits,
         "reasons": " ".join(verdict.reasons),
+        "misfits": " ".join(verdict.misfits),
         "cautions": " ".join(verdict.cautions),
+    }
+
+
+def _law(result: "xr.DataTree") -> dict[str, Any]:
+    found = law_fit(result)
+    if found is None:
+        return {}
+    return {
+        "chi_squared": found.chi_squared,
+        "statistics": found.statistics,
+        "probability_of_counts": found.probability_of_counts,
+        "probability_of_gaps": _known(found.probability_of_gaps),
+        "dyson_index_by_gaps": _known(float(found.by_gaps[1])),
+        "dyson_index_by_counts": float(found.by_counts[1]),
+        "kolmogorov_distance": found.kolmogorov_distance,
     }
 
 
@@ -136,6 +164,8 @@ def _cells(row: Row, separator: str, with_spikes: bool) -> list[Any]:
 def _verdict(row: Row) -> str:
     if not row["usable"]:
         return "NOT USABLE"
+    if row["fits"] is False:
+        return "LAW DOES NOT FIT"
     return "with care" if row["cautions"] else "usable"
 
 

@@ -18,7 +18,12 @@ import numba
 import numpy as np
 
 from htmp_bayes.laws.ensemble import sample_ensemble
-from htmp_bayes.laws.kernel import INVERSE_GAMMA, fast_rows, log_density, log_density_and_slope
+from htmp_bayes.laws.kernel import (
+    INVERSE_GAMMA,
+    fast_rows,
+    log_density,
+    log_density_and_slope,
+)
 from htmp_bayes.laws.secular import growing_eigenvalues
 
 logger = logging.getLogger(__name__)

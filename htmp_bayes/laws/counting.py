@@ -43,13 +43,12 @@ _SMALLEST_ANGLE = 1e-9
 
 
 @_jit
-def finite_transform(rows, log_y, kappa):
-    """Companion transform, up to a positive factor, from the kernel's rows at ``log_y``."""
+def finite_transform(log_density, mean, log_y, kappa):
+    """Companion transform, up to a positive factor, from log f and Re <g> of the kernel's rows at ``log_y``."""
     m = np.empty(log_y.size, np.complex128)
     c = 0.5 * kappa
     for i in range(log_y.size):
-        over_y = math.exp(-log_y[i])
-        m[i] = complex(-rows[i, 7] * over_y, math.pi * c * math.exp(rows[i, 0]))
+        m[i] = complex(-mean[i] * math.exp(-log_y[i]), math.pi * c * math.exp(log_density[i]))
     return m
 
 

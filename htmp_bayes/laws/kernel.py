@@ -18,6 +18,7 @@ __all__ = [
     "FIRST_LEFT_END",
     "INVERSE_GAMMA",
     "LOG_NORMAL",
+    "density_and_distribution",
     "exact_rows",
     "fast_rows",
     "left_switch",
@@ -99,6 +100,12 @@ def _rows(log_y, kappa, gamma, rho, population, gradient, probabilities):
 def fast_rows(log_y, kappa, gamma, rho, population):
     """Evaluate the points together, as far as shared paths serve them; the result of `exact_rows`."""
     return _rows(log_y, kappa, gamma, rho, population, True, True)
+
+
+@_jit
+def density_and_distribution(log_y, kappa, gamma, rho, population):
+    """Return the rows of `fast_rows` without their derivatives by s, c and rho: some two thirds of the work."""
+    return _rows(log_y, kappa, gamma, rho, population, False, True)
 
 
 @_jit

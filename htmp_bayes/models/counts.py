@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 
 from htmp_bayes.laws import counting, gap_ratio, kernel
 from htmp_bayes.laws.htmp import CORRELATION_RANGE
@@ -23,7 +24,8 @@ FINITE, LIMIT = 60.0, 120.0
 _NARROW = 1e-4
 # Relative step of the difference by s = kappa/(2 gamma).
 _STEP = 1e-3
-_FORWARD = np.array([-1.5, 2.0, -0.5])
+# It is smooth: taken at so many places and interpolated.
+_RESPONSE_POINTS = 20
 # The scale of a count's variance that the law's derivative may put right, as a factor.
 _LARGEST_CORRECTION = 8.0
 
@@ -92,18 +94,26 @@ def moments(data: LayerData, kappa: float, correlation: float, log_temperature: 
         parts.append((1 - exact, _limit_moments(data, kappa, correlation, log_temperature)))
     if len(parts) == 1:
         return parts[0][1]
-    mixed = [sum(share * part[i] for share, part in parts) for i in range(4)]
-    return Moments(*mixed, exact=exact)
+    (_, first), (_, second) = parts
+    mixed = (exact * a + (1 - exact) * b for a, b in zip(first[:4], second[:4], strict=True))
+    return Moments(*mixed, exact)
 
 
 def _exact_moments(data: LayerData, kappa: float, correlation: float, log_temperature: float) -> Moments:
-    log_y = data.cell_middles - log_temperature
+    """Moments from the law at the ends and middles of short intervals, between which it is smooth, and in long ones."""
+    middles = (data.knots[:-1] + data.knots[1:]) / 2
+    nodes = np.concatenate([data.knots, middles, data.cell_middles[data.in_long_intervals]])
+    nodes = np.unique(nodes.round(12))
     law = (kappa, data.gamma, correlation, data.code)
-    rows = kernel.fast_rows(log_y, *law)
-    transform = counting.finite_transform(rows, log_y, kappa)
+    rows = kernel.density_and_distribution(nodes - log_temperature, *law)
+    log_density, below, mean = CubicSpline(nodes, rows[:, [0, 5, 7]])(data.cell_middles).T
+    log_y = data.cell_middles - log_temperature
+    transform = counting.finite_transform(log_density, mean, log_y, kappa)
     argument = counting.arguments_by_differences(transform, data.cell_middles)
-    found = _averaged(data, transform, rows[:, 5], rows[:, 6], argument / (2 * np.pi))
-    return found._replace(response=_response(data, *law, log_temperature))
+    below = np.clip(below, 0.0, 1.0)
+    found = _averaged(data, transform, below, 1 - below, argument / (2 * np.pi))
+    below = rows[np.searchsorted(nodes, middles.round(12)), 5]
+    return found._replace(response=_response(data, below, *law, log_temperature))
 
 
 def _limit_moments(data: LayerData, kappa: float, correlation: float, log_temperature: float) -> Moments:
@@ -127,14 +137,24 @@ def _averaged(data: LayerData, transform: Any, below: Array, above: Array, corre
 
 
 def _response(
-    data: LayerData, kappa: float, gamma: float, correlation: float, code: int, log_temperature: float
+    data: LayerData,
+    below: Array,
+    kappa: float,
+    gamma: float,
+    correlation: float,
+    code: int,
+    log_temperature: float,
 ) -> Array:
-    """Differentiate the mean counts by s at fixed kappa: a power of the eigenvalues more, whatever the population."""
-    log_y = (data.knots[:-1] + data.knots[1:]) / 2 - log_temperature
-    rows = [
-        kernel.fast_rows(log_y, kappa, gamma / (1 + k * _STEP), correlation, code)[:, 5] for k in range(3)
-    ]
-    return -data.size * (_FORWARD @ np.array(rows)) / (_STEP * kappa / (2 * gamma))
+    """Differentiate the mean counts by s at fixed kappa: a power of the eigenvalues more, whatever the population.
+
+    ``below`` is F in the middles of the intervals. The difference is forward, as gamma ends at 1.
+    """
+    middles = (data.knots[:-1] + data.knots[1:]) / 2
+    some = np.linspace(0, len(middles) - 1, min(len(middles), _RESPONSE_POINTS)).round().astype(int)
+    law = (kappa, gamma / (1 + _STEP), correlation, code)
+    moved = kernel.density_and_distribution(middles[some] - log_temperature, *law)[:, 5]
+    slopes = -data.size * (moved - below[some]) / (_STEP * kappa / (2 * gamma))
+    return np.asarray(CubicSpline(middles[some], slopes)(middles))
 
 
 class Precision(NamedTuple):

@@ -13,9 +13,6 @@ from htmp_bayes.models.layer_data import LayerData
 
 type Array = NDArray[np.float64]
 
-LEVEL = 0.01
-"""A law fits if neither its counts nor its gaps have a probability below this."""
-
 _QUANTILES = np.array([0.05, 0.5, 0.95])
 # With fewer effective draws the gaps cannot be taken out of a posterior by weights.
 _FEWEST_EFFECTIVE = 100.0

@@ -1,5 +1,7 @@
 """The PyMC model of one layer: a prior for the law's parameters and the likelihood of the spectrum's counts."""
 
+import hashlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytensor.tensor as pt
 from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
+from pytensor.link.numba.dispatch.basic import generate_fallback_impl, register_funcify_and_cache_key
 
 from htmp_bayes.models import prior
 from htmp_bayes.models.counts import Whitened
@@ -29,10 +32,13 @@ class SpectrumLogLikelihood(Op):
         The spectrum.
     """
 
-    __props__ = ()
+    __props__ = ("digest",)
 
     def __init__(self, data: LayerData) -> None:
         self._likelihood = LayerPosterior(data, with_prior=False)
+        parts = (repr((data.size, data.gamma, data.population, data.gap_ratio)), data.knots, data.counts)
+        whole = b"".join(part.encode() if isinstance(part, str) else part.tobytes() for part in parts)
+        self.digest = hashlib.sha256(whole).hexdigest()
 
     def make_node(self, point: Any) -> Apply:
         """Check the number of dimensions and build the node."""
@@ -64,6 +70,14 @@ class SpectrumLogLikelihood(Op):
     def whitened(self, point: Any) -> Whitened:
         """Residuals of the counts at a point: see :mod:`htmp_bayes.models.counts`."""
         return self._likelihood.whitened(point)
+
+
+@register_funcify_and_cache_key(SpectrumLogLikelihood)
+def _numba_funcify(op: SpectrumLogLikelihood, node: Apply | None = None, **kwargs: Any) -> Any:
+    """Have compiled graphs call back to Python: the likelihood is made of several compiled functions and NumPy's."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Numba will use object mode")
+        return generate_fallback_impl(op, node, **kwargs), None
 
 
 def layer_model(data: LayerData) -> "pm.Model":

@@ -71,6 +71,11 @@ class LayerData:
         return POPULATIONS[self.population]
 
     @property
+    def in_long_intervals(self) -> NDArray[np.bool_]:
+        """Which cells are part of an interval that has more of them than the least number."""
+        return (np.bincount(self.cell_intervals) > _CELLS)[self.cell_intervals]
+
+    @property
     def correlated(self) -> bool:
         """Whether the population has a spread."""
         return self.population != "none"
@@ -156,7 +161,8 @@ def interval_knots(logarithms: Array, gamma: float) -> Array:
     lowest = logarithms[min(left_out, int(_LARGEST_SHARE_LEFT_OUT * size))]
     below = -_steps(-bulk[0], -lowest)[::-1]
     above = _steps(bulk[-1], logarithms[-1])
-    knots = np.concatenate([below[below >= lowest], bulk, above])
+    knots = np.concatenate([below, bulk, above])
+    knots = knots[knots >= lowest]
     # ties make intervals without length
     return knots[np.append(True, np.diff(knots) > 1e-6 * (knots[-1] - knots[0]))]
 

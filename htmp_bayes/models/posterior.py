@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from htmp_bayes._threads import one_blas_thread
 from htmp_bayes.models import prior
 from htmp_bayes.models.counts import Whitened, counts_at, log_density_of_gaps, moments, precision
 from htmp_bayes.models.layer_data import LayerData
@@ -218,7 +218,7 @@ class LayerPosterior(CountsPosterior):
     def whitened(self, point: Array) -> Whitened:
         """Residuals of the counts, and the rest of the log-posterior, at a point of shape ``(D,)``."""
         at = self.parameters(point)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             counts = counts_at(
                 self.data, float(at["kappa"]), float(at["correlation"]), float(np.log(at["temperature"]))
             )
@@ -228,12 +228,18 @@ class LayerPosterior(CountsPosterior):
     @functools.cached_property
     def moments_at_mode(self) -> tuple[Array, Array]:
         """Mean and covariance of the average counts at the mode, shapes ``(J,)`` and ``(J, J)``."""
+        return self.expected_counts()
+
+    def expected_counts(self, dyson_index: float | None = None) -> tuple[Array, Array]:
+        """Mean and covariance of the average counts at the mode, or the covariance at another Dyson index."""
         at = self.parameters(self.mode)
         kappa, correlation = float(at["kappa"]), float(at["correlation"])
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             found = moments(self.data, kappa, correlation, float(np.log(at["temperature"])))
-            factor = precision(self.data, found, kappa).factor
-            inverse = np.linalg.inv(factor)
+            if dyson_index is not None:
+                # what the derivative of the law says of small repulsions does not go with another one
+                found, kappa = found._replace(exact=0.0), dyson_index * self.data.size
+            inverse = np.linalg.inv(precision(self.data, found, kappa).factor)
             return found.mean, inverse.T @ inverse
 
     def log_prior(self, points: Array) -> Any:

@@ -7,8 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from htmp_bayes.laws import HTMP, InverseHTMP
-from htmp_bayes.laws.parameters import KAPPA_RANGE
+from htmp_bayes._results import law_of
 from htmp_bayes.models.layer_data import LayerData
 from htmp_bayes.models.prior import log_prior, prior_draws
 
@@ -55,11 +54,7 @@ def with_derived(
     """
     names = [name for name in ("kappa", "temperature", "correlation") if name in parameters]
     kappa, temperature, correlation = _law_parameters(parameters)
-    of_law = population if population != "none" else "point"
-    # neither depends on kappa where kappa T stays, and the law ends at its largest one
-    within = np.minimum(kappa, KAPPA_RANGE[1])
-    family = InverseHTMP if inverse else HTMP
-    law = family(within, gamma, temperature * kappa / within, correlation, of_law)
+    law = law_of(kappa, gamma, temperature, correlation, population, inverse)
     reported = {"tail_index": law.tail_index(), "mean": law.mean()}
     dims = parameters["kappa"].dims
     derived = {name: (dims, values) for name, values in reported.items() if np.all(np.isfinite(values))}

@@ -115,14 +115,14 @@ def _known(posterior: LayerPosterior) -> list[str]:
 def _of_model(posterior: LayerPosterior, tree: xr.DataTree) -> LayerDraws:
     """Draws that a sampler made of the model itself, with the residuals of the counts at each."""
     parameters, statistics = _parts(tree, _known(posterior))
-    columns = {"log_kappa": np.log(parameters["kappa"]), **parameters}
-    points = np.stack([columns[name].to_numpy() for name in posterior.names], axis=-1)
+    parameters = parameters.assign(log_kappa=np.log(parameters["kappa"]))
+    points = np.stack([parameters[name].to_numpy() for name in posterior.names], axis=-1)
     rows = evaluated(posterior, points.reshape(-1, points.shape[-1]))
     shape = points.shape[:2]
     residuals = np.reshape([row.residual for row in rows], (*shape, -1))
     log_density = np.reshape([row.log_density for row in rows], shape)
     log_likelihood = log_density - posterior.log_prior(points)
-    return LayerDraws(parameters, statistics, {}, residuals, log_likelihood)
+    return LayerDraws(parameters.drop_vars("log_kappa"), statistics, {}, residuals, log_likelihood)
 
 
 def _parts(tree: xr.DataTree, names: list[str]) -> tuple[xr.Dataset, xr.Dataset]:

@@ -103,8 +103,8 @@ class SpikedSpectrum:
         data = layer_data(self.bulk(number), self.gamma, self.population, knots=knots)
         # gaps are data, too: the same ones whatever the number
         common = layer_data(self.bulk(largest_number(len(self.followed))), self.gamma, self.population)
-        gaps = {"gap_ratio": common.gap_ratio, "gap_ratios": common.gap_ratios}
-        return LayerPosterior(dataclasses.replace(data, **gaps))
+        data = dataclasses.replace(data, gap_ratio=common.gap_ratio, gap_ratios=common.gap_ratios)
+        return LayerPosterior(data)
 
     def log_weight(self, number: int, posterior: LayerPosterior) -> float:
         """Compute what is added to the log-evidence of the bulk: of the spikes and of their number."""

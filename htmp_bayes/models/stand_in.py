@@ -10,7 +10,6 @@ methods*, SMAI J. Comput. Math. 3, 181), and what they cost is measured at draws
 
 import functools
 import itertools
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -323,10 +322,10 @@ def _compiled_model(dimensions: int) -> Any:
     import pymc as pm
     import pytensor.tensor as pt
 
-    orders: Sequence[Any] = _orders_of_degree(DEGREES[0], dimensions)
+    orders = _orders_of_degree(DEGREES[0], dimensions)
     with pm.Model() as model:
         coefficients = pm.Data("coefficients", np.zeros((3, len(orders))))
-        given = pm.Data("orders", np.asarray(orders))
+        given = pm.Data("orders", orders)
         z = pm.Uniform("z", -1.0, 1.0, shape=dimensions)
         angles = pt.arccos(pt.clip(z, -1.0 + 1e-12, 1.0 - 1e-12))
         basis = pt.prod(pt.cos(given * angles), axis=1)

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from htmp_bayes._numbers import interval
 from htmp_bayes._results import group
@@ -30,9 +29,17 @@ TITLE_LENGTH = 34
 # Share of the model's colour in the bands of each level; the rest is the background.
 BANDS = {0.9: 0.19, 0.5: 0.5}
 
-SYMBOLS = {"kappa": "κ", "temperature": "T", "correlation": "ρ", "tail_index": "α", "mean": "mean λ"}
+SYMBOLS = {
+    "kappa": "κ",
+    "dyson_index": "κ/N",
+    "temperature": "T",
+    "correlation": "ρ",
+    "tail_index": "α",
+    "mean": "mean λ",
+}
 NAMES = {
     "kappa": "repulsion",
+    "dyson_index": "Dyson index",
     "temperature": "temperature",
     "correlation": "correlation",
     "tail_index": "tail index",
@@ -160,14 +167,6 @@ def legend_below(figure: "FigureBase", ax: "Axes") -> None:
 def title(ax: "Axes", result: xr.DataTree, pad: float = 6.0) -> None:
     """Put the layer's name over the axes."""
     ax.set_title(name_of(result), fontsize=TEXT + 0.5, loc="left", weight="bold", parse_math=False, pad=pad)
-
-
-def more_than_chance(outside: NDArray[np.bool_], predicted_outside: NDArray[np.bool_]) -> bool:
-    """Say whether more are outside a band than in 95 % of the predictive spectra, ``(spectra, ...)``.
-
-    Neighbours are outside together, so how many that may be is seen on spectra, and not by counting one in ten.
-    """
-    return bool(outside.sum() > np.quantile(predicted_outside.sum(axis=1), 0.95))
 
 
 def verdict(ax: "Axes", words: str, misfit: bool) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from htmp_bayes._results import group
+from htmp_bayes._results import group, law_of
 
 _CURVE_DRAWS = 20
 
@@ -35,16 +35,15 @@ def gamma(result: xr.DataTree) -> float:
 
 def posterior_mean(result: xr.DataTree, function: str, lambdas: NDArray[np.float64]) -> NDArray[np.float64]:
     """Average a function of the law ("pdf", "sf") over evenly thinned posterior draws."""
-    from htmp_bayes.laws import HTMP, InverseHTMP
-
     posterior = group(result, "posterior")
     if "correlation" not in posterior:  # zero by assumption
         posterior = posterior.assign(correlation=0 * posterior["kappa"])
     columns = [posterior[name].values.ravel() for name in ("kappa", "temperature", "correlation")]
     thinned = np.linspace(0, columns[0].size - 1, min(columns[0].size, _CURVE_DRAWS)).round().astype(int)
     kappa, temperature, correlation = (column[thinned, None] for column in columns)
-    family = InverseHTMP if is_inverse(result) else HTMP
-    law = family(kappa, gamma(result), temperature, correlation, result.attrs["population"])
+    law = law_of(
+        kappa, gamma(result), temperature, correlation, result.attrs["population"], is_inverse(result)
+    )
     return getattr(law, function)(lambdas).mean(axis=0)
 
 

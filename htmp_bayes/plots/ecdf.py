@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from htmp_bayes._misfit import is_misfit
 from htmp_bayes.plots import _canvas
 from htmp_bayes.plots._canvas import (
     LEGEND,
@@ -91,12 +92,6 @@ def plot_ecdf(
     return filled
 
 
-def leaves_the_band(result: xr.DataTree) -> bool:
-    """Say whether the distribution function of a layer leaves the simultaneous 90 % band of `plot_ecdf`."""
-    _, difference, (lower, upper) = _compared(*observed_and_predicted(result))
-    return bool(((difference < lower) | (difference > upper)).any())
-
-
 def _compared(observed: NDArray, predicted: NDArray) -> tuple[NDArray, NDArray, tuple[NDArray, NDArray]]:
     """Eigenvalues, the difference of the distribution functions there, and the ends of the band."""
     lambdas = _places(observed, predicted)
@@ -112,14 +107,16 @@ def _draw(ax: "Axes", result: xr.DataTree, observed: NDArray, predicted: NDArray
     ax.axhline(0, color=MODEL, lw=0.8)
     outside = (difference < lower) | (difference > upper)
     ax.plot(lambdas, difference, color=ink(), lw=1.0, label="eigenvalues")
-    ax.plot(lambdas, np.where(outside, difference, np.nan), color=OUTSIDE, lw=2.0)
+    ax.plot(
+        lambdas, np.where(outside, difference, np.nan), color=OUTSIDE if is_misfit(result) else ink(), lw=2.0
+    )
     ax.set(xscale="log", xlim=lambdas[[0, -1]])
     ax.set_ylabel("ECDF − prediction", fontsize=TEXT)
     label_eigenvalues(ax, result)
     tidy(ax)
     title(ax, result, pad=14)
     told = "leaves" if outside.any() else "stays within"
-    verdict(ax, f"{told} the simultaneous 90 % band", bool(outside.any()))
+    verdict(ax, f"{told} the simultaneous 90 % band", is_misfit(result))
     log_ticks(ax.xaxis)
 
 

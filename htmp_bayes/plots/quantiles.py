@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from htmp_bayes._misfit import is_misfit
 from htmp_bayes.plots import _canvas
 from htmp_bayes.plots._canvas import (
     LEGEND,
@@ -16,7 +17,6 @@ from htmp_bayes.plots._canvas import (
     ink,
     legend_below,
     log_ticks,
-    more_than_chance,
     tidy,
     title,
     unit,
@@ -97,7 +97,8 @@ def _draw(ax: "Axes", result: xr.DataTree, observed: NDArray, predicted: NDArray
     ax.axhline(1, color=MODEL, lw=0.8)
     lower, upper = _interval(predicted, 0.9)
     outside = (observed < lower) | (observed > upper)
-    for chosen, colour, label in ((~outside, ink(), "eigenvalues"), (outside, OUTSIDE, "")):
+    off = OUTSIDE if is_misfit(result) else ink()
+    for chosen, colour, label in ((~outside, ink(), "eigenvalues"), (outside, off, "")):
         ax.plot(middle[chosen], (observed / middle)[chosen], "o", color=colour, ms=1.8, mew=0, label=label)
     ax.set(xscale="log", yscale="log")
     ax.set_xlabel(f"predicted λ, median (in units of {unit(result)})", fontsize=TEXT)
@@ -107,7 +108,7 @@ def _draw(ax: "Axes", result: xr.DataTree, observed: NDArray, predicted: NDArray
     tidy(ax)
     title(ax, result, pad=14)
     told = f"{outside.sum()} of {outside.size} eigenvalues outside their 90 % interval"
-    verdict(ax, told, more_than_chance(outside, (predicted < lower) | (predicted > upper)))
+    verdict(ax, told, is_misfit(result))
 
 
 def _interval(predicted: NDArray, share: float) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
+from htmp_bayes._misfit import is_misfit
 from htmp_bayes._results import group
 from htmp_bayes.plots import _canvas
 from htmp_bayes.plots._canvas import (
@@ -23,7 +24,6 @@ from htmp_bayes.plots._canvas import (
     legend_below,
     log_ticks,
     median_and_interval,
-    more_than_chance,
     tidy,
 )
 from htmp_bayes.plots._spectra import gamma, is_inverse, observed_and_predicted, posterior_mean, spikes
@@ -36,7 +36,7 @@ Shown = Literal["both", "histogram", "rug"]
 
 _CURVE_POINTS = 120
 _FEWEST_BINS, _MOST_BINS = 16, 60
-_IN_HEAD = ("kappa", "correlation", "temperature", "tail_index")
+_IN_HEAD = ("dyson_index", "correlation", "temperature", "tail_index")
 
 
 @overload
@@ -97,7 +97,7 @@ def plot_spectrum(
     The lower panel is a hanging rootogram (Tukey 1972; Kleiber & Zeileis 2016, Am. Stat. 70, 296): the
     square root of the number of eigenvalues in a bin minus that of its predictive mean, with the same bands.
     The root makes differences comparable between full bins and those of the tails. Bins outside the 90 %
-    band are orange; one in ten is what chance does.
+    band are orange where the law does not fit by the rule of `htmp_bayes.check`; one in ten is what chance does.
 
     Examples
     --------
@@ -157,16 +157,8 @@ class _Binned:
     @property
     def outside(self) -> NDArray[np.bool_]:
         """The bins whose count is not in the 90 % band."""
-        return self._is_outside(self.observed)
-
-    @property
-    def predicted_outside(self) -> NDArray[np.bool_]:
-        """The same for each predictive spectrum, shape ``(spectra, bins)``."""
-        return self._is_outside(self.predicted)
-
-    def _is_outside(self, counts: NDArray) -> NDArray[np.bool_]:
         lower, upper = self.band(0.9)
-        return (counts < lower) | (counts > upper)
+        return (self.observed < lower) | (self.observed > upper)
 
 
 def _edges(observed: NDArray, predicted: NDArray) -> NDArray[np.float64]:
@@ -223,7 +215,7 @@ def _mark_spikes(ax: "Axes", result: xr.DataTree) -> None:
     if found.size:
         label = f"{found.size} spike{'s' if found.size > 1 else ''}"
         height = np.full(found.size, 0.09)
-        ax.plot(found, height, "v", color=OUTSIDE, ms=3.2, transform=ax.get_xaxis_transform(), label=label)
+        ax.plot(found, height, "v", color=MODEL, ms=3.2, transform=ax.get_xaxis_transform(), label=label)
 
 
 def _draw_residuals(ax: "Axes", result: xr.DataTree, binned: _Binned) -> None:
@@ -233,7 +225,8 @@ def _draw_residuals(ax: "Axes", result: xr.DataTree, binned: _Binned) -> None:
         ax.stairs(upper, edges, baseline=lower, fill=True, color=band_colour(share))
     ax.axhline(0, color=MODEL, lw=0.8)
     residuals, outside = np.sqrt(binned.observed) - expected, binned.outside
-    for chosen, colour in ((~outside, ink()), (outside, OUTSIDE)):
+    off = OUTSIDE if is_misfit(result) else ink()
+    for chosen, colour in ((~outside, ink()), (outside, off)):
         ax.vlines(binned.centres[chosen], 0, residuals[chosen], color=colour, lw=0.9)
         ax.plot(binned.centres[chosen], residuals[chosen], "o", color=colour, ms=2.4)
     ax.set_xscale("log")
@@ -248,7 +241,7 @@ def _draw_residuals(ax: "Axes", result: xr.DataTree, binned: _Binned) -> None:
         fontsize=SMALL,
         loc="right",
         pad=2,
-        color=OUTSIDE if more_than_chance(outside, binned.predicted_outside) else ink(),
+        color=off,
     )
     label_eigenvalues(ax, result)
     tidy(ax)

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from htmp_bayes._misfit import is_misfit
 from htmp_bayes._numbers import short
 from htmp_bayes._results import group
 from htmp_bayes.laws.power_law import PowerLawFit, fit_power_law
@@ -22,7 +23,6 @@ from htmp_bayes.plots._canvas import (
     label_eigenvalues,
     legend_below,
     log_ticks,
-    more_than_chance,
     tidy,
     title,
     verdict,
@@ -113,9 +113,10 @@ def _draw(ax: "Axes", result: xr.DataTree, observed: NDArray, predicted: NDArray
         ax.fill_between(lambdas, lower, upper, color=band_colour(share), lw=0, label=label)
     survival = posterior_mean(result, "sf", lambdas)
     ax.plot(lambdas, survival, color=MODEL, lw=1.2, label="law, posterior mean")
-    outside, predicted_outside = _outside(observed, predicted)
+    outside = _outside(observed, predicted)
     at_least = np.arange(size, 0, -1) / size
-    for chosen, colour, label in ((~outside, ink(), "eigenvalues"), (outside, OUTSIDE, "")):
+    off = OUTSIDE if is_misfit(result) else ink()
+    for chosen, colour, label in ((~outside, ink(), "eigenvalues"), (outside, off, "")):
         ax.plot(observed[chosen], at_least[chosen], "o", color=colour, ms=1.8, mew=0, label=label)
     _draw_point_estimate(ax, point_estimate, size, observed[-1])
     ax.set(xscale="log", yscale="log", xlim=(start, stop), ylim=(0.35 / size, 1.3))
@@ -125,7 +126,7 @@ def _draw(ax: "Axes", result: xr.DataTree, observed: NDArray, predicted: NDArray
     title(ax, result, pad=14)
     in_view = observed >= start
     told = f"{outside[in_view].sum()} of {in_view.sum()} eigenvalues outside the 90 % band"
-    verdict(ax, told, more_than_chance(outside[in_view], predicted_outside[:, in_view]))
+    verdict(ax, told, is_misfit(result))
     log_ticks(ax.xaxis)
     log_ticks(ax.yaxis)
     if "tail_index" in group(result, "posterior"):
@@ -143,22 +144,12 @@ def _survival(predicted: NDArray, lambdas: NDArray) -> NDArray[np.float64]:
     return 1 - below / predicted.shape[1]
 
 
-def _outside(observed: NDArray, predicted: NDArray) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Find where the share of larger eigenvalues is not in the 90 % band, at each eigenvalue.
-
-    Returns
-    -------
-    observed : ndarray of bool, shape (N,)
-        Of the layer's spectrum.
-    predicted : ndarray of bool, shape (spectra, N)
-        Of the predictive spectra, at the same places.
-    """
-    shares = _survival(predicted, observed)
-    lower, upper = np.quantile(shares, [0.05, 0.95], axis=0)
+def _outside(observed: NDArray, predicted: NDArray) -> NDArray[np.bool_]:
+    """Find where the share of larger eigenvalues is not in the 90 % band, at each eigenvalue, shape ``(N,)``."""
+    lower, upper = np.quantile(_survival(predicted, observed), [0.05, 0.95], axis=0)
     share = np.arange(observed.size, 0, -1) / observed.size
     # The survival function steps at an eigenvalue of the layer: both ends of the step have to be outside.
-    outside = (share < lower) | (share - 1 / observed.size > upper)
-    return outside, (shares < lower) | (shares > upper)
+    return (share < lower) | (share - 1 / observed.size > upper)
 
 
 def _draw_point_estimate(ax: "Axes", fit: PowerLawFit, size: int, largest: float) -> None:

@@ -17,13 +17,12 @@ from htmp_bayes.checks import ESS_MIN, R_HAT_MAX, Verdict, check
 from htmp_bayes.plots import plot_ecdf, plot_parameters, plot_quantiles, plot_spectrum, plot_tail
 from htmp_bayes.plots._canvas import label_of
 from htmp_bayes.plots._spectra import spikes
-from htmp_bayes.plots.ecdf import leaves_the_band
 from htmp_bayes.reporting.sparkline import sparkline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PARAMETERS = ("kappa", "temperature", "correlation", "tail_index", "mean")
+PARAMETERS = ("kappa", "dyson_index", "temperature", "correlation", "tail_index", "mean")
 _COLOURS, _DPI = 32, 144
 _PREDICTIVE: dict[str, tuple[Callable[[xr.DataTree], "Figure"], str]] = {
     "spectrum": (
@@ -66,8 +65,6 @@ class LayerPage:
     name: str
     anchor: str
     verdict: Verdict
-    misfit: bool | None
-    """Whether the eigenvalues leave the simultaneous band; None without predictive spectra."""
     spikes: int
     cells: dict[str, Cell]
     sparkline: Markup
@@ -102,7 +99,6 @@ class LayerPage:
             name=_printable(str(result.attrs.get("name") or "spectrum")),
             anchor=anchor,
             verdict=verdict,
-            misfit=leaves_the_band(result) if predictive else None,
             spikes=int(spikes(result).size),
             cells=_cells(result, verdict),
             sparkline=Markup(sparkline(result)),

@@ -150,9 +150,9 @@ def _render(
     return environment.get_template("report.html.j2").render(
         pages=pages,
         overview=_overview(results),
-        unusable=[page for page in pages if not page.verdict.ok],
-        misfits=[page for page in pages if page.misfit],
-        judged=sum(page.misfit is not None for page in pages),
+        unusable=[page for page in pages if not page.verdict.usable],
+        misfits=[page for page in pages if page.verdict.fits is False],
+        judged=sum(page.verdict.fits is not None for page in pages),
         most_links=_MOST_LINKS,
         spiked=[page for page in pages if page.spikes],
         parameters=[(name, SYMBOLS[name]) for name in PARAMETERS],

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from htmp_bayes.models.surrogate import SurrogateError, build_surrogate, find_box, log_integral
 from numpy.testing import assert_allclose
 from scipy.integrate import dblquad
 from scipy.stats import multivariate_t
@@ -16,7 +17,6 @@ from htmp_bayes.models.spikes import (
     log_density_of_spikes,
     weigh_numbers,
 )
-from htmp_bayes.models.surrogate import SurrogateError, build_surrogate, find_box, log_integral
 
 
 def spiked(eigenvalues, inverse=False):

@@ -20,12 +20,13 @@ def predicted_spectra():
     return np.array([noise_spectrum(seed) for seed in range(100, 160)])
 
 
-def result_of(observed, name="layer.0", spikes=()):
-    """A result that predicts noise, for observed eigenvalues of any kind."""
+def result_of(observed, name="layer.0", spikes=(), fits=True):
+    """A result that predicts noise, for observed eigenvalues of any kind; whether the law fits is as it is said."""
     rng, dims = np.random.default_rng(3), ("chain", "draw")
     # Close to the law of noise, of mean kappa T / (2 gamma) = 1.
     posterior = {
         "kappa": rng.uniform(38, 42, size=(2, 4)),
+        "dyson_index": rng.uniform(0.38, 0.42, size=(2, 4)),
         "temperature": rng.uniform(0.012, 0.013, size=(2, 4)),
         "correlation": rng.uniform(0.01, 0.02, size=(2, 4)),
     }
@@ -34,7 +35,7 @@ def result_of(observed, name="layer.0", spikes=()):
         "temperature": rng.lognormal(-4, 2, size=(1, 500)),
         "correlation": np.abs(rng.normal(size=(1, 500))),
     }
-    constant = xr.Dataset({"n": LONGER, "gamma": N / LONGER})
+    constant = xr.Dataset({"n": LONGER, "gamma": N / LONGER}).merge(law_test(fits))
     tree = xr.DataTree.from_dict(
         {
             "posterior": xr.Dataset({key: (dims, values) for key, values in posterior.items()}),
@@ -49,6 +50,27 @@ def result_of(observed, name="layer.0", spikes=()):
     )
     tree.attrs = {"name": name, "population": "inverse-gamma", "kind": "weight"}
     return tree
+
+
+def law_test(fits):
+    """What a fit says of its law, with five eigenvalues too many at the second of four places where it does not fit."""
+    probability = 0.4 if fits else 1e-9
+    numbers = {
+        "chi_squared": 19.0 if fits else 150.0, "statistics": 20, "probability_of_counts": probability,
+        "probability_of_gaps": probability, "kolmogorov_distance": 0.004 if fits else 0.11,
+    }  # fmt: skip
+    by_counts = [0.6, 0.9, 1.2] if fits else [0.01, 0.02, 0.03]
+    cells = {
+        "excess": ("cell", [0.1, 0.2 if fits else 5.0, -0.3, 0.0, 0.1, 0.2, 0.0, 0.3]),
+        "excess_sd": ("cell", np.full(8, 0.6)),
+        "cell_low": ("cell", np.log(np.arange(1.0, 9.0))),
+        "cell_high": ("cell", np.log(np.arange(2.0, 10.0))),
+    }
+    of_index = {
+        "dyson_index_by_gaps": ("quantile", [0.7, 1.0, 1.4]),
+        "dyson_index_by_counts": ("quantile", by_counts),
+    }
+    return xr.Dataset({**numbers, **cells, **of_index}, {"quantile": [0.05, 0.5, 0.95]})
 
 
 def with_tail_index(result):

@@ -13,10 +13,11 @@ def layer_result(name, *, diverging=0, misfit=False, spikes=(), kappa=40.0, corr
     eigenvalues = noise_spectrum(1).copy()
     if misfit:
         eigenvalues[::2] *= 6
-    result = result_of(np.sort(eigenvalues), name, spikes)
+    result = result_of(np.sort(eigenvalues), name, spikes, fits=not misfit)
     rng, shape, dims = np.random.default_rng(3), (4, 500), ("chain", "draw")
     posterior = {
         "kappa": kappa * rng.uniform(0.95, 1.05, shape),
+        "dyson_index": kappa / 100 * rng.uniform(0.95, 1.05, shape),
         "temperature": rng.uniform(0.012, 0.013, shape),
         "correlation": correlation * rng.uniform(0.7, 1.3, shape),
         "tail_index": rng.uniform(4, 6, shape),

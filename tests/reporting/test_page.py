@@ -7,6 +7,7 @@ import time
 from html.parser import HTMLParser
 
 import pytest
+import xarray as xr
 
 from htmp_bayes import report
 from htmp_bayes._errors import HTMPError
@@ -47,13 +48,13 @@ def test_the_verdict_comes_first_and_names_what_to_look_at(page):
     verdict = page.text[: page.text.index("Medians and 90 % intervals")]
     assert "1 of 3 posteriors cannot be used as they are." in verdict
     assert "3 of 2000 draws diverged" in verdict
-    assert "A misfit of the law shows in 1 of 3 layers" in verdict
+    assert "The law does not fit 1 of 3 layers." in verdict
     assert "Spikes were set apart from the law in layer.9" in verdict
 
 
 def test_a_single_good_layer_is_said_to_be_good(tmp_path):
     page = Page(report(layer_result("layer.0"), tmp_path / "report.html", command="x"))
-    assert "Spectral report of layer.0 The posterior can be used. No misfit of the law shows" in page.text
+    assert "Spectral report of layer.0 The posterior can be used. The law fits." in page.text
 
 
 def test_every_layer_has_a_row_with_numbers_to_sort_by_and_a_spectrum(page):
@@ -119,13 +120,14 @@ def test_diagnostics_of_each_parameter_are_listed(page):
     assert page.text.count("parameter R-hat bulk ESS tail ESS") == 3
 
 
-def test_without_predictive_spectra_there_is_no_verdict_on_the_law(tmp_path):
+def test_a_result_without_a_test_of_the_law_has_no_verdict_on_it(tmp_path):
     result = layer_result("layer.0")
     del result["posterior_predictive"]
+    result["constant_data"] = xr.DataTree(result["constant_data"].to_dataset()[["n", "gamma"]])
     page = Page(report({"renamed": result}, tmp_path / "report.html"))
     assert "Spectral report of renamed" in page.text
-    assert "fit with predictive_draws = 100" in page.text
-    assert "misfit of the law" not in page.text
+    assert "There is no verdict on the law of 1 of 1." in page.text
+    assert "The law fits" not in page.text
     assert len(page.all("img")) == 1
 
 
