@@ -66,6 +66,17 @@ def check_choices(**chosen: str) -> None:
             raise FitError(f"{setting} is one of {', '.join(available[setting])}, not {value!r}.")
 
 
+def refuse_removed(function: str, settings: dict[str, object]) -> None:
+    """Raise FitError for a setting that there is no more, and TypeError for one that there never was."""
+    for name in settings:
+        if name == "adjust":
+            raise FitError(
+                "adjust= corrected the width of the likelihood that took eigenvalues for independent draws; that of "
+                "counts needs no adjustment: leave it out."
+            )
+        raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
+
+
 def check_counts(least: int, **counts: int) -> None:
     """Raise FitError for a setting that is not a whole number of at least `least`."""
     for setting, value in counts.items():

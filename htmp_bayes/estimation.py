@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from htmp_bayes._settings import as_followed, as_spectrum, check_choices, check_gamma
+from htmp_bayes._settings import as_followed, as_spectrum, check_choices, check_gamma, refuse_removed
 from htmp_bayes.spectra import Spectrum
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def estimate(
     maximise: Literal["posterior", "likelihood"] = "posterior",
     *,
     n: int | None = None,
+    **removed: Any,
 ) -> Estimate:
     """Maximum of the posterior or of the likelihood of one spectrum, without sampling.
 
@@ -80,6 +81,8 @@ def estimate(
         With the prior of `htmp_bayes.fit` or without.
     n : int, optional
         Longer side of the matrix, where `spectrum` is an array.
+    **removed
+        Settings of earlier versions: `adjust` is refused with a sentence that says what took its place.
 
     Returns
     -------
@@ -105,6 +108,7 @@ def estimate(
     from htmp_bayes.models.layer_data import layer_data
     from htmp_bayes.models.posterior import LayerPosterior
 
+    refuse_removed("estimate", removed)
     spectrum = as_spectrum(spectrum, n)
     check_gamma(spectrum)
     check_choices(population=population, maximise=maximise)

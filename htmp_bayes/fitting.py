@@ -3,6 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
@@ -14,6 +15,7 @@ from htmp_bayes._settings import (
     check_choices,
     check_counts,
     check_gamma,
+    refuse_removed,
 )
 from htmp_bayes.spectra import Spectrum
 
@@ -39,6 +41,7 @@ def fit(
     cores: int | None = None,
     predictive_draws: int = 100,
     progressbar: bool = False,
+    **removed: Any,
 ) -> xr.DataTree:
     r"""Posterior of repulsion, temperature and correlation of one layer, by NUTS.
 
@@ -80,6 +83,8 @@ def fit(
         Number of posterior-predictive spectra; 0 leaves them out.
     progressbar : bool
         Show the sampler's progress where standard output is a terminal.
+    **removed
+        Settings of earlier versions: `adjust` is refused with a sentence that says what took its place.
 
     Returns
     -------
@@ -153,6 +158,7 @@ def fit(
     """
     from htmp_bayes.laws.beforehand import compile_beforehand
 
+    refuse_removed("fit", removed)
     spectrum = as_spectrum(spectrum, n)
     check_gamma(spectrum)
     check_choices(
@@ -232,6 +238,9 @@ def _joint_result(
     data = joint_data(followed, spectrum.gamma)
     posterior = LayerPosterior(layer_data(followed, spectrum.gamma, "none"))
     sampled = sample_joint(data, posterior, sampling)
+    if settings["law"] == "inverse-htmp":  # the density of the eigenvalues themselves
+        log_jacobian = -2 * float(np.log(spectrum.eigenvalues).sum())
+        sampled = sampled._replace(log_likelihood=sampled.log_likelihood + log_jacobian)
     constant = xr.Dataset({"statistics_of_joint": ("statistic", data["statistics"])})
     constant = constant.assign_coords(statistic=["size", "sum_log", "sum", "sum_log_gaps"])
     return fit_result(spectrum, posterior, sampled, settings, predictive_draws, constant)

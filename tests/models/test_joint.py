@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose
 from htmp_bayes.laws import joint_logpdf
 from htmp_bayes.laws.ensemble import sample_ensemble
 from htmp_bayes.models.joint import joint_data, joint_log_density, joint_log_likelihood, joint_model
-from htmp_bayes.models.layer import KAPPA_RANGE, expected_log, log_prior
+from htmp_bayes.models.layer_data import layer_data
+from htmp_bayes.models.prior import expected_log, kappa_range, log_prior
 
 EIGENVALUES = sample_ensemble(40, 3.0, 0.5, 0.2, random_state=1)
 
@@ -34,8 +35,10 @@ def test_model_is_prior_times_joint_density():
     kappa, location = 6.0, -0.3
     temperature = np.exp(data["log_mean"] + data["log_sd"] * location - expected_log(kappa, 0.5))
     by_hand = joint_logpdf(EIGENVALUES, kappa, 0.5, temperature)
-    by_hand += log_prior("kappa", kappa) + log_prior("location", location)
-    start = np.log(kappa - KAPPA_RANGE[0]) - np.log(KAPPA_RANGE[1] - kappa)
+    spectrum = layer_data(EIGENVALUES, 0.5, "none")
+    by_hand += log_prior("kappa", kappa, spectrum) + log_prior("location", location, spectrum)
+    low, high = kappa_range(40)
+    start = np.log(kappa - low) - np.log(high - kappa)
     model = joint_model(data)
     found = model.compile_logp(jacobian=False)({"kappa_interval__": start, "location": location})
     assert_allclose(found, by_hand, rtol=1e-10)
