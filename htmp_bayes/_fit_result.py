@@ -58,7 +58,7 @@ def fit_result(
     if "n_spikes" in sampled.parameters:
         posterior = posterior.assign(n_spikes=sampled.parameters["n_spikes"])
     prior_seed, predictive_seed, _ = np.random.SeedSequence(settings["random_seed"]).generate_state(3)
-    known = {"n": spectrum.n, "gamma": spectrum.gamma, "zeros": spectrum.zeros}
+    known = {"n": spectrum.n, "gamma": spectrum.gamma, "zeros": spectrum.zeros, "dead": spectrum.dead}
     groups = {
         "posterior": posterior,
         "sample_stats": sample_stats(sampled.sample_stats),

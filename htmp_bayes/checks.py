@@ -10,6 +10,7 @@ import xarray as xr
 
 from htmp_bayes import _misfit
 from htmp_bayes._results import group
+from htmp_bayes.spectra.dead_lines import cautions_of
 
 R_HAT_MAX = 1.01
 """Vehtari et al. (2021), Bayesian Analysis 16, 667: section 4.3."""
@@ -108,6 +109,7 @@ def check(result: xr.DataTree) -> Verdict:
         spectra go as far from what is predicted; and a gap below the largest eigenvalues that as few have, so
         that spikes are suspected. They need 60 predictive spectra at least. Where spikes were set apart, the last is
         instead that there may be more than are looked for: the largest number has a probability of 5 % or more.
+        And a sentence for directions that are zero or dead and were left out, or a gap of many decades below the bulk.
 
     Raises
     ------
@@ -316,8 +318,16 @@ def _more_spikes(result: xr.DataTree) -> Iterator[str]:
         )
 
 
+def _dead_directions(result: xr.DataTree) -> Iterator[str]:
+    """Name what was left out of the spectrum, and what may yet be dead in it."""
+    if not {"constant_data", "observed_data"} <= set(result.children):
+        return
+    eigenvalues = group(result, "observed_data")["eigenvalues"].transpose(..., "eigenvalue")
+    yield from cautions_of(eigenvalues.to_numpy(), group(result, "constant_data").data_vars)
+
+
 # Each yields a sentence for what it finds.
-_CAUTIONS = (_prior_bears, _misfits, _spikes, _more_spikes)
+_CAUTIONS = (_prior_bears, _misfits, _spikes, _more_spikes, _dead_directions)
 
 
 def _named(names: list[str]) -> str:

@@ -19,10 +19,17 @@ def spectra_table(spectra: Iterable["Spectrum"]) -> "Table":
     """Table of spectra with their sizes and ranges."""
     from rich.text import Text
 
-    table = empty_table("N", "n", "gamma", "zeros", "smallest", "largest")
+    table = empty_table("N", "n", "gamma", "zeros", "dead", "smallest", "largest")
     for s in spectra:
-        numbers = f"{len(s)} {s.n} {s.gamma:.3g} {s.zeros} {s.eigenvalues[0]:.3g} {s.eigenvalues[-1]:.3g}"
-        table.add_row(Text(printable(s.name)), *numbers.split())
+        smallest, largest = (f"{value:.3g}" for value in s.eigenvalues[[0, -1]])
+        numbers = [
+            *map(str, (len(s), s.n)),
+            f"{s.gamma:.3g}",
+            *map(str, (s.zeros, s.dead)),
+            smallest,
+            largest,
+        ]
+        table.add_row(Text(printable(s.name)), *numbers)
     return table
 
 
@@ -36,6 +43,7 @@ def spectra_json(spectra: Iterable["Spectrum"]) -> dict[str, Any]:
             "n": s.n,
             "gamma": s.gamma,
             "zeros": s.zeros,
+            "dead": s.dead,
             "smallest": float(s.eigenvalues[0]),
             "largest": float(s.eigenvalues[-1]),
             "meta": dict(s.meta),
@@ -68,4 +76,6 @@ def listed_json(found: Sequence["ListedMatrix"]) -> dict[str, Any]:
 def _fate(matrix: "ListedMatrix") -> str:
     if matrix.left_out:
         return f"left out: {matrix.left_out}"
-    return f"cannot be read: {matrix.obstacle}" if matrix.obstacle else "read"
+    if matrix.obstacle:
+        return f"cannot be read: {matrix.obstacle}"
+    return f"read ({matrix.note})" if matrix.note else "read"

@@ -2,7 +2,7 @@
 
 A table has a column ``eigenvalue`` and, where it holds several layers, ``layer``; the longer side of the matrix is in
 a column ``n`` or is said by the caller. JSON has a list of numbers, or a list of objects (or one) with ``eigenvalues``,
-``n`` and, as may be, ``name``, ``kind`` and ``zeros``.
+``n`` and, as may be, ``name``, ``kind``, ``zeros`` and ``dead``.
 """
 
 import csv
@@ -68,7 +68,7 @@ def _spectrum(entry: dict[str, Any], stem: str, n: int | None) -> Spectrum:
     values = np.asarray(entry["eigenvalues"])
     if values.dtype.kind not in "fiu":
         raise ValueError(f"{name} has entries that are no numbers")
-    known = {key: entry[key] for key in ("kind", "zeros") if key in entry}
+    known = {key: entry[key] for key in ("kind", "zeros", "dead") if key in entry}
     return Spectrum(values, _whole(side), name=name, meta={"file": stem}, **known)
 
 

@@ -44,6 +44,16 @@ def natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
+def prefixes(files: set[Path]) -> dict[Path, str]:
+    """Shortest ends of the paths, from the file's own name up, that differ between the files."""
+    depth = max(len(file.parts) for file in files)
+    for parts in range(1, depth + 1):
+        prefix = {file: ".".join(file.with_suffix("").parts[-parts:]) for file in files}
+        if len(set(prefix.values())) == len(files):
+            return prefix
+    return {file: ".".join(file.parts) for file in files}
+
+
 def _expand(path: Path) -> list[Path]:
     if path.is_dir():
         return _in_folder(path)

@@ -1,32 +1,31 @@
 """From files to spectra: which tensors, which matrices in them, under which names."""
 
-import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from htmp_bayes._errors import reason
 from htmp_bayes.spectra import readers
 from htmp_bayes.spectra.choice import DEFAULT_MIN_SIZE, Choice, Convolutions
 from htmp_bayes.spectra.collection import load_spectra
+from htmp_bayes.spectra.dead_lines import note_of
 from htmp_bayes.spectra.eigenvalue_lists import SUFFIXES as LISTS
 from htmp_bayes.spectra.eigenvalue_lists import load_list
-from htmp_bayes.spectra.files import COLLECTION, Paths, files_of, natural
+from htmp_bayes.spectra.files import COLLECTION, Paths, files_of, natural, prefixes
 from htmp_bayes.spectra.matrices import Heads, Matrix, matrices
 from htmp_bayes.spectra.readers import StoredTensor, sharded, torch_module
-from htmp_bayes.spectra.singular_values import blocks
+from htmp_bayes.spectra.singular_values import Opened
 from htmp_bayes.spectra.spectrum import Spectrum, SpectrumError
+from htmp_bayes.spectra.ties import Originals
 
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int, str], None]
-_SAMPLE = 4096
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,8 @@ class ListedMatrix:
         Why it is not read; empty if it is.
     obstacle : str
         Why it cannot be read although it was chosen: reading stops there. Empty if it can.
+    note : str
+        What is worth knowing of what is read: dead rows and columns, which are left out of the spectrum.
     """
 
     name: str
@@ -60,6 +61,7 @@ class ListedMatrix:
     n: int
     left_out: str
     obstacle: str
+    note: str = ""
 
 
 def read_spectra(
@@ -188,23 +190,24 @@ def list_matrices(
     SpectrumError
         A ValueError, if a file is not there, not readable or not of its format.
 
+    Notes
+    -----
+    The values of what would be read are looked at once, for dead rows and columns.
+
     Examples
     --------
     >>> import numpy as np, tempfile
     >>> file = Path(tempfile.mkdtemp()) / "model.npz"
-    >>> np.savez(file, **{"conv1.weight": np.ones((64, 16, 3, 3)), "conv1.bias": np.zeros(64)})
+    >>> np.savez(file, **{"conv1.weight": np.eye(64, 144).reshape(64, 16, 3, 3), "conv1.bias": np.zeros(64)})
     >>> for matrix in list_matrices(file):
-    ...     print(matrix.name, matrix.type, matrix.n_eigenvalues, matrix.n, matrix.left_out or "is read")
-    conv1 convolution 64 144 is read
+    ...     print(matrix.name, matrix.type, matrix.n_eigenvalues, matrix.n, matrix.left_out or "is read", matrix.note)
+    conv1 convolution 64 144 is read 80 of 144 columns are dead
     conv1.bias vector 0 0 not matrices
     """
     choice = Choice(include, exclude, min_size, max_size, types, heads, convolutions, split_fused, n)
     found = _found(path, choice)
     read = iter(_told_apart([layer for layer in found if not layer.listed.left_out]))
-    return [
-        layer.listed if layer.listed.left_out else replace(layer.listed, name=next(read).name)
-        for layer in found
-    ]
+    return [layer.listed if layer.listed.left_out else next(read).looked_at() for layer in found]
 
 
 @dataclass(frozen=True)
@@ -215,9 +218,19 @@ class _Layer:
     name: str
     make: Callable[[], Spectrum]
     listed: ListedMatrix
+    opened: Opened | None = None
+    """The matrix, if it is one still."""
 
     def read(self) -> Spectrum:
         return replace(self.make(), name=self.name)
+
+    def looked_at(self) -> ListedMatrix:
+        """Say what there is to say of it after a look at its values, where they can be read."""
+        notes = [self.listed.note]
+        if self.opened and not self.listed.obstacle:
+            with suppress(OSError, ValueError):  # it will be said when it is read
+                notes.append(note_of(self.opened))
+        return replace(self.listed, name=self.name, note="; ".join(filter(None, notes)))
 
     def without(self, why: str) -> "_Layer":
         logger.info("%s left out: %s", self.name, why)
@@ -253,9 +266,10 @@ def _in_file(file: Path, choice: Choice) -> list[_Layer]:
 def _in_collection(file: Path, spectra: Iterable[Spectrum], choice: Choice) -> list[_Layer]:
     layers = []
     for spectrum in spectra:
-        size = len(spectrum) + spectrum.zeros
+        size, longer = len(spectrum) + spectrum.zeros, spectrum.n + spectrum.dead
+        note = f"zeros={spectrum.zeros}, dead={spectrum.dead}" if spectrum.zeros or spectrum.dead else ""
         listed = ListedMatrix(
-            spectrum.name, file.name, "spectrum", (size, spectrum.n), size, spectrum.n, "", ""
+            spectrum.name, file.name, "spectrum", (size, longer), size, longer, "", "", note
         )
         layer = _Layer(file, spectrum.name, partial(_same, spectrum), listed)
         why = choice.against([spectrum.name], size)
@@ -281,16 +295,15 @@ def _in_checkpoint(
     layers = []
     for matrix, why in zip(found, left_out, strict=True):
         name = matrix.full_name if taken[matrix.name] > 1 else matrix.name
-        layer = _Layer(
-            file, name, partial(_spectrum_of, file, matrix, choice), _listed(file, matrix, name, choice)
-        )
+        make = partial(_spectrum_of, file, matrix, choice)
+        layer = _Layer(file, name, make, _listed(file, matrix, name, choice), matrix.opened)
         layers.append(layer.without(why) if why else layer)
     return sorted(layers, key=lambda layer: natural(layer.name))
 
 
 def _reasons(found: Sequence[Matrix], choice: Choice) -> list[str]:
     """For each matrix, why it is left out, or nothing."""
-    first = _Originals()
+    first = Originals()
     reasons = []
     for matrix in found:
         why = choice.against_type(matrix.type)
@@ -299,42 +312,6 @@ def _reasons(found: Sequence[Matrix], choice: Choice) -> list[str]:
             why = f"tied to {original.name}"
         reasons.append(why)
     return reasons
-
-
-class _Originals:
-    """Matrices so far, to be found again by another that holds the same values."""
-
-    def __init__(self) -> None:
-        self.seen: dict[Hashable, list[Matrix]] = {}
-
-    def of(self, matrix: Matrix) -> Matrix | None:
-        """Find the earlier matrix with the same values, if there is one."""
-        tensor = matrix.tensor
-        if tensor.obstacle or (sample := tensor.storage or _sample(tensor)) is None:
-            return None
-        alike = self.seen.setdefault((tensor.shape, tensor.dtype, matrix.part, sample), [])
-        for other in alike:
-            if tensor.storage or _same_values(matrix, other):
-                return other
-        alike.append(matrix)
-        return None
-
-
-def _sample(tensor: StoredTensor) -> bytes | None:
-    """First and last values of a tensor, if they can be had without reading the others."""
-    try:
-        values = tensor.load()
-    except (OSError, ValueError):
-        return None  # it will be said when it is read
-    if not isinstance(values, np.memmap):
-        return None
-    flat = values.reshape(-1)
-    return hashlib.sha256(flat[:_SAMPLE].tobytes() + flat[-_SAMPLE:].tobytes()).digest()
-
-
-def _same_values(matrix: Matrix, other: Matrix) -> bool:
-    pairs = zip(blocks(matrix.opened), blocks(other.opened), strict=True)
-    return all(np.array_equal(mine, others) for mine, others in pairs)
 
 
 def _listed(file: Path, matrix: Matrix, name: str, choice: Choice) -> ListedMatrix:
@@ -364,18 +341,8 @@ def _told_apart(layers: list[_Layer]) -> list[_Layer]:
     counts = Counter(name for _, name in {(layer.file, layer.name) for layer in layers})
     if max(counts.values(), default=1) == 1:
         return layers
-    prefix = _prefixes({layer.file for layer in layers})
+    prefix = prefixes({layer.file for layer in layers})
     return [replace(layer, name=f"{prefix[layer.file]}.{layer.name}") for layer in layers]
-
-
-def _prefixes(files: set[Path]) -> dict[Path, str]:
-    """Shortest ends of the paths, from the file's own name up, that differ between the files."""
-    depth = max(len(file.parts) for file in files)
-    for parts in range(1, depth + 1):
-        prefix = {file: ".".join(file.with_suffix("").parts[-parts:]) for file in files}
-        if len(set(prefix.values())) == len(files):
-            return prefix
-    return {file: ".".join(file.parts) for file in files}
 
 
 def _shown(path: Any) -> str:
