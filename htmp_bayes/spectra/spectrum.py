@@ -31,6 +31,10 @@ class SpectrumError(HTMPError):
     """Eigenvalues, a matrix or a file that no spectrum can be made of."""
 
 
+class NoTensors(SpectrumError):
+    """A file that is whole and holds no tensors, such as the settings of a trainer."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Spectrum:
     r"""Positive eigenvalues of a layer's Gram matrix, validated and immutable.

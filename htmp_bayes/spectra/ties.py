@@ -5,7 +5,7 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from htmp_bayes.spectra.matrices import Matrix
+from htmp_bayes.spectra.matrix import Matrix
 from htmp_bayes.spectra.readers import StoredTensor
 from htmp_bayes.spectra.singular_values import blocks
 

@@ -220,7 +220,7 @@ def test_the_log_goes_to_standard_error_if_it_is_asked_for(tmp_path):
     command = [sys.executable, "-c", program, "--log", "info", "spectra", str(source), "--list", "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == ""
-    assert done.stderr == "INFO htmp_bayes.spectra.reading: bias left out: not matrices\n"
+    assert done.stderr == "INFO htmp_bayes.spectra.layers: bias left out: not matrices\n"
 
 
 def test_progress_is_shown_on_a_terminal_and_not_in_a_pipe(run, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ import numpy as np
 
 from htmp_bayes._errors import reason
 from htmp_bayes.spectra.hdf5 import Dataset, Hdf5File
-from htmp_bayes.spectra.readers.raw_values import NO_REALS, no_values
+from htmp_bayes.spectra.readers.raw_values import BFLOAT16, NO_REALS, no_values, with_name
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
 from htmp_bayes.spectra.readers.zip_member import where_stored
 from htmp_bayes.spectra.spectrum import SpectrumError
@@ -72,15 +72,16 @@ def _described(path: Path, dataset: Dataset) -> StoredTensor:
     once = [part for part, before in zip(named, ["", *named], strict=False) if part != before]
     name = re.sub(r"(\.(kernel|embeddings))?:0$|\.(0|kernel|embeddings)$", "", ".".join(once))
     shape, turn = _turned(dataset.shape, parts, kind)
-    if dataset.dtype.kind != "f":
-        obstacle = f"is of type {dataset.dtype}, {NO_REALS}"
-        return StoredTensor(name, shape, str(dataset.dtype), no_values, obstacle, type=kind)
-    return StoredTensor(name, shape, str(dataset.dtype), partial(_load, path, dataset, turn), type=kind)
+    dtype = with_name(dataset.dtype)
+    if dtype.kind != "f" and dtype != BFLOAT16:
+        obstacle = f"is of type {dtype}, {NO_REALS}"
+        return StoredTensor(name, shape, str(dtype), no_values, obstacle, type=kind)
+    return StoredTensor(name, shape, str(dtype), partial(_load, path, dataset, turn), type=kind)
 
 
 def _load(path: Path, dataset: Dataset, turn: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     try:
-        return turn(dataset.load())
+        return turn(dataset.load().view(with_name(dataset.dtype)))
     except ValueError as error:
         raise SpectrumError(f"{path}: {dataset.name} is damaged ({reason(error)}); save it again.") from error
 
