@@ -57,20 +57,37 @@ def listed_table(found: Sequence["ListedMatrix"]) -> "Table":
     """Table of matrices, with what would become of each."""
     from rich.text import Text
 
-    table = empty_table("type", "shape", "N", "n")
+    table = empty_table("type", "kind", "shape", "N", "n")
     table.add_column("what becomes of it", overflow="fold")
     for matrix in found:
         sizes = [str(matrix.n_eigenvalues), str(matrix.n)] if matrix.n else ["-", "-"]
         shape = "×".join(map(str, matrix.shape)) or "-"
-        row = [printable(matrix.name), matrix.type, shape, *sizes, printable(_fate(matrix))]
+        row = [
+            printable(matrix.name),
+            matrix.type,
+            _kind(matrix) or "-",
+            shape,
+            *sizes,
+            printable(_fate(matrix)),
+        ]
         table.add_row(*map(Text, row))
     return table
 
 
 def listed_json(found: Sequence["ListedMatrix"]) -> dict[str, Any]:
     """Matrices, with what would become of each, as JSON can hold them."""
-    matrices = [asdict(matrix) for matrix in found]
+    matrices = [{**asdict(matrix), "kind": _kind(matrix)} for matrix in found]
     return {"htmp_bayes": __version__, "versions": versions(), "matrices": matrices}
+
+
+def _kind(matrix: "ListedMatrix") -> str:
+    """Kind that the layer would be pooled by; nothing of what is left out."""
+    from htmp_bayes.layer_names import kind_of_name
+
+    if matrix.left_out:
+        return ""
+    found = "" if matrix.type == "spectrum" else matrix.type
+    return kind_of_name(matrix.name, found, len(matrix.shape))
 
 
 def _fate(matrix: "ListedMatrix") -> str:

@@ -26,6 +26,7 @@ MOST_ROWS = 10**7
 MOST_COLUMNS = 20
 """Columns of a Parquet file that are read: a table of spectra has a handful."""
 
+_BROKEN = (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError, csv.Error)
 _COLUMN, _LAYER = "eigenvalue", "layer"
 _SAME_IN_A_SPECTRUM = ("n", "kind", "zeros", "dead")
 
@@ -60,9 +61,7 @@ def load_list(path: Path, n: int | None = None) -> list[Spectrum]:
         return [_spectrum(entry, path.stem, n) for entry in _told_apart(entries, path.stem)]
     except SpectrumError as error:
         raise SpectrumError(f"{path}: {error}") from error
-    except (
-        *(ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError, csv.Error),
-    ) as error:
+    except _BROKEN as error:
         raise SpectrumError(
             f"{path} is not a list of eigenvalues ({reason(error)}); it needs a column 'eigenvalue', or in JSON "
             "a list of numbers or objects with 'eigenvalues'."
