@@ -28,9 +28,11 @@ _TABLE = re.compile(
     r"_emb(ed|eddings?)?|relative_attention_bias|relative_position_bias_table)([._](weight|kernel))?$"
 )
 _PERHAPS_TABLE = re.compile(r"(^|[./])\w+_(embeddings?|emb)([._](weight|kernel))?$")
-_QUERY = re.compile(r"(^|[._])(q|wq|query|q_proj|q_lin|to_q|attn_q|queries)([._](weight|kernel))?$", re.I)
+_QUERY = re.compile(
+    r"((^|[./])q|(^|[._])(wq|query|q_proj|q_lin|to_q|attn_q|queries))([._](weight|kernel))?$", re.I
+)
 _KEY_VALUE = re.compile(
-    r"(^|[._])(k|v|wk|wv|key|value|[kv]_proj|[kv]_lin|to_[kv]|attn_[kv]|keys|values)([._](weight|kernel))?$",
+    r"((^|[./])[kv]|(^|[._])(wk|wv|key|value|[kv]_proj|[kv]_lin|to_[kv]|attn_[kv]|keys|values))([._](weight|kernel))?$",
     re.I,
 )
 _OUTPUT = re.compile(

@@ -297,7 +297,8 @@ def test_onnx_messages_that_lie_are_refused(tmp_path, content):
 
 
 @pytest.mark.parametrize(
-    "file", ["zip.pt", "legacy.pt", "module.pt", "model.onnx", "external.onnx", "model.gguf"]
+    "file",
+    ["zip.pt", "legacy.pt", "module.pt", "model.onnx", "external.onnx", "branches.onnx", "model.gguf"],
 )
 @settings(max_examples=30)
 @given(data=st.data())

@@ -99,6 +99,20 @@ def test_torch_itself_reads_the_same(file):
         np.testing.assert_array_equal(found[name].astype(float), content[name].detach().double().numpy())
 
 
+def test_constants_branches_and_gates_that_the_onnx_package_wrote():
+    found = loaded("branches.onnx")
+    np.testing.assert_array_equal(found["inner.MatMul"], WEIGHTS["dense.weight"])
+    np.testing.assert_array_equal(found["table"], WEIGHTS["embed.weight"])
+    names = [spectrum.name for spectrum in read_spectra(HERE / "branches.onnx", min_size=20)]
+    gates = ["cell", "forget_gate", "input_gate", "output_gate"]
+    assert names == [
+        *(f"R.{gate}" for gate in gates),
+        *(f"W.{gate}" for gate in gates),
+        "inner.MatMul",
+        "table",
+    ]
+
+
 @pytest.mark.parametrize("file", ["model.onnx", "external.onnx"])
 def test_onnx_itself_reads_the_same(file):
     onnx = pytest.importorskip("onnx")
