@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from htmp_bayes._errors import printable
 from htmp_bayes.spectra import eigenvalue_lists, readers
 from htmp_bayes.spectra.readers import sharded
 from htmp_bayes.spectra.readers.paths import check_inside
@@ -133,13 +134,9 @@ def _models_in(folder: Path, model: Path) -> list[Path]:
     numbered = [file for file in beside if _NUMBERED.fullmatch(file.name) and file.suffix == model.suffix]
     others = [file.name for file in beside if file not in numbered and not _TWINS.fullmatch(file.name)]
     if others:
+        named = ", ".join(sorted(others)[:_NAMED]) + " and others" * (len(others) > _NAMED)
         logger.warning(
-            "%s: %s is read, and %s beside it not; name them to read them.",
-            *(
-                folder,
-                model.name,
-                ", ".join(sorted(others)[:_NAMED]) + " and others" * (len(others) > _NAMED),
-            ),
+            "%s is read, and %s beside it not; name them to read them.", *map(printable, (str(model), named))
         )
     found = [model, *sorted(numbered, key=lambda file: natural(file.name))]
     for file in found:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from htmp_bayes._errors import reason
+from htmp_bayes._errors import printable, reason
 from htmp_bayes.spectra import readers
 from htmp_bayes.spectra.choice import DEFAULT_MIN_SIZE, Choice, Convolutions
 from htmp_bayes.spectra.collection import load_spectra
@@ -207,7 +207,7 @@ def _say_what_cannot_be_read(found: Sequence[Layer], choice: Choice) -> None:
 def _say(what: str, choice: Choice) -> None:
     if choice.strict:
         raise SpectrumError(f"{what}; without strict the rest is read.")
-    logger.warning("%s; the rest is read.", what)
+    logger.warning("%s; the rest is read.", printable(what))
 
 
 def _found(path: Paths | Any, choice: Choice) -> list[Layer]:

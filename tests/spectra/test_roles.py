@@ -321,6 +321,12 @@ def test_quantised_weights_of_keras_and_gguf(tmp_path):
             read(tmp_path / name)
 
 
+def test_names_are_said_so_that_a_terminal_does_not_act_on_them(tmp_path, caplog):
+    read(safetensors(tmp_path, **{"a\x1b[2J\nb.weight": octets(64, 64), **HEAD}), include="lm_head")
+    (said,) = caplog.messages
+    assert r"a\x1b[2J\nb is of type U8" in said
+
+
 def test_nothing_is_said_of_a_file_that_is_read_whole(tmp_path, caplog):
     weights = {
         "fc.weight": noise(60, 70),

@@ -83,5 +83,5 @@ def test_models_that_accelerate_numbers_are_read_and_others_are_named(tmp_path, 
     save_torch({"fc.weight": Tensor(W)}, tmp_path / "discriminator.pt")
     read_spectra(tmp_path)
     assert caplog.messages == [
-        f"{tmp_path}: pytorch_model.bin is read, and discriminator.pt beside it not; name them to read them."
+        f"{tmp_path / 'pytorch_model.bin'} is read, and discriminator.pt beside it not; name them to read them."
     ]
