@@ -10,7 +10,7 @@ KINDS = ("query", "key", "value", "qkv", "output", "gate", "up", "down", "conv",
 
 # What reading adds to a tensor's name, and what is left of the tensor's own: neither says of which kind a layer is.
 _ADDED = re.compile(
-    r"([.]head\d+|[.]at([.]\d+)+|[.]lora|[.](weight|kernel)|(?<=exps)[.]\d+|(?<=proj)[.]\d+|:0)+$"
+    r"([.]head\d+|[.]at([.]\d+)+|[.]lora|[./](weight|kernel)|(?<=exps)[.]\d+|(?<=proj)[.]\d+|:0)+$"
 )
 _PART, _WORD = r"(?:^|[./_]){}$", r"(?:^|[./]){}$"
 _FEED_FORWARD = r"(?:feed_forward|mlp|experts?[./]\d+|moe)[./]"

@@ -163,6 +163,7 @@ NAMES = {
         "features.3": "other",
         "fc1": "other",  # LeNet, which has no blocks
         "transformer_blocks.0.attn1.to_out.0": "output",
+        "encoder/layers_0/attention/query/kernel": "query",  # Flax
     },
 }
 

@@ -128,4 +128,6 @@ def test_check_counts_the_layers_of_a_network():
 
 def test_spectra_of_many_decades_have_no_gap():
     assert gap_below(np.logspace(-14, 0, 30)) is None
-    assert gap_below(np.array([1e-12, *np.full(20, 1.0)])) is not None
+    assert gap_below(np.array([1e-12, *np.full(20, 1.0)])) == (1, 1e12)
+    assert gap_below(np.array([1e-4, *np.full(20, 1.0)])) is None
+    assert gap_below(np.array([1e-4, 2e-4, *np.full(20, 1.0)])) == (2, pytest.approx(5e3))

@@ -393,3 +393,33 @@ def test_arrays_of_numpy_within_a_pickle_are_listed(tmp_path):
     path = save_torch({"model": network(), "means": noise(60, 60)}, tmp_path / "m.pt")
     assert "array of NumPy within the pickle" in fates(path)["means"]
     assert list(read(path, exclude="means")) == ["conv"]
+
+
+# Kernels with their outputs last
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "axes"),
+    [
+        ("params/Conv_0/kernel", (3, 3, 20, 64), (3, 2, 0, 1)),  # Flax
+        ("params/Conv_0/kernel", (5, 30, 64), (2, 1, 0)),
+        ("params/Dense_0/kernel", (70, 60), (1, 0)),
+        ("conv3_1_W", (3, 3, 64, 70), (3, 2, 0, 1)),  # weights of VGG for TensorFlow, by their shape
+    ],
+)
+def test_outputs_that_are_last_come_first(tmp_path, name, shape, axes):
+    values = noise(*shape)
+    np.savez(tmp_path / "m.npz", **{name: values})
+    (spectrum,) = read_spectra(tmp_path / "m.npz")
+    turned = values.transpose(axes)
+    assert_same(spectrum, turned)
+    assert spectrum.meta["shape"] == list(turned.shape)
+
+
+def test_heads_of_flax_are_side_by_side(tmp_path):
+    query, out = noise(60, 4, 15), noise(4, 15, 60)
+    weights = {"layers_0/attention/query/kernel": query, "layers_0/attention/out/kernel": out}
+    np.savez(tmp_path / "m.npz", **weights)
+    found = read(tmp_path / "m.npz")
+    assert_same(found["layers_0/attention/query/kernel"], query.reshape(60, 60))
+    assert_same(found["layers_0/attention/out/kernel"], out.reshape(60, 60))

@@ -80,3 +80,11 @@ def test_what_holds_no_weights_gets_one_sentence(value, message):
     with pytest.raises(SpectrumError, match=message) as caught:
         read_spectra(value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_state_dict_of_torch_is_read():
+    torch = pytest.importorskip("torch")
+    layer = torch.nn.Linear(70, 60).to(torch.bfloat16)
+    (spectrum,) = read_spectra(layer.state_dict())
+    assert (spectrum.name, spectrum.meta["dtype"]) == ("weight", "float32")
+    assert spectrum.eigenvalues.tolist() == read_spectra(layer)[0].eigenvalues.tolist()
