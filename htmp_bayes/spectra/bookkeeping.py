@@ -20,8 +20,8 @@ _NARROW = re.compile(  # types that only a quantised weight has, in the words of
     r"^(u?int[248]|[UI]8|[|<>]?[ui]1|F[46]\w*|F8_E8M0|float4\w*|ByteStorage|CharStorage|Q\w+|I?Q\d\w*|TQ\d\w*|MXFP4|NVFP4"
     r"|qtensor|u?int[1-7])$"
 )
-_WORDS = re.compile(r"^(u?int32|[UI]32|IntStorage)$")
-_PACKED = re.compile(r"(^|[._/])(qweight|(\w+_)?packed|w_q)$", re.I)
+_WORDS = re.compile(r"^(u?int(16|32)|[UI](16|32)|IntStorage|ShortStorage)$")
+_PACKED = re.compile(r"(^|[._/])(qweight|(\w+_)?packed|w_q|codes)$", re.I)
 _WEIGHT_LIKE = re.compile(r"(^|[._/])(\w+_)?(weight|kernel|qweight|packed)$")
 _MASKS = re.compile(r"(^|[._/])(\w+_)?(mask|bias|ids|indices|\w+_index|\w+_ids)$")
 
@@ -33,7 +33,7 @@ _BESIDE = re.compile(  # and what is so only beside a quantised tensor with the 
     r"[._](q?scales?|q?zeros|q?biases|zero_points?|zp|scale_and_zero|kernel_scale|bits|codebooks?|blocks_scales?)$"
 )
 _ENDS = re.compile(
-    r"([._](qweight|weight|kernel|weight_packed|blocks|quantized|packed|D?Q?_?Q[48]|W_q))+$", re.I
+    r"([._](qweight|weight|kernel|weight_packed|blocks|quantized|packed|D?Q?_?Q[48]|W_q|codes))+$", re.I
 )
 
 

@@ -71,6 +71,10 @@ class Choice:
             return f"matching exclude={self.exclude!r}"
         return ""
 
+    def excludes(self, name: str) -> bool:
+        """Say whether a file of this name, which cannot be read, is left out."""
+        return bool(self._exclude and self._exclude.search(name))
+
     def against_size(self, size: int, default_min_size: int = 0) -> str:
         """Reason to leave out what has this shorter side, or nothing."""
         least = default_min_size if self.min_size is None else self.min_size

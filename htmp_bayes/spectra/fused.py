@@ -17,19 +17,22 @@ from htmp_bayes.spectra.matrix import Matrix
 THREE = ("query", "key", "value")
 
 _FUSED = re.compile(
-    r"(^|[._])(in_proj_weight|qkv|qkv_proj|w_?qkv|attn_qkv|query_key_value|c_attn|w_pack|att_proj)([._]weight)?$",
+    r"(^|[._])(in_proj_weight|qkv|qkv_proj|to_qkv|w_?qkv|attn_qkv|query_key_value|c_attn|w_pack|att_proj)([._]weight)?$",
     re.I,
+)
+_TWO = re.compile(
+    r"(^|[._])(kv|to_kv|w_?kv|kv_proj|kv_b_proj|kv_a_proj\w*|in_proj_qkvz|in_proj_ba)([._]weight)?$", re.I
 )
 _GATE_UP = re.compile(r"(^|[._])gate_up_proj([._]weight)?$")
 
 # Names of which every library that uses them lays out all queries, then all keys, then all values: torch's
-# MultiheadAttention, timm, flash-attn, and llama.cpp, whose converter brings each architecture into that order.
-_ALWAYS_THIRDS = re.compile(r"(^|[._])(in_proj_weight|qkv|Wqkv|attn_qkv)([._]weight)?$")
+# MultiheadAttention, timm, vit-pytorch, flash-attn, and llama.cpp, whose converter brings all models into that order.
+_ALWAYS_THIRDS = re.compile(r"(^|[._])(in_proj_weight|qkv|to_qkv|Wqkv|attn_qkv)([._]weight)?$")
 
 # model_type of Hugging Face's config.json, from the attention modules of transformers (models/*/modeling_*.py) and, of
 # those that come with their own code, from that.
 _IN_ORDER = {
-    *("phi3", "phi4_multimodal", "phimoe", "phi-msft", "mixformer-sequential", "glm", "qwen", "mpt", "dbrx"),
+    *("phi3", "phi4_multimodal", "phi-msft", "mixformer-sequential", "glm", "qwen", "mpt", "dbrx"),
     *("baichuan", "nomic_bert", "modernbert", "bark", "hf_olmo", "olmo"),
 }
 _BY_HEAD = {"bloom", "gpt_neox", "gpt_neox_japanese", "persimmon", "fuyu"}
@@ -39,6 +42,7 @@ _CODEGEN_BLOCKS = 4  # CodeGen was trained on that many TPU cores, whose parts l
 _GATE_THEN_UP = {"phi3", "phi4_multimodal", "glm", "glm4"}
 
 _UNKNOWN = "left whole, for config.json names no architecture whose order of query, key and value is known"
+_PAIR = "left whole, though it holds key and value (and more), whose order is not known"
 _MISFIT = "left whole, for its sides are not those of the query, key and value that config.json describes"
 _GATE_UNKNOWN = "gate and up in one, for config.json names no architecture whose order of them is known"
 
@@ -52,19 +56,26 @@ class Sizes:
         nested = config.get("attn_config")  # of MPT and DBRX
         self.key_value = _first(
             {**(nested if isinstance(nested, Mapping) else {}), **config},
-            *("num_key_value_heads", "n_head_kv", "num_kv_heads", "multi_query_group_num", "kv_n_heads"),
+            *(
+                "num_key_value_heads",
+                "n_head_kv",
+                "num_kv_heads",
+                "multi_query_group_num",
+                "kv_n_heads",
+                "n_kv_heads",
+            ),
         )
         self.head = _first(config, "head_dim", "d_kv", "kv_channels")
 
 
 def is_fused(name: str) -> bool:
     """Say whether a tensor of this name holds query, key and value, or gate and up."""
-    return bool(_FUSED.search(name) or _GATE_UP.search(name))
+    return bool(_FUSED.search(name) or _TWO.search(name) or _GATE_UP.search(name))
 
 
 def is_attention(name: str) -> bool:
-    """Say whether a tensor of this name holds query, key and value."""
-    return bool(_FUSED.search(name))
+    """Say whether a tensor of this name holds query, key and value, or some of them."""
+    return bool(_FUSED.search(name) or _TWO.search(name))
 
 
 def unfused(whole: Matrix, config: Mapping[str, Any]) -> list[Matrix]:
@@ -84,6 +95,8 @@ def unfused(whole: Matrix, config: Mapping[str, Any]) -> list[Matrix]:
     """
     if _GATE_UP.search(whole.tensor.name):
         return _gate_and_up(whole, str(config.get("model_type")))
+    if _TWO.search(whole.tensor.name):
+        return [replace(whole, note=_PAIR)]
     layout = _layout(whole, config)
     if layout is None:
         return [replace(whole, note=_UNKNOWN)]

@@ -56,7 +56,8 @@ def read_spectra(
         in several formats, or with any checkpoints directly in it.
     include, exclude : str, optional
         Regular expressions, sought (`re.search`) in the layer's name and in the tensor's full name in the
-        file. A layer is read if ``include`` is found in either and ``exclude`` in neither.
+        file. A layer is read if ``include`` is found in either and ``exclude`` in neither. A file of a folder that
+        cannot be read is passed over, and that is said, if ``exclude`` is found in its name.
     min_size : int, optional
         Smaller matrices, by their shorter side, are left out. At least 20; by default 50 for checkpoints,
         and no limit for collections.
@@ -219,10 +220,11 @@ def _found(path: Paths | Any, choice: Choice) -> list[Layer]:
     for file in files_of(path):
         try:
             found += _in_file(file.path, choice)
-        except NoTensors as error:
-            if file.named:
+        except SpectrumError as error:
+            if file.named or not (isinstance(error, NoTensors) or choice.excludes(file.path.name)):
                 raise
-            _say(f"{str(error).partition(' (')[0].removesuffix('.')} and is passed over", choice)
+            why = "holds no tensors" if isinstance(error, NoTensors) else "cannot be read"
+            _say(f"{file.path} {why} and is passed over", choice)
     return found
 
 

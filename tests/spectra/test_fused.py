@@ -73,6 +73,7 @@ NEW = {"new_decoder_architecture": True, "num_kv_heads": 2}
         ("clip", "visual.transformer.resblocks.0.attn.in_proj_weight", in_order, HEADS, {}),
         ("None", "blocks.0.attn.qkv.weight", in_order, HEADS, {}),
         ("None", "blk.0.attn_qkv.weight", in_order, HEADS, {}),
+        ("None", "layers.0.0.to_qkv.weight", in_order, HEADS, {}),
     ],
 )  # fmt: skip
 def test_each_architecture_has_its_layout(model, name, layout, groups, config):
@@ -98,6 +99,13 @@ def test_what_is_not_certain_is_left_whole_with_the_reason(name, config):
     (whole,) = matrices(tensor(name, in_order(*three(HEADS), 0)), {"num_attention_heads": HEADS, **config})
     assert (whole.part, whole.sides) == ("", (3 * HIDDEN, HIDDEN))
     assert whole.note.startswith("left whole, for ")
+
+
+@pytest.mark.parametrize("name", ["attn.to_kv.weight", "self_attn.kv_b_proj.weight", "attn.kv.weight"])
+def test_key_and_value_in_one_are_said_to_be(name):
+    (whole,) = matrices(tensor(name, RNG.normal(size=(96, 48))), {})
+    assert (whole.type, whole.sides) == ("attention", (96, 48))
+    assert "holds key and value" in whole.note
 
 
 def test_a_part_of_a_model_may_have_settings_of_its_own():

@@ -267,9 +267,10 @@ HEAD = {"lm_head.weight": noise(200, 64)}
         ({"q.weight": words(512, 64).astype(np.uint32), "q.scales": noise(512, 64), "q.biases": noise(512, 64)}, "q"),
         ({"q.weight": octets(5000, 1), "q.weight.absmax": noise(60, 60), "q.weight.quant_map": noise(16)}, "q"),
         ({"q.weight_packed": words(64, 8), "q.weight_scale": noise(64, 60)}, "q.weight_packed"),
+        ({"q.codes": words(64, 8, 2).astype(np.int16), "q.codebooks": noise(2, 64, 1, 60)}, "q.codes"),
         ({"q.weight": octets(64, 64).astype(np.int8), "q.weight_scale_inv": noise(60, 60)}, "q"),
     ],
-    ids=["MXFP4", "AWQ", "GPTQ", "MLX", "bitsandbytes", "compressed-tensors", "int8"],
+    ids=["MXFP4", "AWQ", "GPTQ", "MLX", "bitsandbytes", "compressed-tensors", "AQLM", "int8"],
 )  # fmt: skip
 def test_quantised_weights_are_said_to_be_whatever_their_shape_and_what_they_keep_is_no_layer(
     tmp_path, tensors, quantised, caplog

@@ -124,7 +124,7 @@ def _from_archive(path: Path) -> list[StoredTensor]:
         members = {info.filename: info for info in archive.infolist()}
         pickles = [name for name in members if name.rpartition("/")[2] == "data.pkl"]
         if len(pickles) != 1:
-            raise ValueError("it has no data.pkl")
+            raise ValueError(f"it has {len(pickles) or 'no'} data.pkl, where one is wanted")
         root = pickles[0].removesuffix("data.pkl")
         order = members.get(f"{root}byteorder")
         if order and _content(file, order) != b"little":

@@ -74,6 +74,18 @@ def test_what_a_trainer_keeps_beside_the_model_is_passed_over_with_a_word(tmp_pa
     assert "holds no tensors (it was not executed" in refusal(tmp_path / "training_args.bin")
 
 
+def test_exclude_gets_past_a_file_of_a_folder_that_cannot_be_read(tmp_path, caplog):
+    save_torch({"fc.weight": Tensor(W)}, tmp_path / "model.pt")
+    (tmp_path / "vocabulary.bin").write_bytes(b"words")
+    assert "vocabulary.bin is not a whole PyTorch checkpoint" in refusal(tmp_path)
+    assert [spectrum.name for spectrum in read_spectra(tmp_path, exclude="vocab")] == ["fc"]
+    assert caplog.messages == [
+        f"{tmp_path / 'vocabulary.bin'} cannot be read and is passed over; the rest is read."
+    ]
+    with pytest.raises(SpectrumError, match=r"vocabulary.bin is not a whole"):
+        read_spectra([tmp_path / "model.pt", tmp_path / "vocabulary.bin"], exclude="vocab")
+
+
 def test_models_that_accelerate_numbers_are_read_and_others_are_named(tmp_path, caplog):
     save_torch({"conv.weight": Tensor(W)}, tmp_path / "pytorch_model.bin")
     save_torch({"fc.weight": Tensor(W + 1)}, tmp_path / "pytorch_model_1.bin")
