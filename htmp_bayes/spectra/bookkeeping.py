@@ -17,8 +17,7 @@ _OPTIMISER = re.compile(
 _SLOT = re.compile(r"(^|[./])state[./]\d+[./](?!weight|bias)\w+$")
 
 _NARROW = re.compile(  # types that only a quantised weight has, in the words of the formats
-    r"^(u?int[248]|[UI]8|[|<>]?[ui]1|F[46]\w*|F8_E8M0|float4\w*|ByteStorage|CharStorage|Q\w+|I?Q\d\w*|TQ\d\w*|MXFP4|NVFP4"
-    r"|qtensor|u?int[1-7])$"
+    r"^(u?int[1-8]|[UI]8|F[46]\w*|F8_E8M0|float4\w*|ByteStorage|CharStorage|Q\w+|I?Q\d\w*|TQ\d\w*|MXFP4|qtensor)$"
 )
 _WORDS = re.compile(r"^(u?int(16|32)|[UI](16|32)|IntStorage|ShortStorage)$")
 _PACKED = re.compile(r"(^|[._/])(qweight|(\w+_)?packed|w_q|codes)$", re.I)
@@ -84,7 +83,7 @@ def _is_quantised(tensor: StoredTensor) -> bool:
 
 
 def _packed_words(tensors: list[StoredTensor]) -> Iterator[str]:
-    """Yield the names of words of 32 bits that hold packed weights: by their names, or as there are scales beside."""
+    """Yield the names of whole numbers that hold packed weights: by their names, or as there are scales beside."""
     scaled = {_stem(tensor.name) for tensor in tensors if re.search(r"[._]scales?$", tensor.name)}
     for tensor in tensors:
         if tensor.obstacle and _WORDS.match(tensor.dtype):

@@ -113,7 +113,7 @@ def live_part(opened: Opened, rows: np.ndarray, columns: np.ndarray) -> Opened:
 
 
 def note_of(opened: Opened) -> str:
-    """Say how many rows and columns of a matrix are dead; nothing if none is.
+    """Say how many rows and columns of a matrix are dead, or that it is not finite; nothing if neither is so.
 
     Parameters
     ----------
@@ -125,7 +125,10 @@ def note_of(opened: Opened) -> str:
     >>> note_of(lambda: np.eye(60, 70))
     '10 of 70 columns are dead'
     """
-    lines = zip(("rows", "columns"), map(live_lines, squared_norms(opened)[:2]), strict=True)
+    *norms, largest = squared_norms(opened)
+    if not np.isfinite(largest):
+        return "it has entries that are not finite"
+    lines = zip(("rows", "columns"), map(live_lines, norms), strict=True)
     found = [f"{(~live).sum()} of {live.size} {name}" for name, live in lines if not live.all()]
     return f"{' and '.join(found)} are dead" if found else ""
 

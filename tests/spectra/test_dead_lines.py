@@ -79,6 +79,12 @@ def test_they_are_saved_and_listed(tmp_path):
     assert (listed.note, listed.shape) == ("zeros=10, dead=250", (100, 400))
 
 
+def test_a_matrix_that_is_not_finite_is_listed_so():
+    matrix = NOISE.copy()
+    matrix[3, 4] = np.nan
+    assert list_matrices(matrix)[0].note == "it has entries that are not finite"
+
+
 def result_with(eigenvalues, **known):
     """A result of flawless draws, with these data."""
     rng, dims = np.random.default_rng(1), ("chain", "draw")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from htmp_bayes._errors import reason
 from htmp_bayes.spectra.readers import npy_file, torch_module
 from htmp_bayes.spectra.readers.raw_values import no_values
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
@@ -19,7 +20,7 @@ _DEEPEST = 50
 
 def is_array(value: object) -> bool:
     """Say whether a value is an array or a tensor, of whatever library."""
-    return hasattr(value, "shape") and hasattr(value, "dtype")
+    return hasattr(value, "__array__") and hasattr(value, "shape")
 
 
 def tensors(arrays: Any) -> list[StoredTensor]:
@@ -63,6 +64,9 @@ def _described(name: str, array: Any) -> StoredTensor:
     if np.ma.is_masked(array):
         obstacle = "has masked entries; fill them (with .filled(0), if the mask prunes)"
         return StoredTensor(name, array.shape, str(array.dtype), no_values, obstacle, opaque=True)
-    values = np.ma.getdata(array) if isinstance(array, np.ndarray) else np.asarray(array)
+    try:
+        values = np.ma.getdata(array) if isinstance(array, np.ndarray) else np.asarray(array)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise SpectrumError(f"{name} cannot be read as an array ({reason(error)}); leave it out.") from error
     obstacle = npy_file.obstacle(values.dtype)
     return StoredTensor(name, values.shape, str(values.dtype), partial(np.asarray, values), obstacle)

@@ -254,7 +254,7 @@ def _numpy_array(call: Call) -> tuple[tuple[int, ...], str] | None:
     shape, dtype = state[1], state[2]
     sides = tuple(shape) if isinstance(shape, tuple) and all(isinstance(side, int) for side in shape) else ()
     of = dtype.arguments[0] if isinstance(dtype, Call) and dtype.arguments else "unknown"
-    return sides, f"numpy {of}"
+    return sides, f"numpy {of if isinstance(of, str) else 'unknown'}"
 
 
 def _inside(value: Any) -> Iterable[tuple[Any, Any]]:

@@ -2,6 +2,7 @@
 
 import ml_dtypes
 import numpy as np
+import pandas as pd
 import pytest
 
 from htmp_bayes.spectra import Spectrum, SpectrumError, list_matrices, read_spectra
@@ -50,6 +51,11 @@ def test_a_tensor_of_another_library_is_taken_by_numpy():
     assert names(read_spectra({"w": Array()})) == ["w"]
 
 
+def test_a_table_of_pandas_is_a_matrix():
+    (spectrum,) = read_spectra(pd.DataFrame(W))
+    np.testing.assert_array_equal(spectrum.eigenvalues, Spectrum.from_matrix(W).eigenvalues)
+
+
 def test_a_mask_is_not_looked_behind():
     mask = W > 2
     for masked in (np.ma.array(W, mask=mask), {"w": np.ma.array(W, mask=mask)}):
@@ -63,12 +69,22 @@ def test_a_mask_is_not_looked_behind():
     assert Spectrum.from_matrix(np.ma.array(W)) == Spectrum.from_matrix(W)
 
 
+class Failing:
+    """A tensor that cannot be brought to NumPy."""
+
+    shape = (60, 70)
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("on another device")
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
         ([W], "A path is wanted in place of ndarray; weights in memory come as one dictionary"),
         (None, "A path is wanted in place of NoneType"),
         (3, "A path is wanted in place of int"),
+        ({"w": Failing()}, r"w cannot be read as an array \(on another device\); leave it out"),
         ({"lr": 1.0}, "The dictionary holds no arrays"),
         ({}, "The dictionary holds no arrays"),
         ({"w": W > 0}, "tensor w is of type bool, which holds no plain real numbers"),
