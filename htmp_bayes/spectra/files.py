@@ -33,7 +33,7 @@ _NUMBERED = re.compile(r"(model|pytorch_model|diffusion_pytorch_model)_\d+\.(saf
 """Names that accelerate gives the second and further models of a run."""
 
 _TWINS = re.compile(  # names of the same model in other formats, and of what Mistral and Meta ship beside it
-    r"(tf_model\.h5|(model|pytorch_model|diffusion_pytorch_model|adapter_model)(\.(fp16|fp32|non_ema))?\.(safetensors|bin)"
+    r"(tf_model\.h5|(model|pytorch_model|diffusion_pytorch_model)(\.(fp16|fp32|non_ema))?\.(safetensors|bin)"
     r"|consolidated(\.\d+)?\.(safetensors|pth)|.+-\d{5}-of-\d{5}\.(safetensors|bin)|.+\.index\.json)"
 )
 
