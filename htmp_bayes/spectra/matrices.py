@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 from typing import Any, Literal
 
 from htmp_bayes.spectra.fused import THREE, Sizes, is_attention, is_fused, unfused
@@ -14,6 +15,9 @@ Heads = int | Literal["auto"] | None
 
 TYPES = ("attention", "linear", "convolution", "embedding", "experts", "recurrent")
 """Types of weight matrices."""
+
+MOST_PARTS = 100_000
+"""Matrices that a stack may have, or positions that a kernel may have; beyond it is left whole."""
 
 UNKNOWN = "unknown"
 """Type of a tensor that may hold weights, though its shape and name do not say so."""
@@ -72,6 +76,8 @@ def matrices(
     whole = whole_of(tensor, _type(tensor))
     if whole.type not in TYPES or tensor.opaque:
         return [replace(whole, sides=(0, 0))]
+    if tensor.obstacle or max(prod(tensor.shape[:-2]), prod(tensor.shape[2:])) > MOST_PARTS:
+        return [whole]  # shapes of which no values are read may be anything
     if whole.type == "recurrent":
         return list(gates_of(whole))
     if len(tensor.shape) > 2 and whole.type == "convolution":

@@ -109,6 +109,17 @@ def test_experts_are_a_matrix_each():
     np.testing.assert_array_equal(found["2"], W[2])
 
 
+@pytest.mark.parametrize("obstacle", ["", "is quantised"])
+def test_stacks_without_end_are_left_whole(obstacle):
+    values = np.zeros((1, 24, 30))
+    for name in ("mlp.experts.down_proj", "q_einsum.w"):
+        stack = StoredTensor(name, (2**60, 24, 30), "float64", lambda: values, obstacle)
+        assert [matrix.part for matrix in matrices(stack, {})] == [""]
+        assert [matrix.part for matrix in matrices(stack, {}, positions=True)] == [""]
+    kernel = StoredTensor("conv.weight", (24, 30, 2**60), "float64", lambda: values, obstacle)
+    assert [matrix.part for matrix in matrices(kernel, {}, positions=True)] == [""]
+
+
 def test_a_convolution_is_flattened_or_taken_apart_by_position():
     W = RNG.normal(size=(24, 30, 2, 3))
     (whole,) = matrices(tensor("conv.weight", values=W), {})

@@ -39,7 +39,14 @@ def refuse_foreign(path: Path) -> None:
     for pattern, what in _BEGINNINGS:
         if re.match(pattern, beginning, re.IGNORECASE | re.DOTALL):
             raise SpectrumError(f"{path} {what}.")
-    if beginning.startswith(_ZIP) and not zipfile.is_zipfile(path):
+    if beginning.startswith(_ZIP) and not _is_archive(path):
         raise SpectrumError(
             f"{path} is not a whole archive (it begins as one of ZIP and is cut short); fetch it again."
         )
+
+
+def _is_archive(path: Path) -> bool:
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # one that says that its end is in another file
+        return False

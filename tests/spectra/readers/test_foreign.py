@@ -43,6 +43,15 @@ def test_an_archive_that_is_cut_short(tmp_path, suffix):
         assert "it begins as one of ZIP and is cut short" in refusal(tmp_path / f"m.{suffix}")
 
 
+def test_an_archive_that_says_that_it_goes_on_elsewhere(tmp_path):
+    content = bytearray(save_torch({"w": Tensor(W)}, tmp_path / "m.pt").read_bytes())
+    locator = struct.pack(
+        "<4sIQI", b"PK\x06\x07", 1, 0, 2
+    )  # of the end record of ZIP64, on the second of two disks
+    (tmp_path / "m.pt").write_bytes(content[:-22] + locator + content[-22:])
+    assert refusal(tmp_path / "m.pt").endswith(".")
+
+
 def test_an_archive_of_stable_baselines(tmp_path):
     with zipfile.ZipFile(tmp_path / "agent.zip", "w") as archive:
         archive.writestr("policy.pth", b"")
