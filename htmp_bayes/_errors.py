@@ -17,3 +17,14 @@ def reason(error: BaseException) -> str:
     """
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return text.strip().partition("\n")[0].rstrip(".")
+
+
+def printable(text: str) -> str:
+    r"""Show what a terminal would act on as an escape: names in a checkpoint are whatever its author wrote.
+
+    Examples
+    --------
+    >>> print(printable("layer\x1b[2J"))
+    layer\x1b[2J
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

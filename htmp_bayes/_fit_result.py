@@ -58,7 +58,9 @@ def fit_result(
         number = sampled.parameters["n_spikes"]
         draws = draws.assign(n_spikes=number, dyson_index=draws["kappa"] / (len(spectrum) - number))
     prior_seed, predictive_seed = np.random.SeedSequence(settings["random_seed"]).generate_state(2)
-    known = xr.Dataset({"n": spectrum.n, "gamma": spectrum.gamma, "zeros": spectrum.zeros})
+    known = xr.Dataset(
+        {"n": spectrum.n, "gamma": spectrum.gamma, "zeros": spectrum.zeros, "dead": spectrum.dead}
+    )
     parts = [known, counts_data(posterior, sampled), likelihood_data]
     dims, coords = ("chain", "draw"), sampled.parameters.coords
     groups = {

@@ -10,6 +10,7 @@ import xarray as xr
 
 from htmp_bayes import _misfit
 from htmp_bayes._results import group
+from htmp_bayes.spectra.dead_lines import cautions_of
 
 R_HAT_MAX = 1.01
 """Vehtari et al. (2021), Bayesian Analysis 16, 667: section 4.3."""
@@ -129,6 +130,7 @@ def check(result: xr.DataTree) -> Verdict:
         sensitivity of 0.05 and more); and a gap below the largest eigenvalues that fewer than 2 % of the predictive
         spectra have (60 of them at least), so that spikes are suspected. Where spikes were set apart, the last is
         instead that there may be more than are looked for: the largest number has a probability of 5 % or more.
+        And one for directions that are zero or dead and were left out, or a gap of many decades below the bulk.
 
     Raises
     ------
@@ -349,8 +351,16 @@ def _more_spikes(result: xr.DataTree) -> Iterator[str]:
         )
 
 
+def _dead_directions(result: xr.DataTree) -> Iterator[str]:
+    """Name what was left out of the spectrum, and what may yet be dead in it."""
+    if not {"constant_data", "observed_data"} <= set(result.children):
+        return
+    eigenvalues = group(result, "observed_data")["eigenvalues"].transpose(..., "eigenvalue")
+    yield from cautions_of(eigenvalues.to_numpy(), group(result, "constant_data").data_vars)
+
+
 # Each yields a sentence for what it finds.
-_CAUTIONS = (_prior_bears, _spikes, _more_spikes)
+_CAUTIONS = (_prior_bears, _spikes, _more_spikes, _dead_directions)
 
 
 def _named(names: list[str]) -> str:

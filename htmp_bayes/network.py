@@ -117,7 +117,7 @@ def fit_network(
         ``log_likelihood``
             ``spectra``, the log-likelihood of each layer.
         ``observed_data``, ``constant_data``
-            ``eigenvalues`` of each layer, filled up with NaN; ``n``, ``gamma``, ``zeros``,
+            ``eigenvalues`` of each layer, filled up with NaN; ``n``, ``gamma``, ``zeros``, ``dead``,
             ``n_eigenvalues``, and ``layer_kind``, ``layer_model`` and ``layer_depth``.
 
         Layers are named ``model/layer`` where there are several models. Attributes of the root: the
@@ -400,6 +400,7 @@ def _data_groups(layers: list[_Layer], design: "Design") -> tuple[xr.Dataset, xr
         "n": [s.n for s in spectra],
         "gamma": [s.gamma for s in spectra],
         "zeros": [s.zeros for s in spectra],
+        "dead": [s.dead for s in spectra],
         "n_eigenvalues": [len(s) for s in spectra],
     }
     constant = _by_step(xr.Dataset({k: ("layer", v) for k, v in known.items()}), layers, design)

@@ -61,7 +61,7 @@ Types = Annotated[
     list[str] | None,
     typer.Option(
         "--type",
-        help="Only attention, linear, convolution, embedding or experts; may be repeated.",
+        help="Only attention, linear, convolution, embedding, experts or recurrent; may be repeated.",
         show_default=False,
     ),
 ]
@@ -76,13 +76,19 @@ Heads = Annotated[
 Positions = Annotated[
     bool, typer.Option("--positions", help="A matrix of each position of a convolution's kernel.")
 ]
-Fused = Annotated[bool, typer.Option("--fused", help="Leave fused query-key-value matrices whole.")]
+Fused = Annotated[
+    bool, typer.Option("--fused", help="Leave fused query-key-value and gate-up matrices whole.")
+]
 LongerSide = Annotated[
     int | None,
     typer.Option(
         "--n", min=1, help="Longer side, for lists of eigenvalues that do not say it.", show_default=False
     ),
 ]
+Adapters = Annotated[
+    bool, typer.Option("--adapters", help="Read low-rank adapters (LoRA) as the products of their halves.")
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse a file of which only a part can be read.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no table.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, in place of the table.")]
 
@@ -148,6 +154,8 @@ def spectra(
     positions: Positions = False,
     fused: Fused = False,
     n: LongerSide = None,
+    adapters: Adapters = False,
+    strict: Strict = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -155,7 +163,9 @@ def spectra(
     from htmp_bayes.cli import listing
     from htmp_bayes.spectra import list_matrices, read_spectra, save_spectra
 
-    choice = _choice(include, exclude, min_size, max_size, types, heads, positions, fused, n)
+    choice = _choice(
+        include, exclude, min_size, max_size, types, heads, positions, fused, n, adapters, strict
+    )
     if list_only:
         found = list_matrices(files, **choice)
         _report(quiet, as_json, lambda: listing.listed_json(found), lambda _: listing.listed_table(found))
@@ -181,6 +191,8 @@ def fit(
     positions: Positions = False,
     fused: Fused = False,
     n: LongerSide = None,
+    adapters: Adapters = False,
+    strict: Strict = False,
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Same seed, same results; else it is drawn.", show_default=False),
@@ -224,7 +236,9 @@ def fit(
     from htmp_bayes.cli.run_folder import RunFolder
     from htmp_bayes.cli.summary import as_table
 
-    choice = _choice(include, exclude, min_size, max_size, types, heads, positions, fused, n)
+    choice = _choice(
+        include, exclude, min_size, max_size, types, heads, positions, fused, n, adapters, strict
+    )
     settings = {"population": str(population), "draws": draws, "tune": tune, "chains": chains, "seed": seed}
     if pool:
         from htmp_bayes.cli.pooled_run import pool_files
@@ -304,6 +318,8 @@ def _choice(
     positions: bool,
     fused: bool,
     n: int | None,
+    adapters: bool,
+    strict: bool,
 ) -> dict[str, Any]:
     """Turn the options that say what to read into arguments of `htmp_bayes.read_spectra`."""
     return {
@@ -316,6 +332,8 @@ def _choice(
         "convolutions": "positions" if positions else "flattened",
         "split_fused": not fused,
         "n": n,
+        "adapters": adapters,
+        "strict": strict,
     }
 
 

@@ -19,10 +19,17 @@ def spectra_table(spectra: Iterable["Spectrum"]) -> "Table":
     """Table of spectra with their sizes and ranges."""
     from rich.text import Text
 
-    table = empty_table("N", "n", "gamma", "zeros", "smallest", "largest")
+    table = empty_table("N", "n", "gamma", "zeros", "dead", "smallest", "largest")
     for s in spectra:
-        numbers = f"{len(s)} {s.n} {s.gamma:.3g} {s.zeros} {s.eigenvalues[0]:.3g} {s.eigenvalues[-1]:.3g}"
-        table.add_row(Text(printable(s.name)), *numbers.split())
+        smallest, largest = (f"{value:.3g}" for value in s.eigenvalues[[0, -1]])
+        numbers = [
+            *map(str, (len(s), s.n)),
+            f"{s.gamma:.3g}",
+            *map(str, (s.zeros, s.dead)),
+            smallest,
+            largest,
+        ]
+        table.add_row(Text(printable(s.name)), *numbers)
     return table
 
 
@@ -36,6 +43,7 @@ def spectra_json(spectra: Iterable["Spectrum"]) -> dict[str, Any]:
             "n": s.n,
             "gamma": s.gamma,
             "zeros": s.zeros,
+            "dead": s.dead,
             "smallest": float(s.eigenvalues[0]),
             "largest": float(s.eigenvalues[-1]),
             "meta": dict(s.meta),
@@ -49,23 +57,42 @@ def listed_table(found: Sequence["ListedMatrix"]) -> "Table":
     """Table of matrices, with what would become of each."""
     from rich.text import Text
 
-    table = empty_table("type", "shape", "N", "n")
+    table = empty_table("type", "kind", "shape", "N", "n")
     table.add_column("what becomes of it", overflow="fold")
     for matrix in found:
         sizes = [str(matrix.n_eigenvalues), str(matrix.n)] if matrix.n else ["-", "-"]
         shape = "×".join(map(str, matrix.shape)) or "-"
-        row = [printable(matrix.name), matrix.type, shape, *sizes, printable(_fate(matrix))]
+        row = [
+            printable(matrix.name),
+            matrix.type,
+            _kind(matrix) or "-",
+            shape,
+            *sizes,
+            printable(_fate(matrix)),
+        ]
         table.add_row(*map(Text, row))
     return table
 
 
 def listed_json(found: Sequence["ListedMatrix"]) -> dict[str, Any]:
     """Matrices, with what would become of each, as JSON can hold them."""
-    matrices = [asdict(matrix) for matrix in found]
+    matrices = [{**asdict(matrix), "kind": _kind(matrix)} for matrix in found]
     return {"htmp_bayes": __version__, "versions": versions(), "matrices": matrices}
+
+
+def _kind(matrix: "ListedMatrix") -> str:
+    """Kind that the layer would be pooled by; nothing of what is left out."""
+    from htmp_bayes.layer_names import kind_of_name
+
+    if matrix.left_out:
+        return ""
+    found = "" if matrix.type == "spectrum" else matrix.type
+    return kind_of_name(matrix.name, found, len(matrix.shape))
 
 
 def _fate(matrix: "ListedMatrix") -> str:
     if matrix.left_out:
         return f"left out: {matrix.left_out}"
-    return f"cannot be read: {matrix.obstacle}" if matrix.obstacle else "read"
+    if matrix.obstacle:
+        return f"cannot be read: {matrix.obstacle}"
+    return f"read ({matrix.note})" if matrix.note else "read"

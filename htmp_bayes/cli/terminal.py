@@ -5,8 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from htmp_bayes._errors import printable
+
 if TYPE_CHECKING:
     from rich.table import Table
+
+__all__ = ["Advance", "printable", "progress", "show"]
 
 Advance = Callable[[int, int, str], None]
 _TWO_LINES_BELOW = 190
@@ -48,14 +52,3 @@ def show(make_table: Callable[[bool], "Table"]) -> None:
 
     console = Console() if sys.stdout.isatty() else Console(width=10_000, color_system=None)
     console.print(make_table(console.width >= _TWO_LINES_BELOW))
-
-
-def printable(text: str) -> str:
-    r"""Show what a terminal would act on as an escape: names in a checkpoint are whatever its author wrote.
-
-    Examples
-    --------
-    >>> print(printable("layer\x1b[2J"))
-    layer\x1b[2J
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

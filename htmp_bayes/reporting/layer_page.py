@@ -167,7 +167,10 @@ def _facts(result: xr.DataTree, verdict: Verdict) -> dict[str, str]:
     }
     zeros = int(group(result, "constant_data").get("zeros", 0))
     if zeros:
-        facts["zero eigenvalues"] = f"{zeros}, left out"
+        facts["zero or dead eigenvalues"] = f"{zeros}, left out"
+    dead = int(group(result, "constant_data").get("dead", 0))
+    if dead:
+        facts["dead directions of the longer side"] = f"{dead}, left out"
     infinite = float(group(result, "posterior").attrs.get("probability_infinite_mean", 0.0))
     if infinite:
         facts["mean"] = f"infinite with probability {short(infinite, 2)}"

@@ -6,12 +6,24 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from htmp_bayes._errors import reason
-from htmp_bayes.spectra.matrices import TYPES, Heads
+from htmp_bayes.spectra.adapters import ADAPTER
+from htmp_bayes.spectra.bookkeeping import MASK, OPTIMISER, QUANTISATION
+from htmp_bayes.spectra.matrices import TYPES, UNKNOWN, Heads
+from htmp_bayes.spectra.reparametrised import PART
 from htmp_bayes.spectra.spectrum import MIN_EIGENVALUES, SpectrumError
 
 DEFAULT_MIN_SIZE = 50
 LARGEST = 20_000
 """Shorter side up to which singular values are computed: at that size they take tens of minutes and 3 GB."""
+
+_NO_LAYERS = {
+    "norm": "norms",
+    OPTIMISER: "of the optimiser",
+    QUANTISATION: "bookkeeping of quantisation",
+    MASK: "masks and indices",
+    PART: "parts of a weight that is put together",
+    ADAPTER: "halves of low-rank adapters, whose products adapters=True reads",
+}
 
 Convolutions = Literal["flattened", "positions"]
 
@@ -29,6 +41,8 @@ class Choice:
     convolutions: Convolutions = "flattened"
     split_fused: bool = True
     n: int | None = None
+    adapters: bool = False
+    strict: bool = False
     _include: re.Pattern[str] | None = field(init=False, repr=False)
     _exclude: re.Pattern[str] | None = field(init=False, repr=False)
 
@@ -46,12 +60,24 @@ class Choice:
 
     def against(self, names: Iterable[str], size: int, default_min_size: int = 0) -> str:
         """Reason to leave out what has these names and this shorter side, or nothing."""
+        return self.against_names(names) or self.against_size(size, default_min_size)
+
+    def against_names(self, names: Iterable[str]) -> str:
+        """Reason to leave out what has these names, or nothing."""
         names = list(names)
-        least = default_min_size if self.min_size is None else self.min_size
         if self._include and not any(map(self._include.search, names)):
             return f"not matching include={self.include!r}"
         if self._exclude and any(map(self._exclude.search, names)):
             return f"matching exclude={self.exclude!r}"
+        return ""
+
+    def excludes(self, name: str) -> bool:
+        """Say whether a file of this name, which cannot be read, is left out."""
+        return bool(self._exclude and self._exclude.search(name))
+
+    def against_size(self, size: int, default_min_size: int = 0) -> str:
+        """Reason to leave out what has this shorter side, or nothing."""
+        least = default_min_size if self.min_size is None else self.min_size
         if size < least:
             return f"smaller than min_size={least}"
         if self.max_size is not None and size > self.max_size:
@@ -60,8 +86,10 @@ class Choice:
 
     def against_type(self, kind: str) -> str:
         """Reason to leave out what is of a type, or nothing."""
+        if kind == UNKNOWN:
+            return ""
         if kind not in TYPES:
-            return {"norm": "norms", "optimiser state": "of the optimiser"}.get(kind, "not matrices")
+            return _NO_LAYERS.get(kind, "not matrices")
         if self.types is not None and kind not in self.types:
             return f"not of type {' or '.join(self.types)}"
         return ""

@@ -126,8 +126,13 @@ def _write(file: h5netcdf.File, spectra: list[Spectrum]) -> None:
     columns: dict[str, tuple[Any, list[Any], str]] = {
         "name": (h5py.string_dtype(), [s.name for s in spectra], "name of the layer"),
         "kind": (h5py.string_dtype(), [s.kind for s in spectra], "weight, jacobian or kernel"),
-        "n": ("i8", [s.n for s in spectra], "longer side of the matrix"),
+        "n": ("i8", [s.n for s in spectra], "longer side of the matrix, without what is dead of it"),
         "zeros": ("i8", [s.zeros for s in spectra], "zero eigenvalues, left out"),
+        "dead": (
+            "i8",
+            [s.dead for s in spectra],
+            "directions of the longer side that carry nothing, left out",
+        ),
         "row_size": ("i8", [len(s) for s in spectra], "number of positive eigenvalues of the layer"),
         "meta": (h5py.string_dtype(), [json.dumps(dict(s.meta)) for s in spectra], "details, as JSON"),
     }
@@ -143,11 +148,16 @@ def _write(file: h5netcdf.File, spectra: list[Spectrum]) -> None:
 def _read(columns: Mapping[str, Dataset]) -> list[Spectrum]:
     names, kinds, metas = (columns[column].text or [] for column in ("name", "kind", "meta"))
     ns, zeros, sizes = (columns[column].load().tolist() for column in ("n", "zeros", "row_size"))
+    dead = (
+        columns["dead"].load().tolist() if "dead" in columns else [0] * len(ns)
+    )  # collections of before have none
     eigenvalues = columns["eigenvalue"].load()
     if min(sizes, default=-1) < 0 or sum(sizes) != eigenvalues.size:
         raise ValueError("its eigenvalues are not as many as it says")
     rows = np.split(eigenvalues, np.cumsum(sizes)[:-1])
     return [
-        Spectrum(row, n, name=name, kind=kind, zeros=zero, meta=json.loads(meta))
-        for row, n, name, kind, zero, meta in zip(rows, ns, names, kinds, zeros, metas, strict=True)
+        Spectrum(row, n, name=name, kind=kind, zeros=zero, dead=gone, meta=json.loads(meta))
+        for row, n, name, kind, zero, gone, meta in zip(
+            rows, ns, names, kinds, zeros, dead, metas, strict=True
+        )
     ]

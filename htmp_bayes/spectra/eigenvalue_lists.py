@@ -1,12 +1,15 @@
 """Lists of eigenvalues that were computed elsewhere: CSV, JSON and Parquet.
 
 A table has a column ``eigenvalue`` and, where it holds several layers, ``layer``; the longer side of the matrix is in
-a column ``n`` or is said by the caller. JSON has a list of numbers, or a list of objects (or one) with ``eigenvalues``,
-``n`` and, as may be, ``name``, ``kind`` and ``zeros``.
+a column ``n`` or is said by the caller, and ``kind``, ``zeros`` and ``dead`` may be columns too. Each further column
+(``model``, ``epoch``, ``step``) tells spectra apart: they get a name and an entry of ``meta`` by its values. JSON has
+a list of numbers, or a list of objects (or one) with ``eigenvalues``, ``n`` and, as may be, ``name``, ``kind``,
+``zeros``, ``dead`` and further values of that sort.
 """
 
 import csv
 import json
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -14,13 +17,18 @@ from typing import Any
 import numpy as np
 
 from htmp_bayes._errors import reason
-from htmp_bayes.spectra.spectrum import Spectrum, SpectrumError
+from htmp_bayes.spectra.spectrum import MIN_EIGENVALUES, Spectrum, SpectrumError
 
 SUFFIXES = (".csv", ".json", ".parquet")
 MOST_ROWS = 10**7
 """Eigenvalues that are read from a Parquet file: few bytes can stand for any number of rows."""
 
-_COLUMN, _LAYER, _SIDE = "eigenvalue", "layer", "n"
+MOST_COLUMNS = 20
+"""Columns of a Parquet file that are read: a table of spectra has a handful."""
+
+_BROKEN = (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError, csv.Error)
+_COLUMN, _LAYER = "eigenvalue", "layer"
+_SAME_IN_A_SPECTRUM = ("n", "kind", "zeros", "dead")
 
 
 def load_list(path: Path, n: int | None = None) -> list[Spectrum]:
@@ -50,26 +58,62 @@ def load_list(path: Path, n: int | None = None) -> list[Spectrum]:
     }
     try:
         entries = readers[path.suffix.lower()](path)
-        return [_spectrum(entry, path.stem, n) for entry in entries]
+        return [_spectrum(entry, path.stem, n) for entry in _told_apart(entries, path.stem)]
     except SpectrumError as error:
         raise SpectrumError(f"{path}: {error}") from error
-    except (ValueError, LookupError, TypeError, RecursionError, OverflowError, csv.Error) as error:
+    except _BROKEN as error:
         raise SpectrumError(
             f"{path} is not a list of eigenvalues ({reason(error)}); it needs a column 'eigenvalue', or in JSON "
             "a list of numbers or objects with 'eigenvalues'."
         ) from error
 
 
+def _told_apart(entries: list[dict[str, Any]], stem: str) -> list[dict[str, Any]]:
+    """Name each spectrum, with the values in front of it that are not the same for all of them."""
+    known = {"eigenvalues", "name", *_SAME_IN_A_SPECTRUM}
+    labels = [{key: entry[key] for key in entry.keys() - known if _is_plain(entry[key])} for entry in entries]
+    varying = [
+        key for key in dict.fromkeys(key for entry in entries for key in entry)
+        if len({label.get(key) for label in labels}) > 1
+    ]  # fmt: skip
+    if varying and min(len(entry["eigenvalues"]) for entry in entries) < MIN_EIGENVALUES:
+        raise SpectrumError(
+            f"the values of {', '.join(map(repr, varying))} make {len(entries)} spectra of it, and one of fewer than "
+            f"{MIN_EIGENVALUES} eigenvalues; leave out what does not tell spectra apart."
+        )
+    named = []
+    for entry, label in zip(entries, labels, strict=True):
+        before = [_in_a_name(key, label[key]) for key in varying if key in label]
+        name = ".".join([*before, str(entry.get("name", stem))])
+        named.append({**entry, "name": name, "meta": {key: _number(value) for key, value in label.items()}})
+    return named
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool) and value != ""
+
+
+def _number(value: Any) -> Any:
+    """Turn the text of a number into the number."""
+    if not (isinstance(value, str) and _is_number(value)) or not math.isfinite(float(value)):
+        return value
+    return int(float(value)) if float(value).is_integer() else float(value)
+
+
+def _in_a_name(key: str, value: Any) -> str:
+    return str(value) if isinstance(_number(value), str) else f"{key}{value}"
+
+
 def _spectrum(entry: dict[str, Any], stem: str, n: int | None) -> Spectrum:
-    name = str(entry.get("name", stem))
-    side = entry.get("n", n)
+    name, side = entry["name"], entry.get("n", n)
     if side is None:
         raise SpectrumError(f"{name} has no n, the longer side of its matrix; add it to the file or give n.")
     values = np.asarray(entry["eigenvalues"])
     if values.dtype.kind not in "fiu":
         raise ValueError(f"{name} has entries that are no numbers")
-    known = {key: entry[key] for key in ("kind", "zeros") if key in entry}
-    return Spectrum(values, _whole(side), name=name, meta={"file": stem}, **known)
+    known: dict[str, Any] = {key: _whole(entry[key]) for key in ("zeros", "dead") if key in entry}
+    known |= {"kind": entry["kind"]} if "kind" in entry else {}
+    return Spectrum(values, _whole(side), name=name, meta={"file": stem, **entry["meta"]}, **known)
 
 
 def _whole(value: Any) -> int:
@@ -122,21 +166,28 @@ def _parquet(path: Path) -> list[dict[str, Any]]:
                 raise ValueError(
                     f"it says that it has {content.metadata.num_rows} rows, more than {MOST_ROWS}"
                 )
-            names = set(content.schema_arrow.names) & {_COLUMN, _LAYER, _SIDE}
-            return _layers(content.read(columns=sorted(names)).to_pydict())
+            if content.metadata.num_columns > MOST_COLUMNS:
+                raise ValueError(f"it has {content.metadata.num_columns} columns, more than {MOST_COLUMNS}")
+            return _layers(content.read().to_pydict())
     except pyarrow.ArrowException as error:
         raise ValueError(reason(error)) from error
 
 
 def _layers(columns: dict[str, Iterable[Any]]) -> list[dict[str, Any]]:
-    """Gather the rows of each layer."""
-    values = list(columns[_COLUMN])
-    names = list(columns.get(_LAYER, [None] * len(values)))
-    sides = list(columns.get(_SIDE, [None] * len(values)))
-    layers: dict[Any, dict[str, Any]] = {}
-    for name, side, value in zip(names, sides, values, strict=True):
-        layer = layers.setdefault(name, {"eigenvalues": [], "n": side, "name": name})
-        if layer["n"] != side:
-            raise ValueError(f"layer {name} has two values of n")
+    """Gather the rows of each layer, for each combination of what further columns say."""
+    rows = {key: list(values) for key, values in columns.items()}
+    values = rows.pop(_COLUMN)
+    same = {key: rows.pop(key) for key in _SAME_IN_A_SPECTRUM if key in rows}
+    labels = list(zip(*rows.values(), strict=True)) or [()] * len(values)
+    layers: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for place, (value, label) in enumerate(zip(values, labels, strict=True)):
+        known = {key: column[place] for key, column in same.items()}
+        layer = layers.setdefault(label, {"eigenvalues": [], **known, **dict(zip(rows, label, strict=True))})
+        for key, one in known.items():
+            if layer[key] != one:
+                raise ValueError(f"{' '.join(map(str, label))} has two values of {key}".strip())
         layer["eigenvalues"].append(value)
+    for layer in layers.values():
+        if _LAYER in layer:
+            layer["name"] = layer.pop(_LAYER)
     return [{key: item for key, item in layer.items() if item is not None} for layer in layers.values()]

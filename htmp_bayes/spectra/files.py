@@ -1,14 +1,20 @@
 """Which files are meant: a path, several, a folder, a Hugging Face model."""
 
+import logging
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from htmp_bayes._errors import printable
 from htmp_bayes.spectra import eigenvalue_lists, readers
 from htmp_bayes.spectra.readers import sharded
 from htmp_bayes.spectra.readers.paths import check_inside
 from htmp_bayes.spectra.spectrum import SpectrumError
+
+logger = logging.getLogger(__name__)
 
 COLLECTION = ".nc"
 IN_FOLDERS = (*readers.MODULES, COLLECTION)
@@ -23,20 +29,51 @@ _MODELS = tuple(
     for stem in ("model", "pytorch_model", "diffusion_pytorch_model", "adapter_model")
 )
 
+_NUMBERED = re.compile(r"(model|pytorch_model|diffusion_pytorch_model)_\d+\.(safetensors|bin)")
+"""Names that accelerate gives the second and further models of a run."""
+
+_TWINS = re.compile(  # names of the same model in other formats, and of what Mistral and Meta ship beside it
+    r"(tf_model\.h5|(model|pytorch_model|diffusion_pytorch_model)(\.(fp16|fp32|non_ema))?\.(safetensors|bin)"
+    r"|consolidated(\.\d+)?\.(safetensors|pth)|.+-\d{5}-of-\d{5}\.(safetensors|bin)|.+\.index\.json)"
+)
+
+_NAMED = 3  # files that a message names
+
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 
-def files_of(path: Paths) -> list[Path]:
+@dataclass(frozen=True)
+class File:
+    """A file to read, and whether it was named itself or found in a folder."""
+
+    path: Path
+    named: bool
+
+
+def files_of(path: Paths) -> list[File]:
     """List the files to read, those of a folder in natural order.
 
     Raises
     ------
     SpectrumError
-        If a path is not there, or there is nothing to read.
+        If a path is none or not there, or there is nothing to read.
     """
-    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
-    files = [file for item in paths for file in _expand(Path(item))]
-    return list(dict.fromkeys(files))
+    paths = [path] if isinstance(path, str | os.PathLike) else _listed(path)
+    for item in paths:
+        if not isinstance(item, str | os.PathLike):
+            raise SpectrumError(
+                f"A path is wanted in place of {type(item).__name__}; weights in memory come as one dictionary of "
+                "names to arrays, as one matrix or as a torch module."
+            )
+    files = {file: not Path(item).is_dir() for item in paths for file in _expand(Path(item))}
+    return [File(file, named) for file, named in files.items()]
+
+
+def _listed(paths: Any) -> list[Any]:
+    try:
+        return list(paths)
+    except TypeError:
+        return [paths]
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -44,11 +81,25 @@ def natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
+def prefixes(files: set[Path]) -> dict[Path, str]:
+    """Shortest ends of the paths, from the file's own name up, that differ between the files."""
+    depth = max(len(file.parts) for file in files)
+    for parts in range(1, depth + 1):
+        prefix = {file: ".".join(file.with_suffix("").parts[-parts:]) for file in files}
+        if len(set(prefix.values())) == len(files):
+            return prefix
+    return {file: ".".join(file.parts) for file in files}
+
+
 def _expand(path: Path) -> list[Path]:
     if path.is_dir():
         return _in_folder(path)
     if not path.exists():
         raise SpectrumError(f"{path} does not exist; check the path.")
+    if path.suffix.lower() == ".zip":
+        raise SpectrumError(
+            f"{path} is an archive of files; unpack it and read the checkpoint in it (policy.pth of Stable-Baselines)."
+        )
     if path.suffix.lower() not in SUFFIXES:
         raise SpectrumError(
             f"{path} is not of a format that is read ({', '.join(SUFFIXES)}; pickles never, for they "
@@ -60,8 +111,7 @@ def _expand(path: Path) -> list[Path]:
 def _in_folder(folder: Path) -> list[Path]:
     for name in _MODELS:
         if (folder / name).exists():
-            check_inside(folder, folder / name, folder)
-            return [folder / name]
+            return _models_in(folder, folder / name)
     inside = [
         file
         for file in folder.iterdir()
@@ -76,3 +126,19 @@ def _in_folder(folder: Path) -> list[Path]:
     indices = [file for file in inside if file.name.endswith(sharded.SUFFIX)]
     sharded_files = {file for index in indices for file in sharded.shards(index)}
     return sorted(set(inside) - sharded_files, key=lambda file: natural(file.name))
+
+
+def _models_in(folder: Path, model: Path) -> list[Path]:
+    """List the model of a folder of Hugging Face's libraries, and those that accelerate numbers; say what is beside."""
+    beside = [file for file in folder.iterdir() if file.suffix.lower() in IN_FOLDERS and file != model]
+    numbered = [file for file in beside if _NUMBERED.fullmatch(file.name) and file.suffix == model.suffix]
+    others = [file.name for file in beside if file not in numbered and not _TWINS.fullmatch(file.name)]
+    if others:
+        named = ", ".join(sorted(others)[:_NAMED]) + " and others" * (len(others) > _NAMED)
+        logger.warning(
+            "%s is read, and %s beside it not; name them to read them.", *map(printable, (str(model), named))
+        )
+    found = [model, *sorted(numbered, key=lambda file: natural(file.name))]
+    for file in found:
+        check_inside(folder, file, folder)
+    return found

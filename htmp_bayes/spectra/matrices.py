@@ -1,33 +1,42 @@
 """What of a checkpoint is a weight matrix, and how it is cut out of the tensor that holds it."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
-from itertools import product
+from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
 from typing import Any, Literal
 
-import numpy as np
-
+from htmp_bayes.spectra.fused import THREE, Sizes, is_attention, is_fused, unfused
+from htmp_bayes.spectra.matrix import Matrix, whole_of
 from htmp_bayes.spectra.readers import StoredTensor
+from htmp_bayes.spectra.stacks import at_positions, gates_of, matrices_of_stack, type_of_stack
 
 Heads = int | Literal["auto"] | None
 
-TYPES = ("attention", "linear", "convolution", "embedding", "experts")
+TYPES = ("attention", "linear", "convolution", "embedding", "experts", "recurrent")
 """Types of weight matrices."""
 
+MOST_PARTS = 100_000
+"""Matrices that a stack may have, or positions that a kernel may have; beyond it is left whole."""
+
+UNKNOWN = "unknown"
+"""Type of a tensor that may hold weights, though its shape and name do not say so."""
+
 _NORM = re.compile(r"(^|[._])(\w*norm\w*|ln(_\w+)?|bn\d*)([._](weight|gamma|scale))?$", re.IGNORECASE)
-_EMBEDDING = re.compile(
-    r"(^|[._])(emb|embed|embedding|wte|wpe|wtt|token_embd|tok_embeddings|embed_tokens|shared|\w*_embeddings?|embeddings?"
-    r"|embed_positions|class_embedding|relative_attention_bias)([._](weight|kernel))?$"
+_NO_MATRIX = re.compile(
+    r"(^|[._/])(\w+_)?(bias|biases|masked_bias)$"
+)  # those of stacked experts have two axes
+_TABLE = re.compile(
+    r"(^|[./])(emb|embed|embeddings?|wte|wpe|wtt|token_embd|position_embd|tok_embeddings|shared|embed_(tokens|positions)"
+    r"|(word|token|tok|positions?|positional|pos|token_type|type|segment|class|char|speaker|label|task|vocab|input|item|user)"
+    r"_emb(ed|eddings?)?|relative_attention_bias|relative_position_bias_table)([._](weight|kernel))?$"
 )
-_FUSED = re.compile(
-    r"(^|[._])(in_proj_weight|qkv|qkv_proj|wqkv|attn_qkv|query_key_value|c_attn)([._]weight)?$", re.I
+_PERHAPS_TABLE = re.compile(r"(^|[./])\w+_(embeddings?|emb)([._](weight|kernel))?$")
+_QUERY = re.compile(
+    r"((^|[./])q|(^|[._])(wq|query|q_proj|q_lin|to_q|attn_q|queries))([._](weight|kernel))?$", re.I
 )
-_BY_HEAD = re.compile(r"query_key_value([._]weight)?$")
-_QUERY = re.compile(r"(^|[._])(q|wq|query|q_proj|q_lin|to_q|attn_q|queries)([._](weight|kernel))?$", re.I)
 _KEY_VALUE = re.compile(
-    r"(^|[._])(k|v|wk|wv|key|value|[kv]_proj|[kv]_lin|to_[kv]|attn_[kv]|keys|values)([._](weight|kernel))?$",
+    r"((^|[./])[kv]|(^|[._])(wk|wv|key|value|[kv]_proj|[kv]_lin|to_[kv]|attn_[kv]|keys|values))([._](weight|kernel))?$",
     re.I,
 )
 _OUTPUT = re.compile(
@@ -35,47 +44,6 @@ _OUTPUT = re.compile(
     r"([._](weight|kernel))?$|(^|[._])(attn_output|attention_output)([._](weight|kernel))?$",
     re.I,
 )
-_EXPERTS = re.compile(r"experts?[._]")
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A weight matrix in a checkpoint: a tensor, or a part of it.
-
-    Attributes
-    ----------
-    tensor : StoredTensor
-        The tensor that holds it.
-    type : str
-        One of `TYPES`; of what is no matrix "norm", "vector" or "optimiser state".
-    part : str
-        Which part of the tensor it is ("query", "head2", "at.0.1"), or empty.
-    sides : tuple of int
-        (out, in) of the matrix; (0, 0) of what is none.
-    cut : callable
-        Takes the matrix out of the tensor's values: of shape (out, in) but for further axes that are flattened.
-    """
-
-    tensor: StoredTensor
-    type: str
-    part: str
-    sides: tuple[int, int]
-    cut: Callable[[np.ndarray], np.ndarray]
-
-    @property
-    def name(self) -> str:
-        """The tensor's name without a final ``.weight``, with the part."""
-        layer = self.tensor.name.removesuffix(".weight")
-        return f"{layer}.{self.part}" if self.part else layer
-
-    @property
-    def full_name(self) -> str:
-        """The tensor's name, with the part."""
-        return f"{self.tensor.name}.{self.part}" if self.part else self.tensor.name
-
-    def opened(self) -> np.ndarray:
-        """Open the matrix, of shape (out, in): mapped from the file where that is possible."""
-        return self.cut(self.tensor.load()).reshape(self.sides)
 
 
 def matrices(
@@ -98,162 +66,84 @@ def matrices(
     positions : bool
         Make a matrix of each position of a convolution's kernel, in place of one with all of them side by side.
     split_fused : bool
-        Take query, key and value apart where one tensor holds them.
+        Take query, key and value apart where one tensor holds them, and gate and up.
 
     Returns
     -------
     list of Matrix
         At least one; what is no matrix is one without sides.
     """
-    whole = Matrix(tensor, _type(tensor), "", tensor.sides, _all)
-    if whole.type not in TYPES:
+    whole = whole_of(tensor, _type(tensor))
+    if whole.type not in TYPES or tensor.opaque:
         return [replace(whole, sides=(0, 0))]
-    if whole.type == "convolution":
-        return list(_positions(whole)) if positions else [whole]
-    if whole.type == "experts":
-        return [
-            _part(whole, f"{index}", tensor.shape[1:], partial(_item, index))
-            for index in range(tensor.shape[0])
-        ]
-    if len(tensor.shape) != 2:
-        return [whole]
-    dimensions = _Attention(config, heads)
-    parts = dimensions.unfused(whole) if split_fused and _FUSED.search(tensor.name) else [whole]
-    return [head for part in parts for head in dimensions.heads_of(part)]
+    if tensor.obstacle or max(prod(tensor.shape[:-2]), prod(tensor.shape[2:])) > MOST_PARTS:
+        return [whole]  # shapes of which no values are read may be anything
+    if whole.type == "recurrent":
+        return list(gates_of(whole))
+    if len(tensor.shape) > 2 and whole.type == "convolution":
+        return list(at_positions(whole)) if positions else [whole]
+    if len(tensor.shape) > 2:
+        return list(matrices_of_stack(whole))
+    config = _settings_of(tensor.name, config)
+    parts = unfused(whole, config) if split_fused and is_fused(tensor.name) else [whole]
+    attention = _Heads(config, heads)
+    return [head for part in parts for head in attention.of(part)]
 
 
 def _type(tensor: StoredTensor) -> str:
-    if tensor.type:
-        return tensor.type
-    name = tensor.name
+    kind = tensor.type if tensor.type not in ("", "dense") else _type_by_name(tensor)
+    if tensor.opaque and kind not in TYPES:
+        return UNKNOWN
+    return kind
+
+
+def _type_by_name(tensor: StoredTensor) -> str:
+    name = tensor.name.replace(
+        ".lora.weight", ".weight"
+    )  # the product of an adapter is of the type of its layer
     if _NORM.search(name):
         return "norm"
-    if len(tensor.shape) < 2 or 0 in tensor.shape:
+    if len(tensor.shape) < 2 or 0 in tensor.shape or _NO_MATRIX.search(name):
         return "vector"
-    if len(tensor.shape) > 2:
-        return "experts" if len(tensor.shape) == 3 and _EXPERTS.search(name) else "convolution"
-    if _EMBEDDING.search(name):
+    if tensor.type != "dense" and _is_table(name, tensor.shape):
         return "embedding"
-    attention = (_FUSED, _QUERY, _KEY_VALUE, _OUTPUT)
-    return "attention" if any(pattern.search(name) for pattern in attention) else "linear"
+    if len(tensor.shape) > 2:
+        return type_of_stack(tensor)
+    attention = is_attention(name) or any(pattern.search(name) for pattern in (_QUERY, _KEY_VALUE, _OUTPUT))
+    return "attention" if attention else "linear"
 
 
-def _positions(whole: Matrix) -> Iterator[Matrix]:
-    kernel = whole.tensor.shape[2:]
-    for position in product(*map(range, kernel)):
-        part = "at." + ".".join(map(str, position))
-        yield _part(whole, part, whole.tensor.shape[:2], partial(_at, position))
+def _is_table(name: str, shape: tuple[int, ...]) -> bool:
+    if any(side > 1 for side in shape[:-2]):
+        return False
+    return bool(_TABLE.search(name) or (_PERHAPS_TABLE.search(name) and shape[-2] > shape[-1]))
 
 
-class _Attention:
+def _settings_of(name: str, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Find the settings of the part of a model that a tensor belongs to: some models have a config for each."""
+    key = "vision_config" if re.search(r"(^|[._])(vision|visual)", name) else "text_config"
+    nested = config.get(key)
+    return {**config, **nested} if isinstance(nested, Mapping) else config
+
+
+class _Heads:
     """How many heads there are, and how large one is."""
 
     def __init__(self, config: Mapping[str, Any], heads: Heads) -> None:
+        sizes = Sizes(config)
         self.apart = heads is not None
-        self.count = (
-            heads if isinstance(heads, int) else _first(config, "num_attention_heads", "n_head", "num_heads")
-        )
-        self.hidden = _first(config, "hidden_size", "n_embd", "d_model")
-        self.key_value = _first(config, "num_key_value_heads", "n_head_kv")
-        self.size = _first(config, "head_dim", "d_kv")
+        self.count = heads if isinstance(heads, int) else sizes.heads
+        self.hidden, self.size = sizes.hidden, sizes.head
 
-    def unfused(self, whole: Matrix) -> list[Matrix]:
-        """Query, key and value of a tensor that holds all three; the tensor itself if their sizes are not known."""
-        out, across = whole.sides
-        if across == 3 * out:  # GPT-2 keeps its matrices as (in, out)
-            turned = replace(whole, sides=(across, out), cut=_turned)
-            return [self._rows(turned, part, index * out, out) for index, part in enumerate(_THREE)]
-        if _BY_HEAD.search(whole.tensor.name):
-            return self._unfused_by_head(whole)
-        if self.count and self.key_value:
-            size = self.size or (self.hidden or across) // self.count
-            sizes = [self.count * size, self.key_value * size, self.key_value * size]
-        else:
-            sizes = [out // 3] * 3 if out == 3 * across or "in_proj" in whole.tensor.name else [0]
-        if sum(sizes) != out:
-            return [whole]
-        starts = [0, sizes[0], sizes[0] + sizes[1]]
-        return [self._rows(whole, *row) for row in zip(_THREE, starts, sizes, strict=True)]
-
-    def _unfused_by_head(self, whole: Matrix) -> list[Matrix]:
-        """BLOOM and GPT-NeoX keep query, key and value of the first head, then those of the second, ..."""
-        out, across = whole.sides
-        if not self.count or out != 3 * across or out % (3 * self.count):
-            return [whole]
-        size = out // (3 * self.count)
-        return [
-            _part(whole, part, (out // 3, across), partial(_interleaved, index, size))
-            for index, part in enumerate(_THREE)
-        ]
-
-    def heads_of(self, matrix: Matrix) -> list[Matrix]:
+    def of(self, matrix: Matrix) -> list[Matrix]:
         """Take the heads of a query, key, value or output matrix apart, if that is wanted; else give the matrix."""
         out, across = matrix.sides
-        by_rows = matrix.part in _THREE or (_QUERY.search(matrix.name) or _KEY_VALUE.search(matrix.name))
+        by_rows = matrix.part in THREE or (_QUERY.search(matrix.name) or _KEY_VALUE.search(matrix.name))
         if not (self.apart and self.count and matrix.type == "attention"):
             return [matrix]
         size = self.size or (self.hidden or (across if by_rows else out)) // self.count
         length = out if by_rows else across
         if not size or length % size or (not by_rows and not _OUTPUT.search(matrix.name)):
             return [matrix]
-        cut = self._rows if by_rows else self._columns
-        return [cut(matrix, f"head{index}", index * size, size) for index in range(length // size)]
-
-    @staticmethod
-    def _rows(matrix: Matrix, part: str, start: int, count: int) -> Matrix:
-        return _part(matrix, part, (count, matrix.sides[1]), partial(_rows, start, start + count))
-
-    @staticmethod
-    def _columns(matrix: Matrix, part: str, start: int, count: int) -> Matrix:
-        return _part(matrix, part, (matrix.sides[0], count), partial(_columns, start, start + count))
-
-
-_THREE = ("query", "key", "value")
-
-
-def _part(
-    whole: Matrix, part: str, sides: tuple[int, ...], cut: Callable[[np.ndarray], np.ndarray]
-) -> Matrix:
-    name = f"{whole.part}.{part}" if whole.part else part
-    return replace(whole, part=name, sides=(sides[0], sides[1]), cut=partial(_after, whole.cut, cut))
-
-
-def _first(config: Mapping[str, Any], *keys: str) -> int:
-    """First of several settings that is there and makes sense, or 0."""
-    values = (config.get(key) for key in keys)
-    return next((value for value in values if isinstance(value, int) and value > 0), 0)
-
-
-def _all(values: np.ndarray) -> np.ndarray:
-    return values
-
-
-def _turned(values: np.ndarray) -> np.ndarray:
-    return values.T
-
-
-def _after(
-    first: Callable[[np.ndarray], np.ndarray], then: Callable[[np.ndarray], np.ndarray], values: np.ndarray
-) -> np.ndarray:
-    return then(first(values))
-
-
-def _item(index: int, values: np.ndarray) -> np.ndarray:
-    return values[index]
-
-
-def _at(position: tuple[int, ...], values: np.ndarray) -> np.ndarray:
-    index: tuple[Any, ...] = (slice(None), slice(None), *position)
-    return values[index]
-
-
-def _rows(start: int, stop: int, values: np.ndarray) -> np.ndarray:
-    return values[start:stop]
-
-
-def _columns(start: int, stop: int, values: np.ndarray) -> np.ndarray:
-    return values[:, start:stop]
-
-
-def _interleaved(index: int, size: int, values: np.ndarray) -> np.ndarray:
-    return values.reshape(-1, 3, size, values.shape[1])[:, index].reshape(-1, values.shape[1])
+        cut = matrix.rows if by_rows else matrix.columns
+        return [cut(f"head{index}", index * size, size) for index in range(length // size)]

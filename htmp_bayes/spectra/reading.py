@@ -1,65 +1,30 @@
 """From files to spectra: which tensors, which matrices in them, under which names."""
 
-import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from htmp_bayes._errors import reason
+from htmp_bayes._errors import printable, reason
 from htmp_bayes.spectra import readers
 from htmp_bayes.spectra.choice import DEFAULT_MIN_SIZE, Choice, Convolutions
 from htmp_bayes.spectra.collection import load_spectra
 from htmp_bayes.spectra.eigenvalue_lists import SUFFIXES as LISTS
 from htmp_bayes.spectra.eigenvalue_lists import load_list
 from htmp_bayes.spectra.files import COLLECTION, Paths, files_of, natural
-from htmp_bayes.spectra.matrices import Heads, Matrix, matrices
-from htmp_bayes.spectra.readers import StoredTensor, sharded, torch_module
-from htmp_bayes.spectra.singular_values import blocks
-from htmp_bayes.spectra.spectrum import Spectrum, SpectrumError
+from htmp_bayes.spectra.layers import Layer, ListedMatrix, told_apart
+from htmp_bayes.spectra.matrices import TYPES, UNKNOWN, Heads, matrices
+from htmp_bayes.spectra.matrix import Matrix
+from htmp_bayes.spectra.readers import StoredTensor, arrays, sharded, torch_module
+from htmp_bayes.spectra.roles import understood
+from htmp_bayes.spectra.spectrum import NoTensors, Spectrum, SpectrumError
+from htmp_bayes.spectra.ties import Originals
 
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int, str], None]
-_SAMPLE = 4096
-
-
-@dataclass(frozen=True)
-class ListedMatrix:
-    """What would become of a tensor, a part of it or a saved spectrum.
-
-    Attributes
-    ----------
-    name : str
-        Name of the layer.
-    file : str
-        File it is in.
-    type : str
-        Type of layer: "attention", "linear", "convolution", "embedding", "experts"; "norm", "vector" or
-        "optimiser state" of what is no weight matrix; "spectrum" of what is no matrix any more.
-    shape : tuple of int
-        Axes of the tensor.
-    n_eigenvalues, n : int
-        Shorter and longer side of the matrix; both 0 of what is none.
-    left_out : str
-        Why it is not read; empty if it is.
-    obstacle : str
-        Why it cannot be read although it was chosen: reading stops there. Empty if it can.
-    """
-
-    name: str
-    file: str
-    type: str
-    shape: tuple[int, ...]
-    n_eigenvalues: int
-    n: int
-    left_out: str
-    obstacle: str
 
 
 def read_spectra(
@@ -75,20 +40,24 @@ def read_spectra(
     convolutions: Convolutions = "flattened",
     split_fused: bool = True,
     n: int | None = None,
+    adapters: bool = False,
+    strict: bool = False,
 ) -> list[Spectrum]:
     """Read the spectra of the weight matrices of checkpoints, or of saved collections.
 
     Parameters
     ----------
-    path : str, path-like, an iterable of them, or a torch.nn.Module
-        A checkpoint: ``.safetensors``; PyTorch's ``.pt``, ``.pth``, ``.bin``, ``.ckpt``; ``.onnx``; Keras's ``.keras``,
+    path : str, path-like, an iterable of them, a torch.nn.Module, a mapping of names to arrays, or an array
+        A dictionary of arrays or tensors (a ``state_dict``), a matrix (named "matrix"), or a live module in memory. Or
+        a checkpoint: ``.safetensors``; PyTorch's ``.pt``, ``.pth``, ``.bin``, ``.ckpt``; ``.onnx``; Keras's ``.keras``,
         ``.h5``; ``.gguf``; ``.npz``, ``.npy``; the index of a model in several files (``.index.json``). A collection
         (``.nc``) made by `save_spectra`, or a list of eigenvalues (``.csv``, ``.json``, ``.parquet``; see
         `htmp_bayes.spectra.eigenvalue_lists`). Or a folder: of a Hugging Face model, which is read once if it is there
         in several formats, or with any checkpoints directly in it.
     include, exclude : str, optional
         Regular expressions, sought (`re.search`) in the layer's name and in the tensor's full name in the
-        file. A layer is read if ``include`` is found in either and ``exclude`` in neither.
+        file. A layer is read if ``include`` is found in either and ``exclude`` in neither. A file of a folder that
+        cannot be read is passed over, and that is said, if ``exclude`` is found in its name.
     min_size : int, optional
         Smaller matrices, by their shorter side, are left out. At least 20; by default 50 for checkpoints,
         and no limit for collections.
@@ -98,17 +67,24 @@ def read_spectra(
     max_size : int, optional
         Larger matrices, by their shorter side, are left out. Without it, one beyond 20,000 is an error.
     types : iterable of str, optional
-        Only layers of these types: "attention", "linear", "convolution", "embedding", "experts". The type is taken
-        from the format where it says so, and else from the name and the number of axes.
+        Only layers of these types: "attention", "linear", "convolution", "embedding", "experts", "recurrent". The type
+        is taken from the format where it says so, and else from the name and the axes.
     heads : int or "auto", optional
         Take the heads of query, key, value and output matrices apart; "auto" takes their number from the
         ``config.json`` beside the checkpoint.
     convolutions : {"flattened", "positions"}
         One matrix (out, in·kh·kw) of a convolution, or one (out, in) of each position of its kernel.
     split_fused : bool
-        Take query, key and value apart where one tensor holds all three and their sizes are known.
+        Take query, key and value apart where one tensor holds all three, and gate and up, by the architecture that
+        ``config.json`` names or, where that is certain, by the shape.
     n : int, optional
         Longer side of the matrix, for lists of eigenvalues that do not say it.
+    adapters : bool
+        Read low-rank adapters (LoRA) as the product of their two matrices, under the layer's name and ``.lora``,
+        without the factor alpha / rank. Their halves are no layers, and are never read.
+    strict : bool
+        Refuse a file of which only a part can be read, and a folder with a file that holds no tensors, in place of
+        saying so in the log at level WARNING (on standard error, unless the log is set up otherwise).
 
     Returns
     -------
@@ -143,9 +119,12 @@ def read_spectra(
     >>> read_spectra(folder / "model.npz")
     [Spectrum('conv1', 64 eigenvalues from 0.129 to 2.61, n=144, gamma=0.4444)]
     """
-    choice = Choice(include, exclude, min_size, max_size, types, heads, convolutions, split_fused, n)
+    choice = Choice(
+        include, exclude, min_size, max_size, types, heads, convolutions, split_fused, n, adapters, strict
+    )
     found = _found(path, choice)
-    layers = _told_apart([layer for layer in found if not layer.listed.left_out])
+    _say_what_cannot_be_read(found, choice)
+    layers = told_apart([layer for layer in found if not layer.listed.left_out])
     if not layers:
         raise SpectrumError(_nothing_left(path, found))
     spectra = []
@@ -170,12 +149,14 @@ def list_matrices(
     convolutions: Convolutions = "flattened",
     split_fused: bool = True,
     n: int | None = None,
+    adapters: bool = False,
+    strict: bool = False,
 ) -> list[ListedMatrix]:
     """Say what `read_spectra` would read with the same arguments, and why it leaves out the rest.
 
     Parameters
     ----------
-    path, include, exclude, min_size, max_size, types, heads, convolutions, split_fused, n
+    path, include, exclude, min_size, max_size, types, heads, convolutions, split_fused, n, adapters, strict
         As for `read_spectra`.
 
     Returns
@@ -188,55 +169,66 @@ def list_matrices(
     SpectrumError
         A ValueError, if a file is not there, not readable or not of its format.
 
+    Notes
+    -----
+    The values of what would be read are looked at once, for dead rows and columns.
+
     Examples
     --------
     >>> import numpy as np, tempfile
     >>> file = Path(tempfile.mkdtemp()) / "model.npz"
-    >>> np.savez(file, **{"conv1.weight": np.ones((64, 16, 3, 3)), "conv1.bias": np.zeros(64)})
+    >>> np.savez(file, **{"conv1.weight": np.eye(64, 144).reshape(64, 16, 3, 3), "conv1.bias": np.zeros(64)})
     >>> for matrix in list_matrices(file):
-    ...     print(matrix.name, matrix.type, matrix.n_eigenvalues, matrix.n, matrix.left_out or "is read")
-    conv1 convolution 64 144 is read
+    ...     print(matrix.name, matrix.type, matrix.n_eigenvalues, matrix.n, matrix.left_out or "is read", matrix.note)
+    conv1 convolution 64 144 is read 80 of 144 columns are dead
     conv1.bias vector 0 0 not matrices
     """
-    choice = Choice(include, exclude, min_size, max_size, types, heads, convolutions, split_fused, n)
+    choice = Choice(
+        include, exclude, min_size, max_size, types, heads, convolutions, split_fused, n, adapters, strict
+    )
     found = _found(path, choice)
-    read = iter(_told_apart([layer for layer in found if not layer.listed.left_out]))
-    return [
-        layer.listed if layer.listed.left_out else replace(layer.listed, name=next(read).name)
-        for layer in found
-    ]
+    read = iter(told_apart([layer for layer in found if not layer.listed.left_out]))
+    return [layer.listed if layer.listed.left_out else next(read).looked_at() for layer in found]
 
 
-@dataclass(frozen=True)
-class _Layer:
-    """A spectrum that is still to be computed, or (of a collection) only to be renamed, and what is said of it."""
-
-    file: Path
-    name: str
-    make: Callable[[], Spectrum]
-    listed: ListedMatrix
-
-    def read(self) -> Spectrum:
-        return replace(self.make(), name=self.name)
-
-    def without(self, why: str) -> "_Layer":
-        logger.info("%s left out: %s", self.name, why)
-        return replace(self, listed=replace(self.listed, left_out=why))
-
-
-def _nothing_left(path: Paths, found: Sequence[_Layer]) -> str:
+def _nothing_left(path: Paths, found: Sequence[Layer]) -> str:
     counts = Counter(layer.listed.left_out for layer in found)
     reasons = ", ".join(f"{count} {why}" for why, count in counts.items()) or "no tensors at all"
     return f"{_shown(path)}: no weight matrix to read ({reasons}); mend include, exclude, types or the sizes."
 
 
-def _found(path: Paths | Any, choice: Choice) -> list[_Layer]:
+def _say_what_cannot_be_read(found: Sequence[Layer], choice: Choice) -> None:
+    """Say of each file, or refuse it, if it holds weights that were left out and could not be read at all."""
+    for file in dict.fromkeys(layer.file for layer in found if layer.lost):
+        lost = [layer for layer in found if layer.lost and layer.file == file]
+        others = f", and {len(lost) - 1} more" if len(lost) > 1 else ""
+        _say(f"{file} can be read in part only: {lost[0].name} {lost[0].listed.obstacle}{others}", choice)
+
+
+def _say(what: str, choice: Choice) -> None:
+    if choice.strict:
+        raise SpectrumError(f"{what}; without strict the rest is read.")
+    logger.warning("%s; the rest is read.", printable(what))
+
+
+def _found(path: Paths | Any, choice: Choice) -> list[Layer]:
     if torch_module.is_module(path):
         return _in_checkpoint(Path(type(path).__name__), torch_module.tensors(path), {}, choice)
-    return [layer for file in files_of(path) for layer in _in_file(file, choice)]
+    if isinstance(path, Mapping) or arrays.is_array(path):
+        return _in_checkpoint(Path(type(path).__name__), arrays.tensors(path), {}, choice)
+    found = []
+    for file in files_of(path):
+        try:
+            found += _in_file(file.path, choice)
+        except SpectrumError as error:
+            if file.named or not (isinstance(error, NoTensors) or choice.excludes(file.path.name)):
+                raise
+            why = "holds no tensors" if isinstance(error, NoTensors) else "cannot be read"
+            _say(f"{file.path} {why} and is passed over", choice)
+    return found
 
 
-def _in_file(file: Path, choice: Choice) -> list[_Layer]:
+def _in_file(file: Path, choice: Choice) -> list[Layer]:
     suffix = file.suffix.lower()
     try:
         if suffix == COLLECTION:
@@ -250,14 +242,15 @@ def _in_file(file: Path, choice: Choice) -> list[_Layer]:
         ) from error
 
 
-def _in_collection(file: Path, spectra: Iterable[Spectrum], choice: Choice) -> list[_Layer]:
+def _in_collection(file: Path, spectra: Iterable[Spectrum], choice: Choice) -> list[Layer]:
     layers = []
     for spectrum in spectra:
-        size = len(spectrum) + spectrum.zeros
+        size, longer = len(spectrum) + spectrum.zeros, spectrum.n + spectrum.dead
+        note = f"zeros={spectrum.zeros}, dead={spectrum.dead}" if spectrum.zeros or spectrum.dead else ""
         listed = ListedMatrix(
-            spectrum.name, file.name, "spectrum", (size, spectrum.n), size, spectrum.n, "", ""
+            spectrum.name, file.name, "spectrum", (size, longer), size, longer, "", "", note
         )
-        layer = _Layer(file, spectrum.name, partial(_same, spectrum), listed)
+        layer = Layer(file, spectrum.name, partial(_same, spectrum), listed)
         why = choice.against([spectrum.name], size)
         layers.append(layer.without(why) if why else layer)
     return layers
@@ -269,11 +262,11 @@ def _same(spectrum: Spectrum) -> Spectrum:
 
 def _in_checkpoint(
     file: Path, tensors: Iterable[StoredTensor], config: dict[str, Any], choice: Choice
-) -> list[_Layer]:
+) -> list[Layer]:
     positions = choice.convolutions == "positions"
     found = [
         matrix
-        for tensor in tensors
+        for tensor in understood(tensors, choice.adapters)
         for matrix in matrices(tensor, config, choice.heads, positions, choice.split_fused)
     ]
     left_out = _reasons(found, choice)
@@ -281,66 +274,41 @@ def _in_checkpoint(
     layers = []
     for matrix, why in zip(found, left_out, strict=True):
         name = matrix.full_name if taken[matrix.name] > 1 else matrix.name
-        layer = _Layer(
-            file, name, partial(_spectrum_of, file, matrix, choice), _listed(file, matrix, name, choice)
-        )
-        layers.append(layer.without(why) if why else layer)
+        make = partial(_spectrum_of, file, matrix, choice)
+        layer = Layer(file, name, make, _listed(file, matrix, name, choice), matrix.opened)
+        layers.append(layer.without(why, _is_lost(matrix, choice)) if why else layer)
     return sorted(layers, key=lambda layer: natural(layer.name))
 
 
 def _reasons(found: Sequence[Matrix], choice: Choice) -> list[str]:
     """For each matrix, why it is left out, or nothing."""
-    first = _Originals()
+    first = Originals()
     reasons = []
     for matrix in found:
-        why = choice.against_type(matrix.type)
-        why = why or choice.against([matrix.name, matrix.full_name], min(matrix.sides), DEFAULT_MIN_SIZE)
+        why = choice.against_type(matrix.type) or choice.against_names([matrix.name, matrix.full_name])
+        why = why or _too_small(matrix, choice)
         if not why and (original := first.of(matrix)):
             why = f"tied to {original.name}"
         reasons.append(why)
     return reasons
 
 
-class _Originals:
-    """Matrices so far, to be found again by another that holds the same values."""
-
-    def __init__(self) -> None:
-        self.seen: dict[Hashable, list[Matrix]] = {}
-
-    def of(self, matrix: Matrix) -> Matrix | None:
-        """Find the earlier matrix with the same values, if there is one."""
-        tensor = matrix.tensor
-        if tensor.obstacle or (sample := tensor.storage or _sample(tensor)) is None:
-            return None
-        alike = self.seen.setdefault((tensor.shape, tensor.dtype, matrix.part, sample), [])
-        for other in alike:
-            if tensor.storage or _same_values(matrix, other):
-                return other
-        alike.append(matrix)
-        return None
+def _too_small(matrix: Matrix, choice: Choice) -> str:
+    """Reason of size to leave out a matrix, or nothing; what is packed or pickled has no size that is known."""
+    return "" if matrix.tensor.opaque else choice.against_size(min(matrix.sides), DEFAULT_MIN_SIZE)
 
 
-def _sample(tensor: StoredTensor) -> bytes | None:
-    """First and last values of a tensor, if they can be had without reading the others."""
-    try:
-        values = tensor.load()
-    except (OSError, ValueError):
-        return None  # it will be said when it is read
-    if not isinstance(values, np.memmap):
-        return None
-    flat = values.reshape(-1)
-    return hashlib.sha256(flat[:_SAMPLE].tobytes() + flat[-_SAMPLE:].tobytes()).digest()
-
-
-def _same_values(matrix: Matrix, other: Matrix) -> bool:
-    pairs = zip(blocks(matrix.opened), blocks(other.opened), strict=True)
-    return all(np.array_equal(mine, others) for mine, others in pairs)
+def _is_lost(matrix: Matrix, choice: Choice) -> bool:
+    of_weights = matrix.type in (*TYPES, UNKNOWN) and not _too_small(matrix, choice)
+    return bool(matrix.tensor.obstacle) and of_weights
 
 
 def _listed(file: Path, matrix: Matrix, name: str, choice: Choice) -> ListedMatrix:
     tensor, shorter = matrix.tensor, min(matrix.sides)
     obstacle = tensor.obstacle or choice.beyond(shorter)
-    return ListedMatrix(name, file.name, matrix.type, tensor.shape, shorter, max(matrix.sides), "", obstacle)
+    return ListedMatrix(
+        name, file.name, matrix.type, tensor.shape, shorter, max(matrix.sides), "", obstacle, matrix.note
+    )
 
 
 def _spectrum_of(file: Path, matrix: Matrix, choice: Choice) -> Spectrum:
@@ -351,6 +319,8 @@ def _spectrum_of(file: Path, matrix: Matrix, choice: Choice) -> Spectrum:
     meta = {"shape": list(tensor.shape), "file": file.name, "tensor": tensor.name, "type": matrix.type}
     if matrix.part:
         meta["part"] = matrix.part
+    if matrix.note:
+        meta["note"] = matrix.note
     try:
         return Spectrum.from_opened(matrix.opened, meta=meta)
     except SpectrumError as error:
@@ -359,26 +329,7 @@ def _spectrum_of(file: Path, matrix: Matrix, choice: Choice) -> Spectrum:
         raise SpectrumError(f"{where} cannot be read ({reason(error)}); check the disk.") from error
 
 
-def _told_apart(layers: list[_Layer]) -> list[_Layer]:
-    """Put the file's name in front of every layer's if two files have a layer of the same name."""
-    counts = Counter(name for _, name in {(layer.file, layer.name) for layer in layers})
-    if max(counts.values(), default=1) == 1:
-        return layers
-    prefix = _prefixes({layer.file for layer in layers})
-    return [replace(layer, name=f"{prefix[layer.file]}.{layer.name}") for layer in layers]
-
-
-def _prefixes(files: set[Path]) -> dict[Path, str]:
-    """Shortest ends of the paths, from the file's own name up, that differ between the files."""
-    depth = max(len(file.parts) for file in files)
-    for parts in range(1, depth + 1):
-        prefix = {file: ".".join(file.with_suffix("").parts[-parts:]) for file in files}
-        if len(set(prefix.values())) == len(files):
-            return prefix
-    return {file: ".".join(file.parts) for file in files}
-
-
 def _shown(path: Any) -> str:
-    if torch_module.is_module(path):
+    if torch_module.is_module(path) or isinstance(path, Mapping) or arrays.is_array(path):
         return type(path).__name__
     return str(path) if isinstance(path, str | Path) else ", ".join(map(str, path))

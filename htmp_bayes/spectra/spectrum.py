@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from htmp_bayes._errors import HTMPError, reason
+from htmp_bayes.spectra.dead_lines import live_lines, live_part, squared_norms
 from htmp_bayes.spectra.singular_values import Opened, blocks, count_zeros, squared_singular_values
 
 Kind = Literal["weight", "jacobian", "kernel"]
@@ -29,6 +31,10 @@ class SpectrumError(HTMPError):
     """Eigenvalues, a matrix or a file that no spectrum can be made of."""
 
 
+class NoTensors(SpectrumError):
+    """A file that is whole and holds no tensors, such as the settings of a trainer."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Spectrum:
     r"""Positive eigenvalues of a layer's Gram matrix, validated and immutable.
@@ -39,13 +45,15 @@ class Spectrum:
         Eigenvalues in any order and any unit of scale, at least 20 of them positive. Exact zeros are taken
         out and counted in ``zeros``.
     n : int
-        The longer side of the matrix, ``n >= N + zeros``.
+        The longer side of the matrix without what is dead of it, ``n >= N`` and ``n + dead >= N + zeros``.
     name : str, optional
         The layer's name.
     kind : {"weight", "jacobian", "kernel"}, optional
         What the matrix is. Kernel matrices (NTK, conjugate kernel) follow the law of the *inverse* ensemble.
     zeros : int, optional
-        Zero eigenvalues that ``eigenvalues`` does not hold.
+        Zero eigenvalues that ``eigenvalues`` does not hold: directions of the shorter side that carry nothing.
+    dead : int, optional
+        Directions of the longer side that carry nothing and that ``n`` leaves out.
     meta : mapping, optional
         Anything worth keeping that JSON can hold, such as the shape of the matrix and the file it came from.
 
@@ -53,7 +61,7 @@ class Spectrum:
     ----------
     eigenvalues : ndarray, shape (N,)
         Float64, positive, ascending, read-only.
-    n, name, kind, zeros, meta
+    n, name, kind, zeros, dead, meta
         As given; ``zeros`` with the exact zeros added, ``meta`` as a read-only copy.
 
     Raises
@@ -65,8 +73,9 @@ class Spectrum:
     Notes
     -----
     The law describes N positive eigenvalues, so `gamma` is their number over ``n``. For a full-rank matrix
-    that is the ratio of its sides. If the matrix has dead rows on its shorter side, it is the ratio of what
-    is left without them, and just as exact. If it is rank-deficient in another way (a product of thin
+    that is the ratio of its sides. If the matrix has dead rows or columns, it is the ratio of what
+    is left without them, and just as exact: ``N + zeros`` and ``n + dead`` are the sides of the whole matrix. If it
+    is rank-deficient in another way (a product of thin
     factors, say), it is the ratio of the smallest matrix with the same non-zero spectrum, and ``zeros``
     tells that the layer is a special one.
 
@@ -86,6 +95,7 @@ class Spectrum:
     name: str = field(default="", kw_only=True)
     kind: Kind = field(default="weight", kw_only=True)
     zeros: int = field(default=0, kw_only=True)
+    dead: int = field(default=0, kw_only=True)
     meta: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -104,6 +114,7 @@ class Spectrum:
         freeze("eigenvalues", positive)
         freeze("n", _as_count(self.n, "n (the longer side of the matrix)", _where(self.name)))
         freeze("zeros", _as_count(self.zeros, "zeros", _where(self.name)) + values.size - positive.size)
+        freeze("dead", _as_count(self.dead, "dead", _where(self.name)))
         freeze("meta", _as_meta(self.meta, _where(self.name)))
         self._check()
 
@@ -121,7 +132,7 @@ class Spectrum:
                 f"{where}all {found} eigenvalues are the same (as of an orthogonal or identity matrix), "
                 "so there is no law to infer; leave this matrix out."
             )
-        if self.n < found + self.zeros:
+        if self.n < found or self.n + self.dead < found + self.zeros:
             raise SpectrumError(
                 f"{where}n={self.n} is less than the {found + self.zeros} eigenvalues (zeros included); "
                 "n is the longer side of the matrix."
@@ -157,8 +168,10 @@ class Spectrum:
 
         Notes
         -----
-        Singular values that the rounding of the entries cannot tell from zero count as ``zeros``:
-        see `htmp_bayes.spectra.singular_values.count_zeros`.
+        Rows and columns that are zero, or whose norm is at most 1e-4 of a typical one's, are dead
+        (`htmp_bayes.spectra.dead_lines`): the spectrum is that of the matrix without them, and ``meta`` has their
+        numbers, ``dead_rows`` and ``dead_columns``. Further singular values that the rounding of the entries cannot
+        tell from zero count as ``zeros`` too: see `htmp_bayes.spectra.singular_values.count_zeros`.
 
         Examples
         --------
@@ -201,13 +214,28 @@ class Spectrum:
         """
         where, matrix = _where(name), opened()
         shape, dtype = matrix.shape, _as_real(matrix[:0], "the matrix", where).dtype
+        if not isinstance(
+            matrix, np.memmap
+        ):  # it is in memory now: to open it for each block would read it again
+            opened = partial(_same, matrix)
         del matrix
-        _check_entries(opened, where)
-        squares = squared_singular_values(opened)
-        zeros = count_zeros(np.sqrt(squares), shape, dtype)
+        rows, columns = map(live_lines, _checked_norms(opened, where))
+        live = live_part(opened, rows, columns)
+        sides = (int(rows.sum()), int(columns.sum()))
+        squares = squared_singular_values(live) if all(sides) else np.zeros(0)
+        count = squares.size - count_zeros(np.sqrt(squares), sides, dtype) if squares.size else 0
+        n = max(*sides, 1)
+        gone = {"dead_rows": shape[0] - sides[0], "dead_columns": shape[1] - sides[1]}
         details = {"shape": list(shape), "dtype": str(dtype), **(meta or {})}
-        positive = squares[: squares.size - zeros] / max(shape)
-        return cls(positive, max(shape), name=name, kind=kind, zeros=zeros, meta=details)
+        return cls(
+            squares[:count] / n,
+            n,
+            name=name,
+            kind=kind,
+            zeros=min(shape) - count,
+            dead=max(shape) - n,
+            meta=details | {line: number for line, number in gone.items() if number},
+        )
 
     @property
     def gamma(self) -> float:
@@ -236,6 +264,7 @@ class Spectrum:
     def __repr__(self) -> str:
         extra = "" if self.kind == "weight" else f", kind={self.kind!r}"
         extra += f", zeros={self.zeros}" if self.zeros else ""
+        extra += f", dead={self.dead}" if self.dead else ""
         return (
             f"Spectrum({self.name!r}, {len(self)} eigenvalues from {self.eigenvalues[0]:.3g} to "
             f"{self.eigenvalues[-1]:.3g}, n={self.n}, gamma={self.gamma:.4g}{extra})"
@@ -246,13 +275,17 @@ class Spectrum:
         return _rebuild, (self.eigenvalues, *self._attributes())
 
     def _attributes(self) -> tuple[Any, ...]:
-        return self.n, self.name, self.kind, self.zeros, dict(self.meta)
+        return self.n, self.name, self.kind, self.zeros, self.dead, dict(self.meta)
 
 
 def _rebuild(
-    eigenvalues: np.ndarray, n: int, name: str, kind: Kind, zeros: int, meta: dict[str, Any]
+    eigenvalues: np.ndarray, n: int, name: str, kind: Kind, zeros: int, dead: int, meta: dict[str, Any]
 ) -> Spectrum:
-    return Spectrum(eigenvalues, n, name=name, kind=kind, zeros=zeros, meta=meta)
+    return Spectrum(eigenvalues, n, name=name, kind=kind, zeros=zeros, dead=dead, meta=meta)
+
+
+def _same(matrix: np.ndarray) -> np.ndarray:
+    return matrix
 
 
 def _encodable(name: str) -> bool:
@@ -268,6 +301,11 @@ def _where(name: str) -> str:
 
 
 def _as_real(values: ArrayLike, what: str, where: str) -> np.ndarray:
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise SpectrumError(
+            f"{where}{np.ma.count_masked(values)} entries of {what} are masked, and what they are is not known; fill "
+            "them (with .filled(0), if the mask prunes)."
+        )
     try:
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -294,17 +332,17 @@ def _as_eigenvalues(values: ArrayLike, where: str) -> np.ndarray:
     return array
 
 
-def _check_entries(opened: Opened, where: str) -> None:
-    """Find NaN and infinite entries, and those whose squares float64 does not hold."""
-    with np.errstate(invalid="ignore"):  # a signalling NaN warns when it is converted
-        sizes = [float(np.abs(block.astype(np.float64)).max(initial=0.0)) for block in blocks(opened)]
-    if not np.isfinite(sizes).all():
+def _checked_norms(opened: Opened, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """Squared norms of the rows and of the columns; NaN, infinite and huge entries are found on the way."""
+    rows, columns, largest = squared_norms(opened)
+    if not np.isfinite(largest):
         found = _count_bad(blocks(opened))
         raise SpectrumError(f"{where}the matrix holds {found}, so it has no spectrum; check the checkpoint.")
-    if 0 < max(sizes) < 1 / _LARGEST or max(sizes) > _LARGEST:
+    if 0 < largest < 1 / _LARGEST or largest > _LARGEST:
         raise SpectrumError(
             f"{where}the squares of the entries leave the range of float64; rescale the matrix."
         )
+    return rows, columns
 
 
 def _count_bad(arrays: Iterable[np.ndarray]) -> str:

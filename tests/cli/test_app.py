@@ -165,7 +165,7 @@ def test_spectra_writes_a_collection_and_a_table(run, tmp_path):
     (spectrum,) = hb.read_spectra(tmp_path / "out.nc")
     assert (code, err) == (0, "")
     assert spectrum == hb.read_spectra(source)[0]
-    assert out.splitlines()[-1].split()[:5] == ["weight", "60", "80", "0.75", "0"]
+    assert out.splitlines()[-1].split()[:6] == ["weight", "60", "80", "0.75", "0", "0"]
 
 
 def test_spectra_lists_what_would_be_read_and_writes_nothing(run, tmp_path):
@@ -174,12 +174,73 @@ def test_spectra_lists_what_would_be_read_and_writes_nothing(run, tmp_path):
     code, said, err = run("spectra", source, "--list")
     assert (code, err) == (0, "")
     fates = {line.split()[0]: line for line in said.splitlines()[2:]}
-    assert fates["fc"].split() == ["fc", "linear", "60×80", "60", "80", "read"]
+    assert fates["fc"].split() == ["fc", "linear", "other", "60×80", "60", "80", "read"]
     assert fates["fc.bias"].rstrip().endswith("left out: not matrices")
     assert "cannot be read: is of type int64" in fates["steps"]
     assert [path.name for path in tmp_path.iterdir()] == ["model.npz"]
     listed = json.loads(run("spectra", source, "--list", "--json")[1])
     assert [matrix["name"] for matrix in listed["matrices"]] == list(fates)
+
+
+def test_the_list_says_kinds_and_dead_columns(run, tmp_path):
+    source = tmp_path / "model.npz"
+    dead = MATRIX * (np.arange(80) < 70)
+    np.savez(
+        source,
+        **{"blocks.0.mlp.fc1.weight": dead, "blocks.0.attn.qkv.weight": np.tile(MATRIX, (3, 1))[:, :60]},
+    )
+    _, said, _ = run("spectra", source, "--list")
+    fates = {line.split()[0]: line.split() for line in said.splitlines()[2:]}
+    assert fates["blocks.0.attn.qkv.key"][1:3] == ["attention", "key"]
+    assert fates["blocks.0.mlp.fc1"][2] == "up"
+    assert " ".join(fates["blocks.0.mlp.fc1"][-7:]) == "read (10 of 80 columns are dead)"
+    listed = json.loads(run("spectra", source, "--list", "--json")[1])["matrices"]
+    assert {matrix["name"]: matrix["kind"] for matrix in listed}["blocks.0.mlp.fc1"] == "up"
+    run("spectra", source, "--out", tmp_path / "out.nc")
+    collection = run("spectra", tmp_path / "out.nc", "--list", "--include", "fc1")[1]
+    assert "read (zeros=0, dead=10)" in collection
+    table = run("spectra", source, "--out", tmp_path / "out.nc", "--include", "fc1", "--json")[1]
+    assert json.loads(table)["layers"][0]["dead"] == 10
+
+
+def test_what_can_be_read_in_part_only_is_said_and_refused_if_strict(tmp_path):
+    source, out = tmp_path / "model.npz", tmp_path / "out.nc"
+    np.savez(source, **{"fc.weight": MATRIX, "up.weight": np.ones((60, 10), np.int8)})
+    program = "from htmp_bayes.cli import main; raise SystemExit(main())"
+    command = [
+        sys.executable,
+        "-c",
+        program,
+        "spectra",
+        str(source),
+        "--include",
+        "fc",
+        "--quiet",
+        "--out",
+        str(out),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"{source} can be read in part only: up is of type int8")
+    assert done.stderr.endswith("(it is quantised); the rest is read.\n")
+    out.unlink()
+    done = subprocess.run([*command, "--strict"], capture_output=True, text=True, check=False)
+    assert (done.returncode, out.exists(), done.stderr.count("\n")) == (2, False, 1)
+    assert done.stderr.endswith("without strict the rest is read.\n")
+
+
+def test_adapters_are_read_on_request(run, tmp_path):
+    rng = np.random.default_rng(1)
+    halves = {
+        "q_proj.lora_A.weight": rng.normal(size=(24, 70)),
+        "q_proj.lora_B.weight": rng.normal(size=(60, 24)),
+    }
+    np.savez(tmp_path / "a.npz", **halves)
+    assert_refused(
+        run("spectra", tmp_path / "a.npz", "--out", tmp_path / "out.nc"), "2 halves of low-rank adapters"
+    )
+    assert run("spectra", tmp_path / "a.npz", "--out", tmp_path / "out.nc", "--adapters")[0] == 0
+    assert [s.name for s in hb.read_spectra(tmp_path / "out.nc")] == ["q_proj.lora"]
 
 
 def test_spectra_without_a_place_to_write_is_refused(run, tmp_path):
@@ -220,7 +281,7 @@ def test_the_log_goes_to_standard_error_if_it_is_asked_for(tmp_path):
     command = [sys.executable, "-c", program, "--log", "info", "spectra", str(source), "--list", "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == ""
-    assert done.stderr == "INFO htmp_bayes.spectra.reading: bias left out: not matrices\n"
+    assert done.stderr == "INFO htmp_bayes.spectra.layers: bias left out: not matrices\n"
 
 
 def test_progress_is_shown_on_a_terminal_and_not_in_a_pipe(run, tmp_path, monkeypatch):

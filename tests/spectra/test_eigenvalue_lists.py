@@ -95,3 +95,63 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
     with pytest.raises(SpectrumError, match=r"install htmp-bayes\[parquet\]"):
         read_spectra(tmp_path / "a.parquet")
+
+
+def long_table(path, **columns):
+    """A table of 30 eigenvalues for each entry of the columns."""
+    header = [*columns, "n", "eigenvalue"]
+    rows = [
+        [*labels, 100, value] for labels in zip(*columns.values(), strict=True) for value in VALUES.tolist()
+    ]
+    path.write_text("\n".join(",".join(map(str, row)) for row in [header, *rows]))
+    return path
+
+
+def test_further_columns_tell_spectra_apart(tmp_path):
+    path = long_table(tmp_path / "a.csv", model=["A", "A", "B"], layer=["fc", "up", "fc"], seed=[1, 1, 1])
+    spectra = read_spectra(path)
+    assert [(s.name, len(s)) for s in spectra] == [("A.fc", 30), ("A.up", 30), ("B.fc", 30)]
+    assert spectra[2].meta == {"file": "a", "model": "B", "seed": 1}
+
+
+def test_steps_are_numbers_for_fits_of_trajectories(tmp_path):
+    spectra = read_spectra(long_table(tmp_path / "a.csv", layer=["fc", "fc"], step=[0, 1500]))
+    assert [(s.name, s.meta["step"]) for s in spectra] == [("step0.fc", 0), ("step1500.fc", 1500)]
+
+
+def test_objects_of_json_keep_further_values(tmp_path):
+    entry = {"name": "fc", "n": 90, "eigenvalues": VALUES.tolist()}
+    (tmp_path / "a.json").write_text(
+        json.dumps([{**entry, "epoch": epoch, "nested": [1]} for epoch in (1, 2)])
+    )
+    assert [(s.name, s.meta) for s in read_spectra(tmp_path / "a.json")] == [
+        ("epoch1.fc", {"file": "a", "epoch": 1}),
+        ("epoch2.fc", {"file": "a", "epoch": 2}),
+    ]
+
+
+def test_columns_of_zeros_and_kinds_belong_to_the_spectrum(tmp_path):
+    path = long_table(tmp_path / "a.csv", zeros=[3], dead=[50], kind=["jacobian"])
+    (spectrum,) = read_spectra(path)
+    assert (spectrum.zeros, spectrum.dead, spectrum.kind, spectrum.n) == (3, 50, "jacobian", 100)
+
+
+def test_a_column_that_numbers_the_rows_is_refused(tmp_path):
+    rows = "\n".join(f"{index},50,{value!r}" for index, value in enumerate(VALUES.tolist()))
+    (tmp_path / "a.csv").write_text(f"index,n,eigenvalue\n{rows}")
+    with pytest.raises(
+        SpectrumError, match=r"the values of 'index' make 30 spectra of it, and one of fewer than 20"
+    ):
+        read_spectra(tmp_path / "a.csv")
+
+
+def test_further_columns_of_parquet(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = {"step": [1] * 30 + [2] * 30, "n": [50] * 60, "eigenvalue": [*VALUES, *VALUES]}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
+    assert [s.name for s in read_spectra(tmp_path / "a.parquet")] == ["step1.a", "step2.a"]
+    many = {f"c{index}": [1] * 60 for index in range(20)}
+    parquet.write_table(pyarrow.table({**many, **columns}), tmp_path / "a.parquet")
+    with pytest.raises(SpectrumError, match="it has 23 columns, more than 20"):
+        read_spectra(tmp_path / "a.parquet")

@@ -52,7 +52,7 @@ def parts(found):
 
 
 @pytest.mark.parametrize(
-    "name", ["attn.in_proj_weight", "attn.qkv.weight", "attn.c_attn.weight", "Wqkv.weight"]
+    "name", ["attn.in_proj_weight", "attn.qkv.weight", "blk.0.attn_qkv.weight", "Wqkv.weight"]
 )
 def test_fused_rows_are_taken_apart(name):
     W = RNG.normal(size=(72, 24))
@@ -71,7 +71,7 @@ def test_gpt2_keeps_query_key_and_value_side_by_side():
 def test_fewer_keys_than_queries_are_known_from_the_config():
     W = RNG.normal(size=(24 + 12 + 12, 24))
     fused = tensor("self_attn.qkv_proj.weight", values=W)
-    config = {"hidden_size": 24, "num_attention_heads": 4, "num_key_value_heads": 2}
+    config = {"model_type": "phi3", "hidden_size": 24, "num_attention_heads": 4, "num_key_value_heads": 2}
     found = parts(matrices(fused, config))
     assert {part: values.shape for part, values in found.items()} == {
         "query": (24, 24),
@@ -85,7 +85,7 @@ def test_fewer_keys_than_queries_are_known_from_the_config():
 def test_bloom_keeps_the_three_of_each_head_together():
     heads = RNG.normal(size=(4, 3, 6, 24))
     fused = tensor("attention.query_key_value.weight", values=heads.reshape(72, 24))
-    found = parts(matrices(fused, {"n_head": 4}))
+    found = parts(matrices(fused, {"model_type": "bloom", "n_head": 4}))
     np.testing.assert_array_equal(found["key"], heads[:, 1].reshape(24, 24))
     assert [matrix.part for matrix in matrices(fused, {})] == [""]
 
@@ -107,6 +107,17 @@ def test_experts_are_a_matrix_each():
     W = RNG.normal(size=(3, 24, 30))
     found = parts(matrices(tensor("mlp.experts.down_proj", values=W), {}))
     np.testing.assert_array_equal(found["2"], W[2])
+
+
+@pytest.mark.parametrize("obstacle", ["", "is quantised"])
+def test_stacks_without_end_are_left_whole(obstacle):
+    values = np.zeros((1, 24, 30))
+    for name in ("mlp.experts.down_proj", "q_einsum.w"):
+        stack = StoredTensor(name, (2**60, 24, 30), "float64", lambda: values, obstacle)
+        assert [matrix.part for matrix in matrices(stack, {})] == [""]
+        assert [matrix.part for matrix in matrices(stack, {}, positions=True)] == [""]
+    kernel = StoredTensor("conv.weight", (24, 30, 2**60), "float64", lambda: values, obstacle)
+    assert [matrix.part for matrix in matrices(kernel, {}, positions=True)] == [""]
 
 
 def test_a_convolution_is_flattened_or_taken_apart_by_position():
@@ -131,7 +142,9 @@ def model(tmp_path):
         "model.norm.weight": np.ones(60, np.float32),
     }
     save_file(weights, tmp_path / "model.safetensors")
-    (tmp_path / "config.json").write_text(json.dumps({"num_attention_heads": 2, "hidden_size": 60}))
+    (tmp_path / "config.json").write_text(
+        json.dumps({"model_type": "phi3", "num_attention_heads": 2, "hidden_size": 60})
+    )
     return tmp_path
 
 

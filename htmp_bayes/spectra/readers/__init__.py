@@ -42,10 +42,12 @@ def tensors(path: Path) -> list[StoredTensor]:
 
 
 def _in_file(path: Path) -> list[StoredTensor]:
+    from htmp_bayes.spectra.readers.foreign import refuse_foreign
     from htmp_bayes.spectra.spectrum import SpectrumError
 
     if path.suffix.lower() not in MODULES:
         raise SpectrumError(f"{path} is not of a format that is read ({', '.join(MODULES)}).")
+    refuse_foreign(path)
     return import_module(MODULES[path.suffix.lower()]).tensors(path)
 
 

@@ -13,11 +13,23 @@ from typing import IO
 import numpy as np
 
 from htmp_bayes._errors import reason
-from htmp_bayes.spectra.readers.raw_values import BFLOAT16, mapped, no_values
+from htmp_bayes.spectra.readers.raw_values import BFLOAT16, NO_REALS, mapped, no_values
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
 from htmp_bayes.spectra.spectrum import SpectrumError
 
 FLOATS: dict[int, np.dtype] = {0: np.dtype("<f4"), 1: np.dtype("<f2"), 28: np.dtype("<f8"), 30: BFLOAT16}
+# enum ggml_type in ggml/include/ggml.h; 4, 5, 31 to 33 and 36 to 38 are no longer in use
+_OTHERS = (
+    dict(enumerate(["Q4_0", "Q4_1"], start=2))
+    | dict(
+        enumerate(["Q5_0", "Q5_1", "Q8_0", "Q8_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "Q8_K"], start=6)
+    )
+    | dict(
+        enumerate(["IQ2_XXS", "IQ2_XS", "IQ3_XXS", "IQ1_S", "IQ4_NL", "IQ3_S", "IQ2_S", "IQ4_XS"], start=16)
+    )
+    | dict(enumerate(["I8", "I16", "I32", "I64"], start=24))
+    | {29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4"}
+)
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 """Bytes of the metadata types that have a fixed length."""
 _UINT32, _STRING, _ARRAY = 4, 8, 9
@@ -120,8 +132,9 @@ class _Header:
 
     def _stored(self, start: int, name: str, shape: tuple[int, ...], kind: int, offset: int) -> StoredTensor:
         if kind not in FLOATS:
-            obstacle = f"is of GGML's type {kind}, which is quantised or whole; convert the model to F16, BF16 or F32"
-            return StoredTensor(name, shape, f"type {kind}", no_values, obstacle)
+            known = _OTHERS.get(kind, f"type {kind}")
+            obstacle = f"is of GGML's type {known}, {NO_REALS}; convert the model to F16, BF16 or F32"
+            return StoredTensor(name, shape, known, no_values, obstacle)
         dtype = FLOATS[kind]
         if start + offset + math.prod(shape) * dtype.itemsize > self.size:
             raise ValueError(f"{name[:100]} reaches beyond the file")

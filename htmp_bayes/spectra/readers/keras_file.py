@@ -15,7 +15,8 @@ import numpy as np
 
 from htmp_bayes._errors import reason
 from htmp_bayes.spectra.hdf5 import Dataset, Hdf5File
-from htmp_bayes.spectra.readers.raw_values import NO_REALS, no_values
+from htmp_bayes.spectra.readers.outputs_first import outputs_first
+from htmp_bayes.spectra.readers.raw_values import BFLOAT16, NO_REALS, no_values, with_name
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
 from htmp_bayes.spectra.readers.zip_member import where_stored
 from htmp_bayes.spectra.spectrum import SpectrumError
@@ -25,7 +26,6 @@ _BROKEN = (
     *(ValueError, LookupError, TypeError, OverflowError, struct.error, RuntimeError),
     *(zipfile.BadZipFile, NotImplementedError),
 )
-_PROJECTIONS = {"query", "key", "value", "query_dense", "key_dense", "value_dense"}
 _OPTIMISER = ("optimizer", "optimizer_weights")
 
 
@@ -71,41 +71,16 @@ def _described(path: Path, dataset: Dataset) -> StoredTensor:
     named = [part for part in parts if part not in ("model_weights", "layers", "vars")]
     once = [part for part, before in zip(named, ["", *named], strict=False) if part != before]
     name = re.sub(r"(\.(kernel|embeddings))?:0$|\.(0|kernel|embeddings)$", "", ".".join(once))
-    shape, turn = _turned(dataset.shape, parts, kind)
-    if dataset.dtype.kind != "f":
-        obstacle = f"is of type {dataset.dtype}, {NO_REALS}"
-        return StoredTensor(name, shape, str(dataset.dtype), no_values, obstacle, type=kind)
-    return StoredTensor(name, shape, str(dataset.dtype), partial(_load, path, dataset, turn), type=kind)
+    shape, turn = outputs_first(dataset.shape, parts, kind)
+    dtype = with_name(dataset.dtype)
+    if dtype.kind != "f" and dtype != BFLOAT16:
+        obstacle = f"is of type {dtype}, {NO_REALS}"
+        return StoredTensor(name, shape, str(dtype), no_values, obstacle, type=kind)
+    return StoredTensor(name, shape, str(dtype), partial(_load, path, dataset, turn), type=kind)
 
 
 def _load(path: Path, dataset: Dataset, turn: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     try:
-        return turn(dataset.load())
+        return turn(dataset.load().view(with_name(dataset.dtype)))
     except ValueError as error:
         raise SpectrumError(f"{path}: {dataset.name} is damaged ({reason(error)}); save it again.") from error
-
-
-def _turned(
-    shape: tuple[int, ...], parts: list[str], kind: str
-) -> tuple[tuple[int, ...], Callable[[np.ndarray], np.ndarray]]:
-    """Shape with the outputs first, and the function that turns the values so."""
-    if kind == "embedding" or len(shape) < 2:
-        return shape, _same
-    if len(shape) == 3 and _PROJECTIONS & set(parts):  # (in, heads, size of a head)
-        return (shape[1] * shape[2], shape[0]), _heads_last
-    if len(shape) == 3 and {"attention_output", "output_dense"} & set(parts):  # (heads, size of a head, out)
-        return (shape[2], shape[0] * shape[1]), _heads_first
-    order = (len(shape) - 1, len(shape) - 2, *range(len(shape) - 2))
-    return tuple(shape[axis] for axis in order), partial(np.transpose, axes=order)
-
-
-def _same(values: np.ndarray) -> np.ndarray:
-    return values
-
-
-def _heads_last(values: np.ndarray) -> np.ndarray:
-    return values.reshape(values.shape[0], -1).T
-
-
-def _heads_first(values: np.ndarray) -> np.ndarray:
-    return values.reshape(-1, values.shape[2]).T

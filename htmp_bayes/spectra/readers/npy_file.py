@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.readers.raw_values import BFLOAT16, NO_REALS, with_name
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
 from htmp_bayes.spectra.spectrum import SpectrumError
 
@@ -44,13 +45,13 @@ def tensors(path: Path) -> list[StoredTensor]:
 
     def load() -> np.ndarray:
         try:
-            return np.load(path, mmap_mode="r", allow_pickle=False)
+            return np.load(path, mmap_mode="r", allow_pickle=False).view(dtype)
         except BROKEN as error:
             raise SpectrumError(
                 f"{path} is not a whole .npy file ({reason(error)}); save it again."
             ) from error
 
-    return [StoredTensor(path.stem, shape, str(dtype), load, obstacle(dtype))]
+    return [StoredTensor(path.stem, shape, str(dtype), load, obstacle(dtype), opaque=dtype.hasobject)]
 
 
 def read_header(stream: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype]:
@@ -71,13 +72,15 @@ def read_header(stream: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype
         raise ValueError(f"unknown version {version} of the array format")
     if not dtype.hasobject and size - stream.tell() < math.prod(shape) * dtype.itemsize:
         raise ValueError(f"too short for an array of shape {shape}")
-    return shape, dtype
+    return shape, with_name(dtype)
 
 
 def obstacle(dtype: np.dtype) -> str:
     """Say why an array of this type holds no weights, or nothing if it may."""
     if dtype.hasobject:
         return "holds pickled Python objects, which are never executed"
-    if dtype.kind != "f":
-        return f"is of type {dtype}, which holds no plain real numbers"
+    if dtype.kind == "V" and dtype != BFLOAT16:
+        return f"is of type {dtype.str}, bytes without a name (float8, if one each); save it as float32"
+    if dtype.kind != "f" and dtype != BFLOAT16:
+        return f"is of type {dtype}, {NO_REALS}"
     return ""

@@ -10,13 +10,15 @@ from numpy.lib import format as npy_format
 
 from htmp_bayes._errors import reason
 from htmp_bayes.spectra.readers import npy_file
+from htmp_bayes.spectra.readers.raw_values import no_values
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
 from htmp_bayes.spectra.spectrum import SpectrumError
 
 MOST_COMPRESSED = 100
-"""An array is at most this many times longer than what is stored of it: more is a decompression bomb."""
+"""An array beyond `SURELY_READ` is at most this many times longer than what is stored of it: more is a bomb."""
 
-_HEADER = 2**16  # headers are padded, and compress better than that
+SURELY_READ = 16 * 2**20
+"""Bytes up to which an array may be compressed in any proportion: one of zeros, or a mask, harms nobody."""
 
 # RuntimeError is zipfile's word for encryption, NotImplementedError for a compression it does not know.
 BROKEN = (*npy_file.BROKEN, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError)
@@ -38,7 +40,7 @@ def tensors(path: Path) -> list[StoredTensor]:
     Raises
     ------
     SpectrumError
-        If the file is truncated or is no archive of arrays.
+        If the file is truncated or is no archive of arrays. A member that is damaged has that as its obstacle.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -52,20 +54,23 @@ def tensors(path: Path) -> list[StoredTensor]:
 
 
 def _describe(path: Path, archive: zipfile.ZipFile, member: str) -> StoredTensor:
-    info = archive.getinfo(member)
-    if info.file_size > MOST_COMPRESSED * info.compress_size + _HEADER:
-        raise ValueError(
-            f"{member} would be {info.file_size} bytes long, of which {info.compress_size} are stored"
-        )
-    with archive.open(member) as stream:
-        shape, dtype = npy_file.read_header(stream, info.file_size)
-    name = member.removesuffix(".npy")
-    return StoredTensor(name, shape, str(dtype), partial(_load, path, member), npy_file.obstacle(dtype))
+    info, name = archive.getinfo(member), member.removesuffix(".npy")
+    try:
+        with archive.open(member) as stream:
+            shape, dtype = npy_file.read_header(stream, info.file_size)
+    except BROKEN as error:
+        return StoredTensor(name, (), "unknown", no_values, f"is damaged ({reason(error)})", opaque=True)
+    obstacle = npy_file.obstacle(dtype)
+    if info.file_size > max(MOST_COMPRESSED * info.compress_size, SURELY_READ):
+        obstacle = f"would be {info.file_size} bytes long, of which {info.compress_size} are stored"
+    return StoredTensor(
+        name, shape, str(dtype), partial(_load, path, member, dtype), obstacle, opaque=dtype.hasobject
+    )
 
 
-def _load(path: Path, member: str) -> np.ndarray:
+def _load(path: Path, member: str, dtype: np.dtype) -> np.ndarray:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
-            return npy_format.read_array(stream, allow_pickle=False)
+            return npy_format.read_array(stream, allow_pickle=False).view(dtype)
     except BROKEN as error:
         raise SpectrumError(f"{path}: {member} is damaged ({reason(error)}); save the file again.") from error

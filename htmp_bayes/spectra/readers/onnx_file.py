@@ -1,13 +1,16 @@
-"""Initialisers of an ONNX model, without the onnx package: its file is a protocol-buffer message.
+"""Weights of an ONNX model, without the onnx package: its file is a protocol-buffer message.
 
-Only the fields that lead to the initialisers are followed (numbers from onnx.proto, ONNX IR version 10), and the values
-are mapped from the file, or from the file beside it that holds them.
+Weights are the initialisers of a graph, or the values of its Constant nodes; graphs lie in the branches and loops of
+others. Only the fields that lead there are followed (numbers from onnx.proto, ONNX IR version 10), and the values are
+mapped from the file, or from the file beside it that holds them.
 """
 
 import math
 import mmap
+import re
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +27,7 @@ from htmp_bayes.spectra.readers.raw_values import (
     no_values,
 )
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
-from htmp_bayes.spectra.spectrum import SpectrumError
+from htmp_bayes.spectra.spectrum import NoTensors, SpectrumError
 
 # TensorProto.DataType: the types of real numbers, and how raw_data holds them (little-endian).
 FLOATS: dict[int, np.dtype] = {
@@ -36,8 +39,26 @@ FLOATS: dict[int, np.dtype] = {
     19: FLOAT8_E5M2,
 }
 _FLOAT_DATA, _DOUBLE_DATA = 4, 10
-_MODEL_GRAPH, _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 7, 1, 5, 15
+_SPARSE = -1
+_OTHERS = (
+    {_SPARSE: "sparse", 18: "float8e4m3fnuz", 20: "float8e5m2fnuz"}
+    | dict(enumerate(["uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool"], start=2))
+    | dict(enumerate(["uint32", "uint64", "complex64", "complex128"], start=12))
+    | dict(enumerate(["uint4", "int4", "float4e2m1"], start=21))
+)
+_MODEL_GRAPH, _MODEL_FUNCTION, _FUNCTION_NODE = 7, 25, 7
+_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
+_NODE_INPUT, _NODE_OUTPUT, _NODE_NAME, _NODE_OPERATION, _NODE_ATTRIBUTE = 1, 2, 3, 4, 5
+_ATTRIBUTE_NAME, _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = 1, 5, 6, 11, 22
+_DEEPEST = 20
+# Order of the gates: https://onnx.ai/onnx/operators/onnx__LSTM.html and GRU
+_GATES: dict[str, tuple[str, ...]] = {
+    "LSTM": ("input_gate", "output_gate", "forget_gate", "cell"),
+    "GRU": ("update_gate", "reset_gate", "new"),
+    "RNN": (),
+}
 _EXTERNAL = 1
+_NAMELESS = re.compile(r"onnx::|\d+$|(.*/)?Constant_?\d*(_output_0)?$")
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -57,7 +78,7 @@ class _Tensor:
 
 
 def tensors(path: Path) -> list[StoredTensor]:
-    """List the initialisers of an ONNX model.
+    """List the weights of an ONNX model: initialisers and Constant nodes, those of branches and loops too.
 
     Parameters
     ----------
@@ -67,8 +88,9 @@ def tensors(path: Path) -> list[StoredTensor]:
     Returns
     -------
     list of StoredTensor
-        In the order of the graph. An initialiser that the exporter left without a name of its own
-        (``onnx::MatMul_12``) is named after the node that takes it.
+        In the order of the graph. A tensor that the exporter left without a name of its own
+        (``onnx::MatMul_12``) is named after the node that takes it; where branches have tensors of the same name,
+        these have the names of node and branch in front.
 
     Raises
     ------
@@ -79,21 +101,26 @@ def tensors(path: Path) -> list[StoredTensor]:
         if path.stat().st_size == 0:
             raise ValueError("it is empty")
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-            graph = _graph(_Message(whole, 0, len(whole)))
-            users = _users(graph)
-            found = [
-                _described(path, tensor, users)
-                for number, _, value in graph
-                if number == _GRAPH_INITIALIZER
-                for tensor in [_tensor(graph.inner(value))]
-            ]
+            graphs = _Graphs(_Message(whole, 0, len(whole)))
+            found = _told_apart(path, graphs)
     except (ValueError, LookupError, OverflowError, TypeError) as error:
         raise SpectrumError(
             f"{path} is not a whole ONNX model ({reason(error)}); export it again."
         ) from error
     if not found:
-        raise SpectrumError(f"{path} is not a whole ONNX model (it has no initialisers); export it again.")
+        raise NoTensors(
+            f"{path} is an ONNX model without initialisers and constants; it has no weights to read."
+        )
     return found
+
+
+def _told_apart(path: Path, graphs: "_Graphs") -> list[StoredTensor]:
+    described = [(place, _described(path, tensor, graphs)) for place, tensor in graphs.tensors]
+    counts = Counter(tensor.name for _, tensor in described)
+    return [
+        replace(tensor, name=".".join((*place, tensor.name))) if counts[tensor.name] > 1 else tensor
+        for place, tensor in described
+    ]
 
 
 class _Message:
@@ -151,25 +178,98 @@ class _Message:
         raise ValueError(f"its number at {position} has no end")
 
 
-def _graph(model: _Message) -> _Message:
-    for number, wire, value in model:
-        if number == _MODEL_GRAPH and wire == _BYTES:
-            return model.inner(value)
-    raise ValueError("it has no graph")
+@dataclass
+class _Node:
+    """What a NodeProto says."""
+
+    name: str
+    operation: str
+    inputs: list[str]
+    outputs: list[str]
+    attributes: list[_Message]
 
 
-def _users(graph: _Message) -> dict[str, str]:
-    """Name of the first node that takes each input (NodeProto: input 1, name 3)."""
-    users: dict[str, str] = {}
-    for number, wire, value in graph:
-        if number == _GRAPH_NODE and wire == _BYTES:
-            node = graph.inner(value)
-            fields = [(key, node.text(text)) for key, kind, text in node if key in (1, 3) and kind == _BYTES]
-            name = next((text for key, text in fields if key == 3), "")
-            for key, text in fields:
-                if key == 1:
-                    users.setdefault(text, name)
-    return users
+class _Graphs:
+    """The graph of a model with all that lie within it: their tensors, and which nodes take them."""
+
+    def __init__(self, model: _Message) -> None:
+        self.tensors: list[tuple[tuple[str, ...], _Tensor]] = []
+        """With the nodes and branches that each is in."""
+        self.users: dict[str, str] = {}
+        """Name of the first node that takes each tensor."""
+        self.recurrent: dict[str, str] = {}
+        """The operation, of the weights of a recurrent layer."""
+        graph = next(
+            (model.inner(v) for number, wire, v in model if (number, wire) == (_MODEL_GRAPH, _BYTES)), None
+        )
+        if graph is None:
+            raise ValueError("it has no graph")
+        self._walk(graph, ())
+        for number, wire, value in model:
+            if (number, wire) == (_MODEL_FUNCTION, _BYTES):
+                self._walk(model.inner(value), (), _FUNCTION_NODE)
+
+    def _walk(self, graph: _Message, place: tuple[str, ...], nodes: int = _GRAPH_NODE) -> None:
+        if len(place) > 2 * _DEEPEST:
+            raise ValueError("its graphs lie within one another without end")
+        for number, wire, value in graph:
+            if wire != _BYTES:
+                continue
+            if number == nodes:
+                self._look_at(_node(graph.inner(value)), place)
+            elif nodes == _GRAPH_NODE and number == _GRAPH_INITIALIZER:
+                self.tensors.append((place, _tensor(graph.inner(value))))
+            elif nodes == _GRAPH_NODE and number == _GRAPH_SPARSE:
+                self.tensors.append((place, _sparse(graph.inner(value))))
+
+    def _look_at(self, node: _Node, place: tuple[str, ...]) -> None:
+        for text in node.inputs:
+            self.users.setdefault(text, node.name)
+        if node.operation in _GATES:
+            self.recurrent |= dict.fromkeys(node.inputs[1:3], node.operation)
+        for attribute in node.attributes:
+            name = ""
+            for number, wire, value in attribute:
+                if wire != _BYTES:
+                    continue
+                if number == _ATTRIBUTE_NAME:
+                    name = attribute.text(value)
+                elif number in (_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS):
+                    self._walk(attribute.inner(value), (*place, node.name or node.operation, name))
+                elif node.operation == "Constant" and number in (_ATTRIBUTE_TENSOR, _ATTRIBUTE_SPARSE):
+                    read = _tensor if number == _ATTRIBUTE_TENSOR else _sparse
+                    tensor = read(attribute.inner(value))
+                    tensor.name = next(iter(node.outputs), node.name)
+                    self.tensors.append((place, tensor))
+
+
+def _node(message: _Message) -> _Node:
+    node = _Node("", "", [], [], [])
+    for number, wire, value in message:
+        if wire != _BYTES:
+            continue
+        if number == _NODE_INPUT:
+            node.inputs.append(message.text(value))
+        elif number == _NODE_OUTPUT:
+            node.outputs.append(message.text(value))
+        elif number == _NODE_NAME:
+            node.name = message.text(value)
+        elif number == _NODE_OPERATION:
+            node.operation = message.text(value)
+        elif number == _NODE_ATTRIBUTE:
+            node.attributes.append(message.inner(value))
+    return node
+
+
+def _sparse(message: _Message) -> _Tensor:
+    """Name and sides of a SparseTensorProto (values 1, dims 3)."""
+    tensor = _Tensor(data_type=_SPARSE)
+    for number, wire, value in message:
+        if (number, wire) == (1, _BYTES):
+            tensor.name = _tensor(message.inner(value)).name
+        elif number == 3:
+            tensor.dims.extend(message.varints(value) if wire == _BYTES else [value[0]])
+    return tensor
 
 
 def _tensor(message: _Message) -> _Tensor:
@@ -191,16 +291,17 @@ def _tensor(message: _Message) -> _Tensor:
     return tensor
 
 
-def _described(path: Path, tensor: _Tensor, users: dict[str, str]) -> StoredTensor:
-    name = tensor.name
-    if name.startswith("onnx::") and users.get(name):
-        name = users[name].strip("/").replace("/", ".")
+def _described(path: Path, tensor: _Tensor, graphs: _Graphs) -> StoredTensor:
+    name, operation = tensor.name, graphs.recurrent.get(tensor.name, "")
+    if _NAMELESS.match(name) and graphs.users.get(name):
+        name = graphs.users[name].strip("/").replace("/", ".")
     shape = tuple(tensor.dims)
     if any(side >= 2**63 for side in shape):
         raise ValueError(f"{name} has a negative side")
     if tensor.data_type not in FLOATS:
-        obstacle = f"is of ONNX's type {tensor.data_type}, {NO_REALS}"
-        return StoredTensor(name, shape, f"type {tensor.data_type}", no_values, obstacle)
+        known = _OTHERS.get(tensor.data_type, f"type {tensor.data_type}")
+        obstacle = f"is of ONNX's type {known}, {NO_REALS}"
+        return StoredTensor(name, shape, known, no_values, obstacle)
     dtype = FLOATS[tensor.data_type]
     where, offset, size = _place(path, tensor)
     obstacle = ""
@@ -215,6 +316,8 @@ def _described(path: Path, tensor: _Tensor, users: dict[str, str]) -> StoredTens
         partial(mapped, where, offset, shape, dtype),
         obstacle,
         (where, offset, shape),
+        "recurrent" if operation else "",
+        gates=_GATES.get(operation, ()),
     )
 
 

@@ -6,11 +6,26 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 
-NO_REALS = "which holds no plain real numbers (quantised, whole or complex)"
+PERHAPS = "quantised, whole or complex"
+NO_REALS = f"which holds no plain real numbers ({PERHAPS})"
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 FLOAT8_E4M3 = np.dtype(ml_dtypes.float8_e4m3fn)
 FLOAT8_E5M2 = np.dtype(ml_dtypes.float8_e5m2)
+
+UNNAMED_BFLOAT16 = "V2"
+"""What NumPy and h5py make of bfloat16, whose name their formats do not know: two bytes of anything."""
+
+
+def with_name(dtype: np.dtype) -> np.dtype:
+    """Give a type its name back that was lost in a file: two bytes of anything are bfloat16.
+
+    Examples
+    --------
+    >>> with_name(np.dtype("V2")), with_name(np.dtype("<f4"))
+    (dtype(bfloat16), dtype('float32'))
+    """
+    return BFLOAT16 if dtype == np.dtype(UNNAMED_BFLOAT16) else dtype
 
 
 def mapped(path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -27,7 +27,13 @@ class StoredTensor:
     storage : hashable, optional
         Where the values are, where the format lets two tensors share them: tied weights have the same.
     type : str, optional
-        What the format says it is ("embedding", "optimiser state"), where it says so.
+        What the format or the tensors beside it say that it is ("embedding", "dense" and so no
+        embedding, "optimiser state"), where they do.
+    opaque : bool
+        Whether its shape says nothing of the weights that may be in it, for it is packed or pickled: then it is neither
+        too small nor a vector, and is not passed over as such.
+    gates : tuple of str
+        Gates of a recurrent layer, as many as it stacks, in their order.
     """
 
     name: str
@@ -37,6 +43,8 @@ class StoredTensor:
     obstacle: str = ""
     storage: Hashable = None
     type: str = ""
+    opaque: bool = False
+    gates: tuple[str, ...] = ()
 
     @property
     def smaller_side(self) -> int:

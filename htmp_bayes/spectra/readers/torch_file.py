@@ -36,7 +36,7 @@ from htmp_bayes.spectra.readers.raw_values import (
 )
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
 from htmp_bayes.spectra.readers.zip_member import where_stored
-from htmp_bayes.spectra.spectrum import SpectrumError
+from htmp_bayes.spectra.spectrum import NoTensors, SpectrumError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 FLOATS: dict[str, np.dtype] = {
@@ -68,6 +68,9 @@ _SIZES = {name: dtype.itemsize for name, dtype in FLOATS.items()} | {
 _REBUILDS = {f"torch._utils._rebuild_tensor{version}" for version in ("", "_v2", "_v3")}
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "weights", "params")
 _INSIDE_MODULES = {"_parameters", "_buffers", "_modules"}
+_OF_OPTIMISERS = {"state", "param_groups"}
+"""Keys of the state of any optimiser of torch (torch/optim/optimizer.py, `state_dict`)."""
+_PICKLED_ARRAY = "is an array of NumPy within the pickle, which is not read; save it as a tensor"
 _DEEPEST = 50
 _BROKEN = (
     *(ValueError, LookupError, TypeError, AttributeError, OverflowError, EOFError, struct.error),
@@ -95,16 +98,20 @@ def tensors(path: Path) -> list[StoredTensor]:
     Returns
     -------
     list of StoredTensor
-        In the order of the checkpoint. What is nested is named with dots; a wrapper such as
-        ``state_dict`` is left out of the names.
+        In the order of the checkpoint. What is nested is named with dots; a wrapper such as ``state_dict`` is left
+        out of the names, and what is beside it comes after it.
 
     Raises
     ------
     SpectrumError
         If the file is truncated or is no such checkpoint.
+    NoTensors
+        If it is whole and holds none.
     """
     try:
         return _from_archive(path) if zipfile.is_zipfile(path) else _from_legacy(path)
+    except NoTensors:
+        raise
     except _BROKEN as error:
         raise SpectrumError(
             f"{path} is not a whole PyTorch checkpoint ({reason(error)}; it was not executed, for a pickle may run "
@@ -117,7 +124,7 @@ def _from_archive(path: Path) -> list[StoredTensor]:
         members = {info.filename: info for info in archive.infolist()}
         pickles = [name for name in members if name.rpartition("/")[2] == "data.pkl"]
         if len(pickles) != 1:
-            raise ValueError("it has no data.pkl")
+            raise ValueError(f"it has {len(pickles) or 'no'} data.pkl, where one is wanted")
         root = pickles[0].removesuffix("data.pkl")
         order = members.get(f"{root}byteorder")
         if order and _content(file, order) != b"little":
@@ -168,27 +175,48 @@ class _Listing:
         self.seen: set[int] = set()
 
     def of(self, content: Any) -> list[StoredTensor]:
-        self._search(_unwrapped(content), ())
+        wrapper = _wrapper(content)
+        if wrapper:
+            self._search(content[wrapper], ())
+            self._search({key: value for key, value in content.items() if key != wrapper}, ())
+        names = {tensor.name for tensor in self.found}
+        if not wrapper or len(names) < len(self.found):  # what is beside the wrapper has names that are in it
+            self.found, self.seen = [], set()
+            self._search(content, ())
         if not self.found:
-            raise ValueError("it holds no tensors")
+            raise NoTensors(
+                f"{self.path} holds no tensors (it was not executed, for a pickle may run any code); name the file "
+                "that holds the weights."
+            )
         return self.found
 
-    def _search(self, value: Any, names: tuple[str, ...]) -> None:
+    def _search(self, value: Any, names: tuple[str, ...], kind: str = "") -> None:
         """Search dictionaries, lists and the states of objects; each once, for they may hold one another."""
         if isinstance(value, Call) and (arguments := _tensor_arguments(value)):
-            self.found.append(self._describe(".".join(names), *arguments))
+            self.found.append(self._describe(".".join(names), kind, *arguments))
             return
         if id(value) in self.seen or len(names) > _DEEPEST:
             return
         if isinstance(value, dict | list | tuple | Call):
             self.seen.add(id(value))
+        if isinstance(value, Call) and (array := _numpy_array(value)):
+            self.found.append(StoredTensor(".".join(names), *array, no_values, _PICKLED_ARRAY, type=kind))
+            return
+        if isinstance(value, dict) and value.keys() >= _OF_OPTIMISERS:
+            kind = "optimiser state"
         for key, inside in _inside(value):
-            self._search(inside, names if key in _INSIDE_MODULES else (*names, str(key)))
+            self._search(inside, names if key in _INSIDE_MODULES else (*names, str(key)), kind)
 
     def _describe(
-        self, name: str, place: Any, start: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: str
+        self,
+        name: str,
+        kind: str,
+        place: Any,
+        start: int,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        dtype: str,
     ) -> StoredTensor:
-        kind = "optimiser state" if name.partition(".")[0].startswith(("optimizer", "lr_scheduler")) else ""
         if dtype not in FLOATS:
             obstacle = f"is of type {dtype}, {NO_REALS}"
             return StoredTensor(name, shape, dtype, no_values, obstacle, type=kind)
@@ -206,13 +234,27 @@ class _Listing:
         )
 
 
-def _unwrapped(content: Any) -> Any:
-    """Content without what a training framework wraps around the weights, if there is such a thing."""
+def _wrapper(content: Any) -> str:
+    """Key under which a training framework keeps the weights, if there is one."""
     for wrapper in _WRAPPERS:
         inside = content.get(wrapper) if isinstance(content, dict) else None
         if isinstance(inside, dict | Call) and not (isinstance(inside, Call) and _tensor_arguments(inside)):
-            return inside
-    return content
+            return wrapper
+    return ""
+
+
+def _numpy_array(call: Call) -> tuple[tuple[int, ...], str] | None:
+    """Shape and type of an array of NumPy (whose ``__reduce__`` keeps version, shape, type, order and values)."""
+    made = call.function.name if isinstance(call.function, Global) else ""
+    if not (made.startswith("numpy.") and made.endswith("multiarray._reconstruct")):
+        return None
+    state = (
+        call.state if isinstance(call.state, tuple) and len(call.state) == 5 else ((), (), None, None, None)
+    )
+    shape, dtype = state[1], state[2]
+    sides = tuple(shape) if isinstance(shape, tuple) and all(isinstance(side, int) for side in shape) else ()
+    of = dtype.arguments[0] if isinstance(dtype, Call) and dtype.arguments else "unknown"
+    return sides, f"numpy {of if isinstance(of, str) else 'unknown'}"
 
 
 def _inside(value: Any) -> Iterable[tuple[Any, Any]]:

@@ -36,13 +36,21 @@ def tensors(module: Any) -> list[StoredTensor]:
     for prefix, inner in module.named_modules(remove_duplicate=False):
         for name, parameter in inner.named_parameters(recurse=False):
             full = f"{prefix}.{name}" if prefix else name
-            found.append(_described(full, parameter, type(inner).__name__))
+            found.append(described(full, parameter, type(inner).__name__))
     return found
 
 
-def _described(name: str, parameter: Any, module: str) -> StoredTensor:
+def is_tensor(value: object) -> TypeGuard[Any]:
+    """Say whether a value is a tensor of torch, without importing torch."""
+    return type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "is_meta")
+
+
+def described(name: str, parameter: Any, module: str = "") -> StoredTensor:
+    """Describe a tensor of torch, which is in a module of that class if that is known."""
     dtype, shape = str(parameter.dtype).removeprefix("torch."), tuple(parameter.shape)
     kind = "embedding" if module.startswith("Embedding") else ""
+    if module == "Linear":
+        kind = "dense"
     if parameter.is_meta:
         return StoredTensor(
             name, shape, dtype, no_values, "is on the device 'meta', without values", type=kind

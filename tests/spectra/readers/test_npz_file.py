@@ -2,10 +2,12 @@
 
 import zipfile
 
+import h5py
+import ml_dtypes
 import numpy as np
 import pytest
 
-from htmp_bayes.spectra import SpectrumError, read_spectra
+from htmp_bayes.spectra import Spectrum, SpectrumError, read_spectra
 from htmp_bayes.spectra.readers import npy_file, npz_file
 
 
@@ -33,7 +35,7 @@ def test_big_endian_arrays_are_read(tmp_path):
 def test_a_member_that_is_no_array(tmp_path):
     with zipfile.ZipFile(tmp_path / "m.npz", "w") as archive:
         archive.writestr("w.npy", "no array")
-    with pytest.raises(SpectrumError, match=r"m.npz is not a whole .npz archive"):
+    with pytest.raises(SpectrumError, match=r"m.npz: tensor w is damaged .* exclude"):
         read_spectra(tmp_path / "m.npz")
 
 
@@ -58,9 +60,9 @@ def test_a_header_that_claims_more_than_the_file_holds(tmp_path, side):
     (tmp_path / "m.npy").write_bytes(claiming(side))
     with zipfile.ZipFile(tmp_path / "m.npz", "w") as archive:
         archive.writestr("w.npy", claiming(side))
-    for name in ("m.npy", "m.npz"):
-        with pytest.raises(SpectrumError, match=rf"{name} is not a whole .* \(too short for an array"):
-            read_spectra(tmp_path / name)
+    for name in ("m.npy is not a whole .npy file", "m.npz: tensor w is damaged"):
+        with pytest.raises(SpectrumError, match=rf"{name} \(too short for an array"):
+            read_spectra(tmp_path / name[:5])
 
 
 def test_a_header_that_is_too_long_is_refused_in_one_line(tmp_path):
@@ -90,3 +92,52 @@ def test_versions_of_the_array_header(tmp_path):
         assert npy_file.tensors(tmp_path / name)[0].shape == (50, 60)
     with pytest.raises(SpectrumError, match=r"v3.npy is not a whole .npy file \(unknown version"):
         read_spectra(tmp_path / "v3.npy")
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((500, 500)), np.zeros((4000, 64), np.int64), np.kron(np.eye(500), np.ones(4))]
+)
+def test_an_array_that_compresses_well_does_not_make_the_archive_unreadable(tmp_path, array):
+    np.savez_compressed(tmp_path / "m.npz", mask=array, w=np.random.default_rng(1).normal(size=(50, 60)))
+    assert [spectrum.name for spectrum in read_spectra(tmp_path / "m.npz", exclude="mask")] == ["w"]
+
+
+def test_exclude_gets_past_bombs_and_members_that_are_no_arrays(tmp_path):
+    W = np.random.default_rng(1).normal(size=(50, 60))
+    np.savez_compressed(tmp_path / "m.npz", bomb=np.zeros((2000, 2000)), w=W)
+    with zipfile.ZipFile(tmp_path / "m.npz", "a") as archive:
+        archive.writestr("bad.npy", "no array")
+    with pytest.raises(SpectrumError, match=r"tensor bad is damaged"):
+        read_spectra(tmp_path / "m.npz", exclude="bomb")
+    with pytest.raises(SpectrumError, match=r"tensor bomb would be 32000128 bytes long"):
+        read_spectra(tmp_path / "m.npz", exclude="bad")
+    assert [spectrum.name for spectrum in read_spectra(tmp_path / "m.npz", exclude="bad|bomb")] == ["w"]
+
+
+def test_pickled_members_are_never_passed_over(tmp_path):
+    np.savez(tmp_path / "m.npz", params=np.array({"a": 1}), w=np.random.default_rng(1).normal(size=(50, 60)))
+    np.save(tmp_path / "m.npy", {"a": 1}, allow_pickle=True)
+    for name in ("m.npz", "m.npy"):
+        with pytest.raises(SpectrumError, match=r"holds pickled Python objects, which are never executed"):
+            read_spectra(tmp_path / name)
+
+
+def test_bfloat16_lost_its_name_and_is_read(tmp_path):
+    W = np.random.default_rng(1).normal(size=(50, 60)).astype(ml_dtypes.bfloat16)
+    np.savez(tmp_path / "m.npz", w=W)
+    np.savez_compressed(tmp_path / "c.npz", w=W)
+    np.save(tmp_path / "w.npy", W)
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file["layers/dense/vars/0"] = W
+        file.create_dataset("layers/other/vars/0", data=W, compression="gzip")
+    expected = Spectrum.from_matrix(W).eigenvalues
+    for name in ("m.npz", "c.npz", "w.npy", "m.h5"):
+        for spectrum in read_spectra(tmp_path / name):
+            np.testing.assert_allclose(spectrum.eigenvalues, expected, rtol=1e-10)
+            assert spectrum.meta["dtype"] == "bfloat16"
+
+
+def test_float8_without_its_name_is_explained(tmp_path):
+    np.savez(tmp_path / "m.npz", w=np.ones((50, 60)).astype(ml_dtypes.float8_e4m3fn))
+    with pytest.raises(SpectrumError, match=r"tensor w is of type \|V1, bytes without a name \(float8"):
+        read_spectra(tmp_path / "m.npz")

@@ -62,7 +62,7 @@ def test_types_and_views_of_torch():
         ("types.pt", "complex64", "no plain real numbers"),
         ("types.pt", "sparse", "no plain real numbers"),
         ("model.onnx", "int64", "no plain real numbers"),
-        ("model.gguf", "quantised", "is quantised or whole; convert"),
+        ("model.gguf", "quantised", "it is quantised.; convert"),
     ],
 )
 def test_what_holds_no_weights_is_refused_if_it_is_chosen(file, tensor, obstacle):
@@ -93,11 +93,24 @@ def test_torch_itself_reads_the_same(file):
     content = torch.load(HERE / file, weights_only=True)
     content = content.get("model", content)
     found = loaded(file)
-    assert found.keys() == {
-        name for name in content if name not in ("expanded", "int8", "complex64", "sparse")
-    }
-    for name, values in found.items():
-        np.testing.assert_array_equal(values.astype(float), content[name].detach().double().numpy())
+    kept = {name for name in found if not name.startswith("optimizer.")}
+    assert kept == {name for name in content if name not in ("expanded", "int8", "complex64", "sparse")}
+    for name in kept:
+        np.testing.assert_array_equal(found[name].astype(float), content[name].detach().double().numpy())
+
+
+def test_constants_branches_and_gates_that_the_onnx_package_wrote():
+    found = loaded("branches.onnx")
+    np.testing.assert_array_equal(found["inner.MatMul"], WEIGHTS["dense.weight"])
+    np.testing.assert_array_equal(found["table"], WEIGHTS["embed.weight"])
+    names = [spectrum.name for spectrum in read_spectra(HERE / "branches.onnx", min_size=20)]
+    gates = ["cell", "forget_gate", "input_gate", "output_gate"]
+    assert names == [
+        *(f"R.{gate}" for gate in gates),
+        *(f"W.{gate}" for gate in gates),
+        "inner.MatMul",
+        "table",
+    ]
 
 
 @pytest.mark.parametrize("file", ["model.onnx", "external.onnx"])

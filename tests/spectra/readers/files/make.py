@@ -2,6 +2,7 @@
 
     python make.py torch      # torch 2.13.0: zip.pt, legacy.pt, module.pt, types.pt
     python make.py onnx       # onnx 1.23.2: model.onnx, external.onnx with external.data
+    python make.py branches   # onnx 1.23.2: branches.onnx
     python make.py gguf       # gguf 0.19.0: model.gguf
     python make.py keras      # keras 3.15.1 (KERAS_BACKEND=jax): model.keras, weights.h5, legacy.h5
 
@@ -81,6 +82,37 @@ def make_onnx():
         location="external.data",
         size_threshold=100,
     )
+
+
+def make_branches():
+    """Weights in a Constant node, in the branches of an If, and of a recurrent layer."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    def value(name):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+
+    weights, rng = arrays(), np.random.default_rng(3)
+    constant = numpy_helper.from_array(weights["dense.weight"], "value")
+    inner = [
+        helper.make_node("Constant", [], ["onnx::MatMul_1"], value=constant),
+        helper.make_node("MatMul", ["x", "onnx::MatMul_1"], ["y"], name="/inner/MatMul"),
+    ]
+    table = numpy_helper.from_array(weights["embed.weight"], "table")
+    branches = {
+        "then_branch": helper.make_graph(inner, "then", [], [value("y")]),
+        "else_branch": helper.make_graph(
+            [helper.make_node("Identity", ["table"], ["y"])], "else", [], [value("y")], [table]
+        ),
+    }
+    recurrent = {name: rng.normal(size=(1, 88, 22)).astype(np.float32) for name in ("W", "R")}
+    nodes = [
+        helper.make_node("If", ["c"], ["y"], **branches),
+        helper.make_node("LSTM", ["x", "W", "R"], ["h"], hidden_size=22),
+    ]
+    tensors = [numpy_helper.from_array(array, name) for name, array in recurrent.items()]
+    graph = helper.make_graph(nodes, "branches", [value("x"), value("c")], [value("y"), value("h")], tensors)
+    onnx.save(helper.make_model(graph), HERE / "branches.onnx")
 
 
 def make_gguf():
