@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import htmp_bayes as hb
-from htmp_bayes.models.layer import layer_data, prior_draws
+from htmp_bayes.models.layer_data import layer_data
+from htmp_bayes.models.prior import prior_draws
 
 HERE = Path(__file__).parent
 SIZE, DRAWS = 384, 150
@@ -17,7 +18,7 @@ LAYERS = {"layer.5.intermediate.dense": "C0", "layer.5.attention.self.key": "C1"
 
 
 def _example(gamma):
-    """Return data of any spectrum: the prior of kappa and rho does not depend on it."""
+    """Return data of any spectrum: the prior of kappa and rho depends on its size alone."""
     return layer_data(np.linspace(0.5, 2.0, SIZE), gamma)
 
 
