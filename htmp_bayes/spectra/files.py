@@ -49,6 +49,7 @@ def _expand(path: Path) -> list[Path]:
         return _in_folder(path)
     if not path.exists():
         raise SpectrumError(f"{path} does not exist; check the path.")
+    _check_regular(path)
     if path.suffix.lower() not in SUFFIXES:
         raise SpectrumError(
             f"{path} is not of a format that is read ({', '.join(SUFFIXES)}; pickles never, for they "
@@ -61,6 +62,7 @@ def _in_folder(folder: Path) -> list[Path]:
     for name in _MODELS:
         if (folder / name).exists():
             check_inside(folder, folder / name, folder)
+            _check_regular(folder / name)
             return [folder / name]
     inside = [
         file
@@ -73,6 +75,13 @@ def _in_folder(folder: Path) -> list[Path]:
         )
     for file in inside:
         check_inside(folder, file, folder)
+        _check_regular(file)
     indices = [file for file in inside if file.name.endswith(sharded.SUFFIX)]
     sharded_files = {file for index in indices for file in sharded.shards(index)}
     return sorted(set(inside) - sharded_files, key=lambda file: natural(file.name))
+
+
+def _check_regular(file: Path) -> None:
+    """Refuse pipes and devices, which may keep a reader waiting or never end."""
+    if not file.is_file():
+        raise SpectrumError(f"{file} is no regular file; copy what it gives into one.")
