@@ -19,7 +19,7 @@ LISTING_SECONDS = 8
 BYTES_A_SECOND = 10 * 2**20
 """Slowest decompression that is waited for."""
 
-MOST_COMPRESSED = 100
+MOST_COMPRESSED = 20
 """Values are at most this many times longer than what is stored of them: more is a decompression bomb."""
 
 _WAIT = 8  # the time on the wall is that many times the processor time: other work may be going on

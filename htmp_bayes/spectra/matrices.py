@@ -1,5 +1,6 @@
 """What of a checkpoint is a weight matrix, and how it is cut out of the tensor that holds it."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,13 +14,16 @@ from htmp_bayes.spectra.readers import StoredTensor
 
 Heads = int | Literal["auto"] | None
 
+MOST_PARTS = 10_000
+"""Matrices that a tensor is taken apart into: experts are hundreds, positions of a kernel dozens."""
+
 TYPES = ("attention", "linear", "convolution", "embedding", "experts")
 """Types of weight matrices."""
 
-_NORM = re.compile(r"(^|[._])(\w*norm\w*|ln(_\w+)?|bn\d*)([._](weight|gamma|scale))?$", re.IGNORECASE)
+_NORM = re.compile(r"(norm\w*+|(^|[._])(ln(_\w++)?|bn\d*))([._](weight|gamma|scale))?$", re.IGNORECASE)
 _EMBEDDING = re.compile(
-    r"(^|[._])(emb|embed|embedding|wte|wpe|wtt|token_embd|tok_embeddings|embed_tokens|shared|\w*_embeddings?|embeddings?"
-    r"|embed_positions|class_embedding|relative_attention_bias)([._](weight|kernel))?$"
+    r"(^|[._])(emb|embed|embedding|wte|wpe|wtt|token_embd|tok_embeddings|embed_tokens|shared|embeddings?"
+    r"|embed_positions|relative_attention_bias)([._](weight|kernel))?$"
 )
 _FUSED = re.compile(
     r"(^|[._])(in_proj_weight|qkv|qkv_proj|wqkv|attn_qkv|query_key_value|c_attn)([._]weight)?$", re.I
@@ -109,8 +113,11 @@ def matrices(
     if whole.type not in TYPES:
         return [replace(whole, sides=(0, 0))]
     if whole.type == "convolution":
-        return list(_positions(whole)) if positions else [whole]
+        too_many = math.prod(tensor.shape[2:]) > MOST_PARTS
+        return [whole] if not positions else [_not_apart(whole)] if too_many else list(_positions(whole))
     if whole.type == "experts":
+        if tensor.shape[0] > MOST_PARTS:
+            return [_not_apart(whole)]
         return [
             _part(whole, f"{index}", tensor.shape[1:], partial(_item, index))
             for index in range(tensor.shape[0])
@@ -120,6 +127,12 @@ def matrices(
     dimensions = _Attention(config, heads)
     parts = dimensions.unfused(whole) if split_fused and _FUSED.search(tensor.name) else [whole]
     return [head for part in parts for head in dimensions.heads_of(part)]
+
+
+def _not_apart(whole: Matrix) -> Matrix:
+    """Say why a tensor is not taken apart."""
+    obstacle = f"would be taken apart into more than {MOST_PARTS} matrices"
+    return replace(whole, tensor=replace(whole.tensor, obstacle=whole.tensor.obstacle or obstacle))
 
 
 def _type(tensor: StoredTensor) -> str:
@@ -196,6 +209,8 @@ class _Attention:
         length = out if by_rows else across
         if not size or length % size or (not by_rows and not _OUTPUT.search(matrix.name)):
             return [matrix]
+        if length // size > MOST_PARTS:
+            return [_not_apart(matrix)]
         cut = self._rows if by_rows else self._columns
         return [cut(matrix, f"head{index}", index * size, size) for index in range(length // size)]
 

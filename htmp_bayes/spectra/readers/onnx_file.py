@@ -9,11 +9,13 @@ import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.readers.limits import LONGEST_NAME, MOST_AXES, check_name, check_sides
 from htmp_bayes.spectra.readers.paths import inside
 from htmp_bayes.spectra.readers.raw_values import (
     BFLOAT16,
@@ -38,7 +40,13 @@ FLOATS: dict[int, np.dtype] = {
 _FLOAT_DATA, _DOUBLE_DATA = 4, 10
 _MODEL_GRAPH, _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 7, 1, 5, 15
 _EXTERNAL = 1
+_UNNAMED = "onnx::"
+_PLACE = ("location", "offset", "length")
+_LONGEST_TEXT = 4 * LONGEST_NAME  # in UTF-8
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+MOST_NUMBERS = 2_000_000
+"""Tags, lengths and sides that are parsed: a graph of 50,000 nodes has as many, and they take 2 s."""
 
 
 @dataclass
@@ -79,13 +87,12 @@ def tensors(path: Path) -> list[StoredTensor]:
         if path.stat().st_size == 0:
             raise ValueError("it is empty")
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-            graph = _graph(_Message(whole, 0, len(whole)))
+            graph = _graph(_Message(whole, 0, len(whole), _Count(MOST_NUMBERS)))
             users = _users(graph)
             found = [
-                _described(path, tensor, users)
+                _described(path, _tensor(graph.inner(value)), users)
                 for number, _, value in graph
                 if number == _GRAPH_INITIALIZER
-                for tensor in [_tensor(graph.inner(value))]
             ]
     except (ValueError, LookupError, OverflowError, TypeError) as error:
         raise SpectrumError(
@@ -96,20 +103,35 @@ def tensors(path: Path) -> list[StoredTensor]:
     return found
 
 
+class _Count:
+    """Numbers that may still be parsed."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def one_more(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise ValueError(f"it has more than {MOST_NUMBERS} fields and numbers, not counting values")
+
+
 class _Message:
     """The fields of a protocol-buffer message, which lies in a range of a file.
 
     Encoding: https://protobuf.dev/programming-guides/encoding/.
     """
 
-    def __init__(self, whole: mmap.mmap, start: int, stop: int) -> None:
-        self.whole, self.start, self.stop = whole, start, stop
+    def __init__(self, whole: mmap.mmap, start: int, stop: int, count: "_Count") -> None:
+        self.whole, self.start, self.stop, self.count = whole, start, stop, count
 
     def inner(self, value: tuple[int, int]) -> "_Message":
-        return _Message(self.whole, *value)
+        return _Message(self.whole, *value, self.count)
 
     def text(self, value: tuple[int, int]) -> str:
-        return self.whole[slice(*value)].decode()
+        start, stop = value
+        if stop - start > _LONGEST_TEXT:
+            raise ValueError(f"a text at {start} is {stop - start} bytes long")
+        return self.whole[start:stop].decode()
 
     def __iter__(self) -> Iterator[tuple[int, int, tuple[int, int]]]:
         """Yield number and wire type of each field, with the range of its bytes or (for a number) its value twice."""
@@ -139,6 +161,7 @@ class _Message:
             yield number
 
     def _varint(self, position: int) -> tuple[int, int]:
+        self.count.one_more()
         result = 0
         for shift in range(0, 70, 7):
             if position >= self.stop:
@@ -164,10 +187,10 @@ def _users(graph: _Message) -> dict[str, str]:
     for number, wire, value in graph:
         if number == _GRAPH_NODE and wire == _BYTES:
             node = graph.inner(value)
-            fields = [(key, node.text(text)) for key, kind, text in node if key in (1, 3) and kind == _BYTES]
-            name = next((text for key, text in fields if key == 3), "")
-            for key, text in fields:
-                if key == 1:
+            fields = [(key, text) for key, kind, text in node if key in (1, 3) and kind == _BYTES]
+            name = next((node.text(text) for key, text in fields if key == 3), "")
+            for text in (node.text(text) for key, text in fields if key == 1):
+                if text.startswith(_UNNAMED):
                     users.setdefault(text, name)
     return users
 
@@ -176,16 +199,20 @@ def _tensor(message: _Message) -> _Tensor:
     tensor = _Tensor()
     for number, wire, value in message:
         if number == 1:
-            tensor.dims.extend(message.varints(value) if wire == _BYTES else [value[0]])
+            tensor.dims.extend(
+                islice(message.varints(value), MOST_AXES + 1) if wire == _BYTES else [value[0]]
+            )
+            check_sides(tensor.dims, tensor.name)
         elif number == 2 and wire == _VARINT:
             tensor.data_type = value[0]
         elif number == 8 and wire == _BYTES:
-            tensor.name = message.text(value)
+            tensor.name = check_name(message.text(value))
         elif number in (_FLOAT_DATA, _DOUBLE_DATA, 9) and wire == _BYTES:
             tensor.values, tensor.packed = value, 0 if number == 9 else number
         elif number == 13 and wire == _BYTES:
             pair = {key: message.text(text) for key, kind, text in message.inner(value) if kind == _BYTES}
-            tensor.external[pair.get(1, "")] = pair.get(2, "")
+            if pair.get(1) in _PLACE:
+                tensor.external[pair[1]] = pair.get(2, "")
         elif number == 14 and wire == _VARINT:
             tensor.location = value[0]
     return tensor
@@ -193,7 +220,7 @@ def _tensor(message: _Message) -> _Tensor:
 
 def _described(path: Path, tensor: _Tensor, users: dict[str, str]) -> StoredTensor:
     name = tensor.name
-    if name.startswith("onnx::") and users.get(name):
+    if name.startswith(_UNNAMED) and users.get(name):
         name = users[name].strip("/").replace("/", ".")
     shape = tuple(tensor.dims)
     if any(side >= 2**63 for side in shape):

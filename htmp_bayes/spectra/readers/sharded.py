@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.readers.limits import LONGEST_HEADER
 from htmp_bayes.spectra.readers.paths import check_inside, inside
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
 from htmp_bayes.spectra.spectrum import SpectrumError
@@ -36,11 +37,15 @@ def shards(path: Path) -> dict[Path, set[str]]:
         If the index is none, or names a file that is not there or outside its folder.
     """
     try:
+        if path.stat().st_size > LONGEST_HEADER:
+            raise ValueError(f"it has {path.stat().st_size} bytes, more than {LONGEST_HEADER}")
         weight_map = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
         names = {file: set[str]() for file in dict.fromkeys(weight_map.values())}
         for tensor, file in weight_map.items():
             names[file].add(tensor)
-        files = {inside(path.parent, file, path): tensors for file, tensors in names.items()}
+        files: dict[Path, set[str]] = {}
+        for file, tensors in names.items():  # the same file may go by several names
+            files.setdefault(inside(path.parent, file, path), set()).update(tensors)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, SpectrumError):
             raise
