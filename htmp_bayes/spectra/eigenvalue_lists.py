@@ -74,6 +74,8 @@ def load_list(path: Path, n: int | None = None) -> list[Spectrum]:
 
 
 def _spectrum(entry: dict[str, Any], stem: str, n: int | None) -> Spectrum:
+    if not isinstance(entry, dict):
+        raise ValueError("its list holds other things beside objects")
     name = entry.get("name", stem)
     if not isinstance(name, str | int | float):
         raise ValueError("the name of a layer is neither a text nor a number")

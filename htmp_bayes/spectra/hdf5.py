@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from htmp_bayes.spectra.readers.raw_values import mapped
@@ -108,6 +109,29 @@ class Hdf5File:
         elif offset is not None and offset + size > self.size:
             problem = f"{name} reaches beyond the file"
         return Dataset(self, name, shape, dtype, offset, entry.get("text"), problem)
+
+
+def check_within(path: Path) -> None:
+    """Refuse a file of which a dataset has its values in another one, before that is opened.
+
+    This process opens the file: it is for results of fits, which are larger than checkpoints' directories and come
+    from the same place as the program. What may be anybody's is read by `Hdf5File`.
+
+    Raises
+    ------
+    ValueError
+        If it has such a dataset.
+    OSError
+        If it is no whole HDF5 file.
+    """
+    from htmp_bayes.spectra import hdf5_child
+
+    def visit(_: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            hdf5_child.check_within(item)
+
+    with h5py.File(path, "r") as file:
+        file.visititems(visit)
 
 
 def _run(file: Hdf5File, seconds: int, *name: str) -> bytes:

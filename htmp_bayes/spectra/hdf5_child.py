@@ -1,4 +1,4 @@
-"""Look into an HDF5 file, in a process of its own: run as a script by `hdf5`, and never imported.
+"""Look into an HDF5 file, in a process of its own: run as a script by `hdf5`.
 
 The HDF5 library is made for files that one trusts: a damaged one can keep it in an endless loop, make it ask for all
 memory, or crash it. Here that ends this process only, which has a limit on its memory and its time.

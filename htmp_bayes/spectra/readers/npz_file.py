@@ -57,6 +57,8 @@ def tensors(path: Path) -> list[StoredTensor]:
 
 def _describe(path: Path, archive: zipfile.ZipFile, member: str) -> StoredTensor:
     info = archive.getinfo(member)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{member} is compressed in a way that NumPy does not")
     if info.file_size > MOST_COMPRESSED * info.compress_size + _HEADER:
         raise ValueError(
             f"{member} would be {info.file_size} bytes long, of which {info.compress_size} are stored"
