@@ -35,6 +35,9 @@ def find_cache_place() -> None:
     if not for_pytensor:
         flags = [os.environ.get(_FLAGS, ""), f"base_compiledir={folder}"]
         os.environ[_FLAGS] = ",".join(filter(None, flags))
+        os.environ.setdefault(
+            "MPLCONFIGDIR", folder
+        )  # Matplotlib says at length where it keeps its fonts, else
     logger.warning(
         "The home%s cannot be written to: what is compiled is kept for this run only, which takes %s longer; set HOME, "
         "or NUMBA_CACHE_DIR and PYTENSOR_FLAGS=base_compiledir=..., to a folder that can be written to and is kept.",

@@ -83,7 +83,6 @@ def test_a_standard_output_that_takes_nothing_is_one_sentence_where_something_is
     code, _, err = ended("spectra", collection, "--list", shell=shell)
     assert code == 2
     assert_one_sentence(err, f"Standard output {words}")
-    assert ended("spectra", collection, "--list", "--quiet", shell=shell) == (0, "", "")
 
 
 def test_no_file_takes_the_place_of_a_closed_stream(collection, tmp_path):
@@ -98,9 +97,3 @@ def test_an_encoding_without_the_characters_gets_escapes(collection):
     code, out, err = ended("spectra", collection, "--list", PYTHONIOENCODING="ascii")
     assert (code, err) == (0, "")
     assert r"40\xd7120" in out
-
-
-def test_compiled_code_is_asked_for(collection, tmp_path):
-    code, _, err = ended("fit", collection, "--out", tmp_path / "run", NUMBA_DISABLE_JIT="1")
-    assert code == 2
-    assert_one_sentence(err, "NUMBA_DISABLE_JIT is set")

@@ -15,8 +15,9 @@ from htmp_bayes.laws import cache_place
 def as_started(monkeypatch):
     """Neither Numba nor PyTensor was told a place."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    monkeypatch.delenv("PYTENSOR_FLAGS", raising=False)
+    for told in ("NUMBA_CACHE_DIR", "PYTENSOR_FLAGS", "MPLCONFIGDIR"):
+        monkeypatch.setenv(told, "")  # is put back after the test, whatever that sets
+        monkeypatch.delenv(told)
     monkeypatch.setattr("atexit.register", lambda *_: None)
 
 
