@@ -189,7 +189,7 @@ def cases() -> Iterator[Case]:
     yield Case(
         "h5: name of 600 characters", hdf5(".h5", lambda f: f.create_dataset("w" * 600, (30, 40), "f8"))
     )
-    yield Case("h5: 110,000 datasets", hdf5(".h5", many(110_000), libver="latest"), heavy=True)
+    yield Case("h5: 60,000 datasets", hdf5(".h5", many(60_000), libver="latest"), heavy=True)
     yield Case("h5: zeros", hdf5(".h5", bomb((3000, 3000), True)))
     yield Case("h5: 80 GB of which nothing is stored", hdf5(".h5", bomb((10_000, 10**6), False)))
     yield Case("h5: no values", hdf5(".h5", lambda f: f.create_dataset("w", data=h5py.Empty("f8"))))

@@ -52,8 +52,8 @@ JSON: dict[str, Callable[[], str]] = {
     "100,000 lists in one another": lambda: "[" * 100_000,
     "100,000 dictionaries in one another": lambda: '{"a":' * 100_000,
     "list of mixed things": lambda: f"[{spectrum()}, 1, null]",
-    "16,000,000 empty dictionaries": lambda: "[" + "{}," * 16_000_000 + "{}]",
-    "10,000,000 empty dictionaries": lambda: "[" + "{}," * 10_000_000 + "{}]",
+    "6,000,000 empty dictionaries": lambda: "[" + "{}," * 6_000_000 + "{}]",
+    "5,000,000 empty dictionaries": lambda: "[" + "{}," * 5_000_000 + "{}]",
     "200,000 spectra": lambda: "[" + '{"n":1},' * 200_000 + "{}]",
 }
 CSV: dict[str, Callable[[], str]] = {

@@ -25,7 +25,7 @@ MOST_ROWS = 5_000_000
 LONGEST_LINE = 100_000
 """Characters of a row of a CSV file."""
 
-LARGEST_JSON = 2**25
+LARGEST_JSON = 2**24
 """Bytes of a JSON file, of which Python makes up to 24 times as many in memory."""
 
 LONGEST_FOOTER, LARGEST_PARQUET = 2**21, 2**28

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import h5py
 import numpy as np
 
-MOST_OBJECTS = 100_000
+MOST_OBJECTS = 50_000
 LONGEST_NAME = 500
 MOST_TEXT = 32 * 2**20
 """Characters of all text datasets together."""
@@ -66,8 +66,8 @@ def limit(seconds: int, memory: int) -> None:
 
 def describe(file: h5py.File) -> dict:
     """Attributes of the file, and all its datasets."""
-    found: list[h5py.Dataset] = []
-    seen = 0
+    found: list[dict] = []
+    budget, seen = Budget(MOST_TEXT), 0
 
     def visit(name: str, item: object) -> None:
         nonlocal seen
@@ -78,12 +78,11 @@ def describe(file: h5py.File) -> dict:
             raise ValueError(f"a name in it is longer than {LONGEST_NAME} characters")
         if isinstance(item, h5py.Dataset):
             check_within(item)
-            found.append(item)
+            found.append(describe_dataset(item, budget))
 
     file.visititems(visit)
     texts = {key: str(value) for key, value in file.attrs.items() if isinstance(value, str | np.integer)}
-    budget = Budget(MOST_TEXT)
-    return {"attributes": texts, "datasets": [describe_dataset(item, budget) for item in found]}
+    return {"attributes": texts, "datasets": found}
 
 
 def check_within(item: h5py.Dataset) -> None:

@@ -58,8 +58,6 @@ class _Mark:
 _MARK = _Mark()
 _LONGEST_GLOBAL = 1000
 _DICTS = {"collections.OrderedDict", "collections.defaultdict"}
-_KEYS = (str, int)
-
 MOST_OPCODES = 3_000_000
 """Steps of a pickle: a checkpoint of 20,000 tensors with its optimiser's state takes 2 million."""
 
@@ -170,8 +168,7 @@ class _Machine:
         target = self.top()
         items = target.items if isinstance(target, Call) else target
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-            if isinstance(key, _KEYS):  # to hash or print a deep or doubled tuple ends in a crash or never
-                items[key] = value
+            items[_safe_key(key, len(items))] = value
 
     def extend(self, values: list[Any]) -> None:
         target = self.top()
@@ -211,7 +208,12 @@ class _Machine:
         self.copied += len(pairs)
         if self.copied > MOST_OPCODES:  # the same list may be asked to be copied again and again
             raise BrokenPickle(f"its dictionaries are made of more than {MOST_OPCODES} pairs")
-        return {pair[0]: pair[1] for pair in pairs if isinstance(pair[0], _KEYS)}
+        return {_safe_key(pair[0], place): pair[1] for place, pair in enumerate(pairs)}
+
+
+def _safe_key(key: Any, place: int) -> str | int:
+    """Give a key that can be hashed and printed: with a deep or doubled tuple that ends in a crash, or never."""
+    return key if isinstance(key, str | int) else f"<{type(key).__name__} {place}>"
 
 
 _NOTHING = {"PROTO", "FRAME"}
