@@ -17,11 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import xarray as xr
 
 import htmp_bayes as hb
+from htmp_bayes.laws.beforehand import compile_beforehand
 
 LAYERS = [f"layer.{i}" for i in range(4)]
 SETTINGS = ["--seed", "1", "--draws", "50", "--tune", "50", "--chains", "2", "--quiet", "--jobs", "2"]
@@ -74,7 +76,7 @@ def differences(out: Path, alone: Path) -> list[str]:
     """Compare the files of a run with those of another, and look for what is left behind."""
     files, others = ({str(f.relative_to(run)) for f in run.rglob("*")} for run in (out, alone))
     faults = [f"{name} is in one run only" for name in files ^ others]
-    faults += [f"left {name}" for name in os.listdir(out.with_suffix(".tmp"))]
+    faults += [f"left {name}" for run in (out, alone) for name in os.listdir(run.with_suffix(".tmp"))]
     for name in sorted(files & others):
         mine, other = out / name, alone / name
         if name.endswith(".nc"):
@@ -91,27 +93,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--together", type=int, default=1, help="runs that are killed and ended at a time")
     asked = parser.parse_args()
-    rng, well = random.Random(asked.seed), 0
+    rng = random.Random(asked.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source, alone = lay_spectra(folder), folder / "alone"
-        ended(source, folder / "first")  # compiles what is not on disk yet
+        compile_beforehand()
         begun = time.monotonic()
         faults = ended(source, alone)
         seconds = time.monotonic() - begun
         print(f"left alone: {seconds:.0f} s; {'; '.join(faults) or 'well'}", flush=True)
-        for number in range(asked.kills):
-            out, after, whole_group = folder / f"killed{number}", rng.uniform(0, seconds), rng.random() < 0.5
+        moments = [(rng.uniform(0, seconds), rng.random() < 0.5) for _ in range(asked.kills)]
+
+        def one(number: int) -> bool:
+            (after, whole_group), out = moments[number], folder / f"killed{number}"
             killed(source, out, after, whole_group)
             finished = len(list(out.glob("*/spectrum.png")))
             faults = ended(source, out) + differences(out, alone)
-            well += not faults
-            who = "all" if whole_group else "the first"
-            print(
-                f"{number}: {who} killed after {after:.1f} s, {finished} layers; {'; '.join(faults) or 'same bits'}",
-                flush=True,
-            )
+            who, what = "all" if whole_group else "the first", "; ".join(faults) or "same bits"
+            print(f"{number}: {who} killed after {after:.0f} s, {finished} layers done; {what}", flush=True)
+            return not faults
+
+        with ThreadPoolExecutor(asked.together) as pool:
+            well = sum(pool.map(one, range(asked.kills)))
     print(f"{well} of {asked.kills} runs ended with the same bits")
 
 
