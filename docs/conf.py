@@ -12,7 +12,8 @@ from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
 import htmp_bayes
-from htmp_bayes.cli.app import app, main
+from htmp_bayes.cli import main
+from htmp_bayes.cli.app import app
 
 HERE = Path(__file__).parent
 

@@ -1,10 +1,13 @@
 """Writing files so that a file under its final name is always whole."""
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_FRAGMENT = re.compile(r"\..*\.[0-9a-f]{8}\.part(\.[^.]+)?")
 
 
 @contextmanager
@@ -31,9 +34,23 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     'kappa\n'
     """
     target = Path(path)
-    temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}{target.suffix}")
+    temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.part{target.suffix}")
     try:
         yield temporary
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_fragment(file: Path) -> bool:
+    """Whether a file is what a process was writing (see `replacing`) when it was killed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> fragment = Path(tempfile.mkdtemp()) / ".summary.0123abcd.part.csv"
+    >>> fragment.touch()
+    >>> is_fragment(fragment), is_fragment(Path(".notes.csv"))
+    (True, False)
+    """
+    return _FRAGMENT.fullmatch(file.name) is not None and file.is_file()

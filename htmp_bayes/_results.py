@@ -1,11 +1,12 @@
-"""What is read from the result of a fit."""
+"""What is read from the result of a fit, and the file that holds it."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from htmp_bayes._errors import HTMPError
+from htmp_bayes._errors import HTMPError, reason
 
 if TYPE_CHECKING:
     from htmp_bayes.laws import HTMP, InverseHTMP
@@ -52,3 +53,29 @@ def law_of(
     family = InverseHTMP if inverse else HTMP
     named = "point" if population == "none" else population
     return family(within, gamma, temperature * (kappa / within), correlation, named)
+
+
+def as_netcdf(result: xr.DataTree) -> bytes:
+    """Content of the netCDF file of a result, as `xarray.open_datatree` reads it.
+
+    It is made in memory: where a disk is full, the HDF5 library fails again and again to write what it still
+    holds, and ends the process when that ends.
+    """
+    return bytes(result.to_netcdf(engine="h5netcdf"))
+
+
+def opened_result(path: Path) -> xr.DataTree:
+    """Open the netCDF file of a result; its values are read when they are asked for.
+
+    Raises
+    ------
+    ResultError
+        A ValueError, if it is not there or not whole, or if values of it are in another file.
+    """
+    from htmp_bayes.spectra.hdf5 import check_within
+
+    try:
+        check_within(path)
+        return xr.open_datatree(path, engine="h5netcdf")
+    except (OSError, ValueError, LookupError, RuntimeError, TypeError) as error:
+        raise ResultError(f"{path} cannot be read ({reason(error)}); fit anew with another --out.") from error

@@ -3,8 +3,9 @@
 import math
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
+from typing import Any
 
 import xarray as xr
 
@@ -85,6 +86,11 @@ class Verdict:
     def usable(self) -> bool:
         """True if no check of the sampler failed: the draws are those of the posterior."""
         return not self.reasons
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The read-only views of the mappings cannot be pickled.
+        values = [getattr(self, field.name) for field in fields(self)]
+        return Verdict, tuple(dict(value) if isinstance(value, Mapping) else value for value in values)
 
     def __bool__(self) -> bool:
         return self.usable and self.fits is not False

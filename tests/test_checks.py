@@ -1,5 +1,7 @@
 """What `check` finds wrong, and that each finding can come about."""
 
+import pickle
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -217,3 +219,8 @@ def test_a_parameter_that_the_prior_decides_is_named():
     (caution,) = check(with_sensitivity(prior=2.0, likelihood=2.0)).cautions
     assert caution.startswith("Both the prior and the spectrum bear on kappa")
     assert check(with_sensitivity(prior=0.0, likelihood=2.0)).cautions == ()
+
+
+def test_a_verdict_goes_to_another_process():
+    verdict = check(result_of(independent()))
+    assert pickle.loads(pickle.dumps(verdict)) == verdict  # noqa: S301 - its own bytes

@@ -1,5 +1,5 @@
 """The command line. Everything heavy is imported inside the commands, so that `--help` answers at once."""
 
-from htmp_bayes.cli.app import main
+from htmp_bayes.cli.program import main
 
 __all__ = ["main"]

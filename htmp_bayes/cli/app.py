@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,22 +12,21 @@ import typer
 
 from htmp_bayes import __version__
 from htmp_bayes._errors import HTMPError
-from htmp_bayes.cli.terminal import printable, progress, show
+from htmp_bayes.cli.terminal import progress, say, show, tell
 
 if TYPE_CHECKING:
     import xarray as xr
     from rich.table import Table
 
-FAILED_CHECK, WRONG_INPUT, INTERRUPTED = 1, 2, 130
-# Usage errors are click's, of which typer carries a copy under a private name.
-_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+FAILED_CHECK, WRONG_INPUT, UNFORESEEN, INTERRUPTED = 1, 2, 70, 130
 
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Bayesian inference of heavy-tailed spectral laws from the weights of neural networks.",
-    epilog="Exit codes: 0 well; 1 a posterior fails the check; 2 wrong input; 130 interrupted.",
+    epilog="Exit codes: 0 well; 1 a posterior fails the check; 2 wrong input; 70 an error "
+    "that nobody foresaw, which is worth a report; 130 interrupted.",
 )
 
 Files = Annotated[
@@ -256,14 +255,12 @@ def fit(
     try:
         fit_files(files, choice, run, quiet, jobs, dask)
     except KeyboardInterrupt:
-        _say(
-            f"Interrupted; layers finished in {out}: {len(run.layers)}; the same command goes on from there."
-        )
+        say(f"Interrupted; layers finished in {out}: {len(run.layers)}; the same command goes on from there.")
         raise typer.Exit(INTERRUPTED) from None
     _report(quiet, as_json, run.as_json, lambda one_line: as_table(run.rows, one_line))
     unusable = [row for row in run.rows if not row["usable"]]
     for row in unusable:
-        _say(f"{row['layer']}: {row['reasons']}")
+        say(f"{row['layer']}: {row['reasons']}")
     if unusable:
         raise typer.Exit(FAILED_CHECK)
 
@@ -303,7 +300,7 @@ def _show_network(
     table, reasons = write_comparison(out, result, layer), check(result).reasons
     _report(quiet, as_json, lambda: contrasts_json(table, result, reasons), lambda _: contrast_table(table))
     for reason in reasons:
-        _say(f"{out}: {reason}")
+        say(f"{out}: {reason}")
     if reasons:
         raise typer.Exit(FAILED_CHECK)
 
@@ -344,7 +341,7 @@ def _report(
     make_table: Callable[[bool], "Table"],
 ) -> None:
     if as_json:
-        typer.echo(json.dumps(make_json(), indent=1))
+        tell(json.dumps(make_json(), indent=1))
     elif not quiet:
         show(make_table)
 
@@ -372,38 +369,4 @@ def report(
     with progress("drawing", quiet) as advance:
         written = report_run(run, out, advance)
     if not quiet:
-        typer.echo(written)
-
-
-def main(args: Sequence[str] | None = None) -> int:
-    """Run a command.
-
-    Parameters
-    ----------
-    args : sequence of str, optional
-        Arguments; by default those that the program was called with.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
-    try:
-        return app(args, prog_name="htmp-bayes", standalone_mode=False) or 0
-    except HTMPError as error:
-        _say(str(error))
-    except _USAGE_ERROR as error:
-        _say(f"{_in_words(error)}; see htmp-bayes --help.")
-    except typer.Abort:
-        _say("Interrupted.")
-        return INTERRUPTED
-    return WRONG_INPUT
-
-
-def _in_words(error: Exception) -> str:
-    words = getattr(error, "format_message", error.__str__)()
-    return " ".join(words.split()).rstrip(".")
-
-
-def _say(sentence: str) -> None:
-    typer.echo(printable(sentence), err=True)
+        tell(str(written))

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from htmp_bayes._errors import HTMPError
-from htmp_bayes.cli.layer_jobs import FittedLayer, Job, fit_all
-from htmp_bayes.cli.run_folder import SUMMARY, RunFolder
-from htmp_bayes.cli.terminal import progress
+from htmp_bayes.cli.layer_jobs import Job, fit_all
+from htmp_bayes.cli.run_folder import RunFolder
+from htmp_bayes.cli.terminal import progress, say
 from htmp_bayes.spectra import Spectrum, read_spectra
 
 
@@ -47,13 +47,15 @@ def fit_files(
         spectra = read_spectra(list(files), progress=advance, **choice)
     _check_layers(spectra)
     with run.writing({spectrum.name: spectrum.digest for spectrum in spectra}):
+        for name, trouble in run.lost.items():
+            say(f"{name}: {trouble}; the layer is fitted again.")
         settings = {name: value for name, value in run.settings.items() if name != "seed"}
         missing = [Job(s, run.seed_of(s.name), settings) for s in spectra if s.name not in run.layers]
         with progress("fitting", quiet) as advance:
             advance(0, len(missing), "")
             with closing(fit_all(missing, jobs, dask)) as fits:
                 for done, fitted in enumerate(fits, start=1):
-                    _save(fitted, run)
+                    run.add(fitted.name, fitted.row, fitted.posterior, fitted.picture)
                     advance(done, len(missing), fitted.name)
 
 
@@ -72,13 +74,3 @@ def _check_layers(spectra: Sequence[Spectrum]) -> None:
                 f"{spectrum.name}: the aspect ratio {spectrum.gamma:.2g} is below {GAMMA_RANGE[0]}, where "
                 "the law is not available; leave it out with --exclude."
             )
-
-
-def _save(fitted: FittedLayer, run: RunFolder) -> None:
-    from htmp_bayes.cli.summary import as_csv
-
-    folder = run.folder_of(fitted.name).name
-    run.write(f"{folder}/posterior.nc", lambda path: path.write_bytes(fitted.posterior))
-    run.write(f"{folder}/spectrum.png", lambda path: path.write_bytes(fitted.picture))
-    run.add(fitted.name, fitted.row)
-    run.write(SUMMARY, lambda path: path.write_text(as_csv(run.rows), encoding="utf-8"))

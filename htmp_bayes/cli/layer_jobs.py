@@ -1,17 +1,16 @@
 """Fits of many layers: one after the other, in processes of their own, or on a Dask cluster."""
 
+import io
 import logging
 import multiprocessing
 import os
 import signal
-import tempfile
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from htmp_bayes import __version__
@@ -90,6 +89,7 @@ def fit_all(jobs: Sequence[Job], processes: int = 1, dask: str | None = None) ->
 
 def fit_layer(job: Job, cores: int | None = None) -> FittedLayer:
     """Fit one layer, wherever this runs."""
+    from htmp_bayes._results import as_netcdf
     from htmp_bayes.checks import check
     from htmp_bayes.cli.summary import summary_row
     from htmp_bayes.fitting import fit
@@ -98,12 +98,10 @@ def fit_layer(job: Job, cores: int | None = None) -> FittedLayer:
     logger.info("fitting %s (%d eigenvalues, seed %d)", job.spectrum.name, len(job.spectrum), job.seed)
     result = fit(job.spectrum, random_seed=job.seed, cores=cores, **job.settings)
     row = {**summary_row(result, check(result)), "seed": job.seed, "htmp_bayes": __version__}
-    with tempfile.TemporaryDirectory() as folder:
-        posterior, picture = Path(folder) / "posterior.nc", Path(folder) / "spectrum.png"
-        result.to_netcdf(posterior)
-        made_by = {"Software": f"htmp-bayes {__version__}", "Description": f"seed {job.seed}"}
-        plot_spectrum(result).savefig(picture, metadata=made_by)
-        return FittedLayer(job.spectrum.name, row, posterior.read_bytes(), picture.read_bytes(), __version__)
+    made_by = {"Software": f"htmp-bayes {__version__}", "Description": f"seed {job.seed}"}
+    picture = io.BytesIO()
+    plot_spectrum(result).savefig(picture, format="png", metadata=made_by)
+    return FittedLayer(job.spectrum.name, row, as_netcdf(result), picture.getvalue(), __version__)
 
 
 def _here(jobs: Sequence[Job]) -> Iterator[FittedLayer]:

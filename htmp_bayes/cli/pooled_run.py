@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from htmp_bayes import __version__
+from htmp_bayes._cells import as_cell
 from htmp_bayes._errors import HTMPError, reason
 from htmp_bayes._files import replacing
 from htmp_bayes._numbers import short
+from htmp_bayes._results import as_netcdf, opened_result
 from htmp_bayes.cli.run_folder import RunFolder
-from htmp_bayes.cli.terminal import printable, progress
+from htmp_bayes.cli.terminal import printable, progress, say
 from htmp_bayes.spectra import Spectrum, read_spectra
 
 if TYPE_CHECKING:
@@ -47,18 +49,17 @@ def pool_files(
 
     models = _models(files, choice, quiet)
     inputs = {f"{model}/{s.name}": s.digest for model, spectra in models.items() for s in spectra}
-    if run.inputs and run.inputs != inputs:
-        raise HTMPError(
-            f"{run.path} holds a pooled fit of other layers; choose another --out, or remove the folder to fit anew."
-        )
-    with run.writing(inputs):
-        if (run.path / NETWORK).exists():
-            return open_network(run.path)
+    with run.writing(inputs, together=True):
+        if NETWORK in run.files:
+            if not (trouble := run.trouble_with(NETWORK)):
+                return open_network(run.path)
+            say(f"{run.path}: {trouble}; the network is fitted again.")
         settings = {name: value for name, value in run.settings.items() if name not in ("seed", "pool")}
         with progress("preparing", quiet) as advance:
             spectra = models if len(models) > 1 else next(iter(models.values()))
             result = fit_network(spectra, random_seed=run.settings["seed"], progress=advance, **settings)
-        run.write(NETWORK, result.to_netcdf)
+        run.write(NETWORK, as_netcdf(result))
+        run.save_record()
     return result
 
 
@@ -75,16 +76,16 @@ def _models(files: Sequence[Path], choice: Mapping[str, Any], quiet: bool) -> di
 
 def open_network(folder: Path) -> "xr.DataTree":
     """Read the result of a pooled fit from the folder of its run."""
-    import xarray as xr
-
     path = folder / NETWORK
     if not path.is_file():
         raise HTMPError(f"{folder} holds no pooled fit ({NETWORK}); make one by htmp-bayes fit --pool.")
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as tree:
+    with opened_result(path) as tree:
+        try:
             return tree.load()
-    except (OSError, ValueError) as error:
-        raise HTMPError(f"{path} cannot be read ({reason(error)}); fit anew with another --out.") from error
+        except (OSError, ValueError, RuntimeError) as error:
+            raise HTMPError(
+                f"{path} cannot be read ({reason(error)}); fit anew with another --out."
+            ) from error
 
 
 def write_comparison(folder: Path, result: "xr.DataTree", layer: str | None = None) -> "pd.DataFrame":
@@ -117,7 +118,8 @@ def write_comparison(folder: Path, result: "xr.DataTree", layer: str | None = No
     try:
         for name, table in tables.items():
             with replacing(folder / name) as temporary:
-                table.assign(**made_by).to_csv(temporary, index=False)
+                names = {side: table[side].map(as_cell) for side in ("first", "second")}
+                table.assign(**names, **made_by).to_csv(temporary, index=False)
         pictures = {
             "layers": plot_layers(result, ("kappa", "correlation")),
             "ridge": plot_ridge(result),

@@ -1,16 +1,16 @@
 """`htmp-bayes report`: the HTML report of a finished run."""
 
 import csv
-import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from htmp_bayes._errors import HTMPError, reason
-from htmp_bayes.cli.run_folder import RECORD
+from htmp_bayes._results import opened_result
+from htmp_bayes.cli.run_folder import POSTERIOR
+from htmp_bayes.cli.run_record import RECORD, read_record
 
-POSTERIOR = "posterior.nc"
 COMPARISON = "compare_laws.csv"
 
 Rows = list[dict[str, str]]
@@ -45,16 +45,16 @@ def report_run(
 
     record = _record(folder)
     # In the order of the files, which is not that in which several jobs finished.
-    order = [name for name in record.get("inputs", {}) if name in record["layers"]] or list(record["layers"])
-    layers = {name: _folder_of(record["layers"][name], folder) for name in order}
+    order = [name for name in record["inputs"] if name in record["layers"]] or list(record["layers"])
+    layers = {name: folder / record["layers"][name]["folder"] for name in order}
     if not layers:
         raise HTMPError(f"{folder} holds no finished layer yet; let the run finish one first.")
-    results = {name: _posterior(place / POSTERIOR) for name, place in layers.items()}
+    results = {name: opened_result(place / POSTERIOR) for name, place in layers.items()}
     try:
         return report(
             results,
             folder / "report.html" if out is None else out,
-            command=shlex.join(map(str, record.get("command", []))),
+            command=shlex.join(record["command"]),
             comparisons={name: _comparison(place / COMPARISON) for name, place in layers.items()},
             settings={f"run: {key}": value for key, value in record["settings"].items()},
             progress=progress,
@@ -65,38 +65,11 @@ def report_run(
 
 
 def _record(folder: Path) -> dict[str, Any]:
-    path = folder / RECORD
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if not (isinstance(record["layers"], dict) and isinstance(record["settings"], dict)):
-            raise ValueError("layers or settings are damaged")
+        return read_record(folder / RECORD)
     except OSError as error:
         raise HTMPError(
             f"{folder} is not the folder of a run ({RECORD}: {reason(error)}); pass what `htmp-bayes fit --out` made."
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise HTMPError(f"{path} is damaged ({reason(error)}); fit anew into another folder.") from error
-    return record
-
-
-def _folder_of(entry: Mapping[str, Any], folder: Path) -> Path:
-    """Folder of a layer, which is one level below that of the run whatever the record says."""
-    name = str(entry.get("folder", "")) if isinstance(entry, Mapping) else ""
-    if not name or Path(name).name != name:
-        raise HTMPError(
-            f"{folder / RECORD} is damaged (a layer's folder is {name!r}); fit anew into another folder."
-        )
-    return folder / name
-
-
-def _posterior(path: Path) -> Any:
-    import xarray as xr
-
-    try:
-        return xr.open_datatree(path, engine="h5netcdf")
-    except (OSError, ValueError) as error:
-        raise HTMPError(
-            f"{path} cannot be read ({reason(error)}); remove the folder of the run and fit anew."
         ) from error
 
 

@@ -2,28 +2,29 @@
 
 import hashlib
 import json
+import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from htmp_bayes import __version__
-from htmp_bayes._errors import HTMPError, reason
-from htmp_bayes._files import replacing
+from htmp_bayes._errors import reason
+from htmp_bayes._files import is_fragment, replacing
 from htmp_bayes._versions import versions
+from htmp_bayes.cli.run_record import RECORD, RunError, read_record
+from htmp_bayes.cli.summary import as_csv
 
-RECORD = "run.json"
+logger = logging.getLogger(__name__)
+
 SUMMARY = "summary.csv"
+POSTERIOR, PICTURE = "posterior.nc", "spectrum.png"
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}(?<!\.)")
-_FRAGMENT = re.compile(r"\.(posterior|spectrum|run|summary)\.[0-9a-f]{8}\.(nc|png|json|csv)")
-_TAKEN = frozenset({RECORD, SUMMARY})
-
-
-class RunError(HTMPError):
-    """A folder that cannot hold the results, or that holds those of other settings."""
+_TAKEN = frozenset({RECORD, SUMMARY, "report.html"})
 
 
 class RunFolder:
@@ -47,6 +48,10 @@ class RunFolder:
         The record of each finished layer by its name: ``folder`` and ``summary``.
     inputs : dict
         Digest of the spectrum of each layer that was to be fitted, by name, in the order of the files.
+    files : dict
+        Digest of each file that was written, by its path in the folder.
+    lost : dict
+        Layers that had been finished and whose files are not what was written, with what is wrong.
 
     Raises
     ------
@@ -64,45 +69,51 @@ class RunFolder:
     ['run.json']
     >>> RunFolder(path, {"seed": 1, "draws": 500}, [])
     Traceback (most recent call last):
-    htmp_bayes.cli.run_folder.RunError: ... was fitted with draws = 1000, not 500; choose another --out, ...
+    htmp_bayes.cli.run_record.RunError: ... was fitted with draws = 1000, not 500; choose another --out, ...
     """
 
     def __init__(self, path: str | os.PathLike[str], settings: Mapping[str, Any], command: list[str]) -> None:
         self.path, self.command = Path(path), command
-        known = self._known()
-        self.layers: dict[str, dict[str, Any]] = known.get("layers", {})
-        self.inputs: dict[str, str] = known.get("inputs", {})
-        self.settings = dict(settings)
-        if self.settings["seed"] is None:
-            self.settings["seed"] = known.get("settings", {}).get("seed", int.from_bytes(os.urandom(4)))
-        if known:
-            self._check_same({**known["settings"], "version": known["htmp_bayes"]})
+        self._asked, self._new_seed = dict(settings), int.from_bytes(os.urandom(4))
+        self.lost: dict[str, str] = {}
+        self._go_on_from_record()
 
     @contextmanager
-    def writing(self, inputs: Mapping[str, str]) -> Iterator[None]:
+    def writing(self, inputs: Mapping[str, str], together: bool = False) -> Iterator[None]:
         """Make the folder and write the record, so that a place that cannot be written is found at once.
 
         Parameters
         ----------
         inputs : mapping
             Digests of the spectra that are going to be fitted, by the name of their layer.
+        together : bool
+            They are fitted as one: the run must not have been one of others.
 
         Raises
         ------
         RunError
             If a layer of that name had another spectrum before, or another process writes to the folder.
         """
-        changed = [name for name, digest in inputs.items() if self.inputs.get(name, digest) != digest]
-        if changed:
-            raise RunError(
-                f"{self.path} was begun with another spectrum of the layer {changed[0]!r}; choose another --out, or "
-                "remove the folder to fit anew."
-            )
-        self.inputs |= inputs
         self._make()
         with _alone(self.path):
+            self._go_on_from_record()  # another run may have begun or ended since
+            if together and self.inputs not in ({}, inputs):
+                raise RunError(
+                    f"{self.path} holds a pooled fit of other layers; choose another --out, or remove the folder to "
+                    "fit anew."
+                )
+            changed = [name for name, digest in inputs.items() if self.inputs.get(name, digest) != digest]
+            if changed:
+                raise RunError(
+                    f"{self.path} was begun with another spectrum of the layer {changed[0]!r}; choose another --out, "
+                    "or remove the folder to fit anew."
+                )
+            self.inputs |= inputs
             self._remove_fragments()
-            self._save_record()
+            self._forget_lost(inputs)
+            self.save_record()
+            if self.layers:
+                self.write_summary()
             yield
 
     @property
@@ -126,25 +137,51 @@ class RunFolder:
 
     def folder_of(self, layer: str) -> Path:
         """Folder of a layer's results, one level below that of the run whatever its name holds."""
-        taken = {entry["folder"].casefold() for name, entry in self.layers.items() if name != layer}
-        return self.path / folder_name(layer, taken)
+        if layer in self.layers:
+            return self.path / self.layers[layer]["folder"]
+        return self.path / folder_name(layer, {entry["folder"].casefold() for entry in self.layers.values()})
 
-    def add(self, layer: str, summary: Mapping[str, Any]) -> None:
-        """Record that all files of a layer are written."""
-        self.layers[layer] = {"folder": self.folder_of(layer).name, "summary": dict(summary)}
-        self._save_record()
+    def add(self, layer: str, summary: Mapping[str, Any], posterior: bytes, picture: bytes) -> None:
+        """Write the files of a layer, and then record that they are written."""
+        folder = self.folder_of(layer).name
+        self.write(f"{folder}/{POSTERIOR}", posterior)
+        self.write(f"{folder}/{PICTURE}", picture)
+        self.layers[layer] = {"folder": folder, "summary": dict(summary)}
+        self.save_record()
+        self.write_summary()
 
-    def _make(self) -> None:
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file of the results, whole or not at all."""
+        self._write(name, content)
+        self.files[name] = _digest(content).hex()
+
+    def write_summary(self) -> None:
+        """Write the summary of the finished layers."""
+        self._write(SUMMARY, as_csv(self.rows).encode())
+
+    def trouble_with(self, name: str) -> str:
+        """Say what is wrong with a file of the results, or nothing if it is what was written."""
+        path = self.path / name
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            with path.open("rb") as file:
+                same = hashlib.file_digest(file, "sha256").hexdigest() == self.files.get(name)
+        except FileNotFoundError:
+            return f"{name} is gone"
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise RunError(f"{path} cannot be read ({reason(error)}); choose another --out.") from error
+        return "" if same else f"{name} is not what was written"
 
-    def _remove_fragments(self) -> None:
-        """Remove what a run that was killed was writing at that moment (see `htmp_bayes._files.replacing`)."""
-        for file in [*self.path.glob(".*"), *self.path.glob("*/.*")]:
-            if file.is_file() and _FRAGMENT.fullmatch(file.name):
-                file.unlink(missing_ok=True)
+    def _go_on_from_record(self) -> None:
+        """Take over what the folder holds, if that is a run of the same settings."""
+        known = self._known()
+        self.layers: dict[str, dict[str, Any]] = known.get("layers", {})
+        self.inputs: dict[str, str] = known.get("inputs", {})
+        self.files: dict[str, str] = known.get("files", {})
+        self.settings = dict(self._asked)
+        if self.settings["seed"] is None:
+            self.settings["seed"] = known.get("settings", {}).get("seed", self._new_seed)
+        if known:
+            self._check_same({**known["settings"], "version": known["htmp_bayes"]})
 
     def _known(self) -> dict[str, Any]:
         """Read the record of a run that is there already; nothing is there to read if the folder is empty."""
@@ -153,8 +190,8 @@ class RunFolder:
             if self.path.exists() and not self.path.is_dir():
                 raise RunError(f"{self.path} is a file, not a folder; choose another --out.")
             if record.exists():
-                return _as_record(record.read_text(encoding="utf-8"), record)
-            if self.path.exists() and any(self.path.iterdir()):
+                return read_record(record)
+            if self.path.exists() and not all(map(is_fragment, self.path.iterdir())):
                 raise RunError(f"{self.path} holds other files and no run; choose another --out.")
         except OSError as error:
             raise self._unwritable(error) from error
@@ -173,7 +210,32 @@ class RunFolder:
                 "folder to fit anew."
             )
 
-    def _save_record(self) -> None:
+    def _forget_lost(self, wanted: Mapping[str, str]) -> None:
+        """Take layers out of the record whose files are not what was written, so that they are fitted again."""
+        for layer in [name for name in wanted if name in self.layers]:
+            folder = self.layers[layer]["folder"]
+            troubles = [self.trouble_with(f"{folder}/{file}") for file in (POSTERIOR, PICTURE)]
+            if any(troubles):
+                self.lost[layer] = " and ".join(filter(None, troubles))
+                del self.layers[layer]
+
+    def _make(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _remove_fragments(self) -> None:
+        """Remove what a run that was killed was writing at that moment."""
+        try:
+            for file in [*self.path.glob(".*"), *self.path.glob("*/.*")]:
+                if is_fragment(file):
+                    file.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def save_record(self) -> None:
+        """Write down what is finished."""
         record = {
             "htmp_bayes": __version__,
             "versions": versions(),
@@ -181,16 +243,16 @@ class RunFolder:
             "settings": self.settings,
             "inputs": self.inputs,
             "layers": self.layers,
+            "files": self.files,
         }
-        self.write(RECORD, lambda path: path.write_text(json.dumps(record, indent=1), encoding="utf-8"))
+        self._write(RECORD, json.dumps(record, indent=1).encode())
 
-    def write(self, name: str, write_to: Callable[[Path], object]) -> None:
-        """Write a file of the run, whole or not at all, by a function of the path to write to."""
+    def _write(self, name: str, content: bytes) -> None:
         path = self.path / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as temporary:
-                write_to(temporary)
+                temporary.write_bytes(content)
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -198,8 +260,8 @@ class RunFolder:
         return RunError(f"{self.path} cannot be written ({reason(error)}); choose another --out.")
 
 
-def folder_name(layer: str, taken: frozenset[str] | set[str] = frozenset()) -> str:
-    """Name of a folder for a layer: the layer's own, if it is plain, and else one with a digest of it.
+def folder_name(layer: str, taken: Set[str] = frozenset()) -> str:
+    """Name of a folder for a layer: the layer's own, if it is plain and free, and else one with a digest of it.
 
     Parameters
     ----------
@@ -219,11 +281,15 @@ def folder_name(layer: str, taken: frozenset[str] | set[str] = frozenset()) -> s
     'layer.0.output.dense'
     >>> folder_name("../../etc")
     '______etc-74ccf3c5'
+    >>> folder_name("../../etc", {"______etc-74ccf3c5"})
+    '______etc-9f5ae52a'
     """
     if _PLAIN.fullmatch(layer) and layer.casefold() not in _TAKEN | taken:
         return layer
-    digest = _digest(layer.encode(errors="surrogatepass")).hex()[:8]
-    return f"{re.sub('[^A-Za-z0-9_-]', '_', layer)[:100]}-{digest}"
+    readable = re.sub("[^A-Za-z0-9_-]", "_", layer)[:100]
+    attempts = (layer + "\0" * attempt for attempt in count())  # no name of a layer holds a NUL
+    names = (f"{readable}-{_digest(text.encode(errors='surrogatepass')).hex()[:8]}" for text in attempts)
+    return next(name for name in names if name.casefold() not in taken)
 
 
 @contextmanager
@@ -249,18 +315,8 @@ def _lock(folder: Path, lock: Callable[[], None]) -> None:
         raise RunError(
             f"Another run is writing to {folder}; wait for it, or choose another --out."
         ) from error
-
-
-def _as_record(text: str, path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(text)
-        if not {"htmp_bayes", "settings", "inputs", "layers"} <= record.keys():
-            raise ValueError("settings, inputs or layers are missing")
-    except (ValueError, AttributeError) as error:
-        raise RunError(
-            f"{path} is damaged ({reason(error)}); choose another --out, or remove the folder to fit anew."
-        ) from error
-    return record
+    except OSError as error:  # a network's file system may have no locks for folders
+        logger.warning("%s cannot be locked (%s): let no other run write to it.", folder, reason(error))
 
 
 def _digest(data: bytes) -> bytes:

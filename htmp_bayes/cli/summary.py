@@ -3,11 +3,13 @@
 import csv
 import io
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from htmp_bayes._cells import as_cell
 from htmp_bayes._misfit import law_fit
 from htmp_bayes._numbers import interval
 from htmp_bayes._results import group
@@ -43,6 +45,9 @@ _OF_LAYER = (
     "htmp_bayes",
 )
 COLUMNS = ("layer", "n_eigenvalues", "n", "gamma", *_OF_PARAMETERS, *_OF_LAYER)
+_TEXTS = ("layer", "reasons", "misfits", "cautions", "htmp_bayes")
+_NEEDED = ("layer", "n_eigenvalues", "gamma", "kappa_median", "divergences", "usable", "fits", *_TEXTS[1:4])
+_MAY_BE_UNKNOWN = ("_r_hat", "_ess_bulk", "_by_gaps", "_of_gaps")
 
 Row = Mapping[str, Any]
 
@@ -104,6 +109,45 @@ def _law(result: "xr.DataTree") -> dict[str, Any]:
     }
 
 
+def check_row(row: Row, layer: str) -> None:
+    """Raise ValueError if a row that was read is not one that `summary_row` makes for that layer."""
+    for column in _NEEDED:
+        if column not in row:
+            raise ValueError(f"the summary of the layer {layer[:100]!r} has no {column}")
+    for name in PARAMETERS:
+        of_parameter = [f"{name}_{statistic}" in row for statistic in _STATISTICS]
+        if any(of_parameter) and not all(of_parameter):
+            raise ValueError(f"the summary of the layer {layer[:100]!r} has only a part of {name}")
+    for column, value in row.items():
+        if column not in COLUMNS or not _may_hold(column, value):
+            raise ValueError(f"the summary of the layer {layer[:100]!r} has a wrong entry {column[:100]!r}")
+    if row["layer"] != layer:
+        raise ValueError(f"the summary of the layer {layer[:100]!r} is that of another one")
+
+
+def _may_hold(column: str, value: Any) -> bool:
+    if column in _TEXTS:
+        return isinstance(value, str)
+    if column in ("usable", "fits"):
+        return isinstance(value, bool) or (column == "fits" and value is None)
+    if value is None:
+        return column.endswith(_MAY_BE_UNKNOWN)
+    return is_number(value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number that float64 can hold.
+
+    Examples
+    --------
+    >>> is_number(10**400), is_number(1e308), is_number(True)
+    (False, True, False)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
+
+
 def _spikes(constant: "xr.Dataset") -> dict[str, Any]:
     if "spike_number_probability" not in constant:
         return {}
@@ -116,7 +160,7 @@ def as_csv(rows: Iterable[Row]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({column: as_cell(value) for column, value in row.items()} for row in rows)
     return text.getvalue()
 
 

@@ -1,16 +1,24 @@
 """What the commands say: progress on a terminal, tables that fit, and text that a terminal can be shown."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
-from htmp_bayes._errors import printable
+import typer
+
+from htmp_bayes._errors import HTMPError, printable, reason
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Advance", "printable", "progress", "show"]
+__all__ = ["Advance", "OutputError", "printable", "progress", "say", "show", "tell"]
+
+
+class OutputError(HTMPError):
+    """A standard output that nothing can be written to."""
+
 
 Advance = Callable[[int, int, str], None]
 _TWO_LINES_BELOW = 190
@@ -33,7 +41,7 @@ def progress(activity: str, quiet: bool) -> Iterator[Advance]:
     callable
         To be called as ``advance(done, total, name)`` with what comes next.
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield lambda done, total, name: None
         return
     from rich.console import Console
@@ -50,5 +58,43 @@ def show(make_table: Callable[[bool], "Table"]) -> None:
     """Print a table on standard output, a row on one line if that is wide enough or no terminal."""
     from rich.console import Console
 
-    console = Console() if sys.stdout.isatty() else Console(width=10_000, color_system=None)
-    console.print(make_table(console.width >= _TWO_LINES_BELOW))
+    with _standard_output() as out:
+        console = Console() if out.isatty() else Console(width=10_000, color_system=None)
+        console.print(make_table(console.width >= _TWO_LINES_BELOW))
+
+
+def tell(text: str) -> None:
+    """Print a text on standard output."""
+    with _standard_output():
+        typer.echo(text)
+
+
+@contextmanager
+def _standard_output() -> Iterator[TextIO]:
+    """Write to standard output: a reader who has seen enough is no error, and one that cannot be written to is."""
+    if sys.stdout is None:
+        raise OutputError(
+            "Standard output is closed, and all else is done; use --quiet if nothing is to be shown."
+        )
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _write_no_more()
+    except OSError as error:
+        _write_no_more()
+        raise OutputError(
+            f"Standard output cannot be written ({reason(error)}), and all else is done; send it elsewhere."
+        ) from error
+
+
+def _write_no_more() -> None:
+    """Let what is still held for standard output go nowhere: it is written again when the program ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def say(sentence: str) -> None:
+    """Say a sentence on standard error."""
+    typer.echo(printable(sentence), err=True)

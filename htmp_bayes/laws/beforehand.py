@@ -17,6 +17,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from htmp_bayes._errors import HTMPError
 from htmp_bayes.laws.ensemble import sample_ensemble
 from htmp_bayes.laws.kernel import (
     INVERSE_GAMMA,
@@ -35,12 +36,19 @@ _LAW = (np.linspace(-1.0, 1.0, 3), 5.0, 0.5, 0.3, INVERSE_GAMMA)
 def compile_beforehand() -> None:
     """Have the law compiled by another process, unless an earlier one did so; takes a minute or two then.
 
-    Where that process leaves nothing on disk (a home that cannot be written), the law is compiled when it is called.
+    Where that process leaves nothing on disk, the law is compiled when it is called.
+
+    Raises
+    ------
+    HTMPError
+        A ValueError, if Numba is told to compile nothing.
 
     Examples
     --------
     >>> compile_beforehand()
     """
+    if numba.config.DISABLE_JIT:
+        raise HTMPError("NUMBA_DISABLE_JIT is set, and without compiled code a fit takes days; unset it.")
     if _all_on_disk():
         return
     logger.info("compiling the law, once for this installation")

@@ -1,5 +1,6 @@
 """Saved collections of spectra: a netCDF file with a table of layers and a ragged array of eigenvalues."""
 
+import io
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ from htmp_bayes._errors import reason
 from htmp_bayes._files import replacing
 from htmp_bayes._versions import versions
 from htmp_bayes.spectra.hdf5 import Dataset, Hdf5File
+from htmp_bayes.spectra.readers.limits import check_name
 from htmp_bayes.spectra.spectrum import Spectrum, SpectrumError
 
 FORMAT = "htmp_bayes spectra, version 1"
@@ -69,9 +71,8 @@ def save_spectra(
         raise SpectrumError(f"{path}: there are no spectra to save.")
     origin = _origin(settings or {}, path)
     try:
-        with replacing(path) as temporary, h5netcdf.File(temporary, "w") as file:
-            _write(file, collected)
-            file.attrs.update(origin)
+        with replacing(path) as temporary:
+            temporary.write_bytes(_content(collected, origin))
     except OSError as error:
         raise SpectrumError(f"{path} cannot be written ({reason(error)}); choose another place.") from error
 
@@ -105,6 +106,15 @@ def load_spectra(path: Path) -> list[Spectrum]:
     if not known:
         raise SpectrumError(f"{path} is not a collection of spectra; make one with `htmp-bayes spectra`.")
     return spectra
+
+
+def _content(spectra: list[Spectrum], origin: Mapping[str, str]) -> bytes:
+    """Content of the file, made in memory: where a disk is full, the HDF5 library ends the process when that ends."""
+    held = io.BytesIO()
+    with h5netcdf.File(held, "w") as file:
+        _write(file, spectra)
+        file.attrs.update(origin)
+    return held.getvalue()
 
 
 def _origin(settings: Mapping[str, Any], path: Path) -> dict[str, str]:
@@ -156,7 +166,7 @@ def _read(columns: Mapping[str, Dataset]) -> list[Spectrum]:
         raise ValueError("its eigenvalues are not as many as it says")
     rows = np.split(eigenvalues, np.cumsum(sizes)[:-1])
     return [
-        Spectrum(row, n, name=name, kind=kind, zeros=zero, dead=gone, meta=json.loads(meta))
+        Spectrum(row, n, name=check_name(name), kind=kind, zeros=zero, dead=gone, meta=json.loads(meta))
         for row, n, name, kind, zero, gone, meta in zip(
             rows, ns, names, kinds, zeros, dead, metas, strict=True
         )

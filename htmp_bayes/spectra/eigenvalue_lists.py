@@ -10,24 +10,37 @@ a list of numbers, or a list of objects (or one) with ``eigenvalues``, ``n`` and
 import csv
 import json
 import math
-from collections.abc import Callable, Iterable
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.readers.limits import LONGEST_NAME, MOST_TENSORS, check_name
 from htmp_bayes.spectra.spectrum import MIN_EIGENVALUES, Spectrum, SpectrumError
 
 SUFFIXES = (".csv", ".json", ".parquet")
-MOST_ROWS = 10**7
-"""Eigenvalues that are read from a Parquet file: few bytes can stand for any number of rows."""
+MOST_ROWS = 5_000_000
+"""Eigenvalues that are read from a file: a model of 224 matrices of 4,096 has a million."""
+
+LONGEST_LINE = 100_000
+"""Characters of a row of a CSV file."""
+
+LARGEST_JSON = 2**24
+"""Bytes of a JSON file, of which Python makes up to 24 times as many in memory."""
+
+LONGEST_FOOTER, LARGEST_PARQUET = 2**21, 2**28
+"""Bytes of the directory of a Parquet file, and of the columns that are read."""
 
 MOST_COLUMNS = 20
-"""Columns of a Parquet file that are read: a table of spectra has a handful."""
+"""Columns of a table, or entries of the objects in JSON: a table of spectra has a handful."""
 
 _BROKEN = (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError, csv.Error)
 _COLUMN, _LAYER = "eigenvalue", "layer"
+_Row = tuple[tuple[Any, ...], float]  # what is beside an eigenvalue, and the eigenvalue
 _SAME_IN_A_SPECTRUM = ("n", "kind", "zeros", "dead")
 
 
@@ -51,13 +64,15 @@ def load_list(path: Path, n: int | None = None) -> list[Spectrum]:
     SpectrumError
         A ValueError, if the file is not of that form, or what it holds is no spectrum.
     """
-    readers: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
+    readers: dict[str, Callable[[Path], Iterable[dict[str, Any]]]] = {
         ".csv": _csv,
         ".json": _json,
         ".parquet": _parquet,
     }
     try:
-        entries = readers[path.suffix.lower()](path)
+        entries = list(readers[path.suffix.lower()](path))
+        if len(entries) > MOST_TENSORS:
+            raise ValueError(f"it has {len(entries)} layers, more than {MOST_TENSORS}")
         return [_spectrum(entry, path.stem, n) for entry in _told_apart(entries, path.stem)]
     except SpectrumError as error:
         raise SpectrumError(f"{path}: {error}") from error
@@ -70,6 +85,7 @@ def load_list(path: Path, n: int | None = None) -> list[Spectrum]:
 
 def _told_apart(entries: list[dict[str, Any]], stem: str) -> list[dict[str, Any]]:
     """Name each spectrum, with the values in front of it that are not the same for all of them."""
+    _check_entries(entries)
     known = {"eigenvalues", "name", *_SAME_IN_A_SPECTRUM}
     labels = [{key: entry[key] for key in entry.keys() - known if _is_plain(entry[key])} for entry in entries]
     varying = [
@@ -89,6 +105,16 @@ def _told_apart(entries: list[dict[str, Any]], stem: str) -> list[dict[str, Any]
     return named
 
 
+def _check_entries(entries: list[dict[str, Any]]) -> None:
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError("its list holds other things beside objects")
+    if not all(isinstance(entry.get("name", ""), str | int | float) for entry in entries):
+        raise ValueError("the name of a layer is neither a text nor a number")
+    keys = {key for entry in entries for key in entry}
+    if len(keys) > MOST_COLUMNS:
+        raise ValueError(f"its spectra have {len(keys)} different entries, more than {MOST_COLUMNS}")
+
+
 def _is_plain(value: Any) -> bool:
     return isinstance(value, str | int | float | bool) and value != ""
 
@@ -105,15 +131,16 @@ def _in_a_name(key: str, value: Any) -> str:
 
 
 def _spectrum(entry: dict[str, Any], stem: str, n: int | None) -> Spectrum:
-    name, side = entry["name"], entry.get("n", n)
+    name, side, values = check_name(entry["name"]), entry.get("n", n), entry["eigenvalues"]
     if side is None:
         raise SpectrumError(f"{name} has no n, the longer side of its matrix; add it to the file or give n.")
-    values = np.asarray(entry["eigenvalues"])
-    if values.dtype.kind not in "fiu":
+    # Of the numbers alone: an array of texts is as wide as the longest of them.
+    if not isinstance(values, array) and not all(type(value) in (int, float) for value in values):
         raise ValueError(f"{name} has entries that are no numbers")
     known: dict[str, Any] = {key: _whole(entry[key]) for key in ("zeros", "dead") if key in entry}
     known |= {"kind": entry["kind"]} if "kind" in entry else {}
-    return Spectrum(values, _whole(side), name=name, meta={"file": stem, **entry["meta"]}, **known)
+    meta = {"file": stem, **entry["meta"]}
+    return Spectrum(np.asarray(values, dtype=np.float64), _whole(side), name=name, meta=meta, **known)
 
 
 def _whole(value: Any) -> int:
@@ -123,18 +150,50 @@ def _whole(value: Any) -> int:
     return int(number)
 
 
-def _csv(path: Path) -> list[dict[str, Any]]:
+def _csv(path: Path) -> Iterable[dict[str, Any]]:
     with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.reader(file)
+        rows = csv.reader(_lines(file))
         header = [cell.strip() for cell in next(rows, [])]
         if _COLUMN not in header and len(header) == 1 and _is_number(header[0]):  # a bare column of numbers
-            values = [float(header[0]), *(float(row[0]) for row in rows if row)]
-            return [{"eigenvalues": values}]
-        columns: dict[str, list[Any]] = {name: [] for name in header}
-        for row in rows:
-            for name, cell in zip(header, row, strict=True) if row else ():
-                columns[name].append(cell)
-    return _layers({**columns, _COLUMN: list(map(float, columns[_COLUMN]))})
+            return [{"eigenvalues": array("d", [float(header[0]), *(float(row[0]) for row in rows if row)])}]
+        _check_header(header)
+        return _layers(_others(header), _of_columns(header, rows))
+
+
+def _lines(file: IO[str]) -> Iterator[str]:
+    """Yield the lines of a table, each of which is a row of it."""
+    for number in range(1, MOST_ROWS + 2):
+        line = file.readline(LONGEST_LINE + 1)
+        if not line:
+            return
+        if len(line) > LONGEST_LINE:
+            raise ValueError(f"its line {number} has more than {LONGEST_LINE} characters")
+        if line.count('"') % 2:
+            raise ValueError(f"its line {number} ends within quotes")
+        yield line
+    raise ValueError(f"it has more than {MOST_ROWS} rows")
+
+
+def _of_columns(header: list[str], rows: Iterable[list[str]]) -> Iterator[_Row]:
+    """Yield the eigenvalue of each row, with what the other columns say."""
+    value = header.index(_COLUMN)
+    for row in filter(None, rows):
+        if len(row) != len(header):
+            raise ValueError(f"a row has {len(row)} cells and the header {len(header)}")
+        yield (*row[:value], *row[value + 1 :]), float(row[value])
+
+
+def _check_header(names: list[str]) -> None:
+    if _COLUMN not in names:
+        raise ValueError(f"it has no column {_COLUMN!r}")
+    if len(names) > MOST_COLUMNS:
+        raise ValueError(f"it has {len(names)} columns, more than {MOST_COLUMNS}")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"it has two columns {twice[0]!r}")
+
+
+def _others(names: list[str]) -> list[str]:
+    return [name for name in names if name != _COLUMN]
 
 
 def _is_number(text: str) -> bool:
@@ -145,14 +204,18 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _json(path: Path) -> list[dict[str, Any]]:
+def _json(path: Path) -> Iterable[dict[str, Any]]:
+    if path.stat().st_size > LARGEST_JSON:
+        raise ValueError(
+            f"it has {path.stat().st_size} bytes, more than the {LARGEST_JSON} that JSON is read of"
+        )
     content = json.loads(path.read_text(encoding="utf-8"))
     if isinstance(content, list) and content and not isinstance(content[0], dict):
         return [{"eigenvalues": content}]
     return content if isinstance(content, list) else [{**content}]
 
 
-def _parquet(path: Path) -> list[dict[str, Any]]:
+def _parquet(path: Path) -> Iterable[dict[str, Any]]:
     try:
         import pyarrow.parquet
     except ImportError as error:
@@ -161,31 +224,86 @@ def _parquet(path: Path) -> list[dict[str, Any]]:
         ) from error
     try:
         with path.open("rb") as file:
-            content = pyarrow.parquet.ParquetFile(file)
-            if content.metadata.num_rows > MOST_ROWS:
-                raise ValueError(
-                    f"it says that it has {content.metadata.num_rows} rows, more than {MOST_ROWS}"
-                )
-            if content.metadata.num_columns > MOST_COLUMNS:
-                raise ValueError(f"it has {content.metadata.num_columns} columns, more than {MOST_COLUMNS}")
-            return _layers(content.read().to_pydict())
+            _check_footer(file)
+            known = pyarrow.parquet.read_metadata(file)
+            if known.num_columns > MOST_COLUMNS:
+                raise ValueError(f"it has {known.num_columns} columns, more than {MOST_COLUMNS}")
+            in_dictionary = [name for name in known.schema.names if name != _COLUMN]
+            content = pyarrow.parquet.ParquetFile(file, metadata=known, read_dictionary=in_dictionary)
+            names = content.schema_arrow.names
+            _check_parquet(content, names)
+            _check_header(names)
+            batches = content.iter_batches(columns=names)
+            return _layers(_others(names), (row for batch in batches for row in _of_batch(batch)))
     except pyarrow.ArrowException as error:
         raise ValueError(reason(error)) from error
 
 
-def _layers(columns: dict[str, Iterable[Any]]) -> list[dict[str, Any]]:
+def _check_footer(file: IO[bytes]) -> None:
+    """Look at the length of the directory before pyarrow reads it."""
+    if file.seek(0, 2) >= 8:
+        file.seek(-8, 2)
+        length = int.from_bytes(file.read(4), "little")
+        if LONGEST_FOOTER < length < file.tell():
+            raise ValueError(f"its directory has {length} bytes, more than {LONGEST_FOOTER}")
+    file.seek(0)
+
+
+def _check_parquet(content: Any, names: list[str]) -> None:
+    import pyarrow.types as types
+
+    meta = content.metadata
+    if meta.num_rows > MOST_ROWS:
+        raise ValueError(f"it says that it has {meta.num_rows} rows, more than {MOST_ROWS}")
+    for name in names:
+        kind = content.schema_arrow.field(name).type
+        kind = kind.value_type if types.is_dictionary(kind) else kind
+        number = types.is_integer(kind) or (types.is_floating(kind) and name != _LAYER)
+        text = types.is_string(kind) or types.is_large_string(kind) or types.is_boolean(kind)
+        if not (number or (text and name != _COLUMN)):
+            raise ValueError(f"its column {name!r} is of type {str(kind)[:100]}")
+    groups = [meta.row_group(index) for index in range(meta.num_row_groups)]
+    columns = [group.column(index) for group in groups for index in range(group.num_columns)]
+    size = sum(column.total_uncompressed_size for column in columns)
+    if size > LARGEST_PARQUET:
+        raise ValueError(f"its columns have {size} bytes, more than {LARGEST_PARQUET}")
+
+
+def _of_batch(batch: Any) -> Iterator[_Row]:
+    columns = {name: _values_of(batch.column(name)) for name in batch.schema.names}
+    values = columns.pop(_COLUMN)
+    cells = zip(*columns.values(), strict=True) if columns else repeat((), len(values))
+    return zip(cells, values, strict=True)
+
+
+def _values_of(column: Any) -> list[Any]:
+    """Values of some rows; each text is made once."""
+    if not hasattr(column, "dictionary"):
+        return column.to_pylist()
+    import pyarrow.compute
+
+    longest = pyarrow.compute.max(pyarrow.compute.binary_length(column.dictionary)).as_py() or 0
+    if longest > 4 * LONGEST_NAME:
+        raise ValueError(f"the name of a layer, or another text, is {longest} bytes long")
+    names = column.dictionary.to_pylist()
+    return [None if index is None else names[index] for index in column.indices.to_pylist()]
+
+
+def _layers(names: list[str], rows: Iterable[_Row]) -> list[dict[str, Any]]:
     """Gather the rows of each layer, for each combination of what further columns say."""
-    rows = {key: list(values) for key, values in columns.items()}
-    values = rows.pop(_COLUMN)
-    same = {key: rows.pop(key) for key in _SAME_IN_A_SPECTRUM if key in rows}
-    labels = list(zip(*rows.values(), strict=True)) or [()] * len(values)
+    same = [place for place, name in enumerate(names) if name in _SAME_IN_A_SPECTRUM]
+    telling = [place for place, name in enumerate(names) if name not in _SAME_IN_A_SPECTRUM]
     layers: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for place, (value, label) in enumerate(zip(values, labels, strict=True)):
-        known = {key: column[place] for key, column in same.items()}
-        layer = layers.setdefault(label, {"eigenvalues": [], **known, **dict(zip(rows, label, strict=True))})
-        for key, one in known.items():
-            if layer[key] != one:
-                raise ValueError(f"{' '.join(map(str, label))} has two values of {key}".strip())
+    for cells, value in rows:
+        label = tuple(cells[place] for place in telling)
+        layer = layers.get(label)
+        if layer is None:
+            layer = layers[label] = {**dict(zip(names, cells, strict=True)), "eigenvalues": array("d")}
+            if len(layers) > MOST_TENSORS:
+                raise ValueError(f"it has more than {MOST_TENSORS} layers")
+        for place in same:
+            if layer[names[place]] != cells[place]:
+                raise ValueError(f"{' '.join(map(str, label))} has two values of {names[place]}".strip())
         layer["eigenvalues"].append(value)
     for layer in layers.values():
         if _LAYER in layer:

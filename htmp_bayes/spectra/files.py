@@ -96,6 +96,7 @@ def _expand(path: Path) -> list[Path]:
         return _in_folder(path)
     if not path.exists():
         raise SpectrumError(f"{path} does not exist; check the path.")
+    _check_regular(path)
     if path.suffix.lower() == ".zip":
         raise SpectrumError(
             f"{path} is an archive of files; unpack it and read the checkpoint in it (policy.pth of Stable-Baselines)."
@@ -123,6 +124,7 @@ def _in_folder(folder: Path) -> list[Path]:
         )
     for file in inside:
         check_inside(folder, file, folder)
+        _check_regular(file)
     indices = [file for file in inside if file.name.endswith(sharded.SUFFIX)]
     sharded_files = {file for index in indices for file in sharded.shards(index)}
     return sorted(set(inside) - sharded_files, key=lambda file: natural(file.name))
@@ -141,4 +143,11 @@ def _models_in(folder: Path, model: Path) -> list[Path]:
     found = [model, *sorted(numbered, key=lambda file: natural(file.name))]
     for file in found:
         check_inside(folder, file, folder)
+        _check_regular(file)
     return found
+
+
+def _check_regular(file: Path) -> None:
+    """Refuse pipes and devices, which may keep a reader waiting or never end."""
+    if not file.is_file():
+        raise SpectrumError(f"{file} is no regular file; copy what it gives into one.")

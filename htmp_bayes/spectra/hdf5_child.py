@@ -1,4 +1,4 @@
-"""Look into an HDF5 file, in a process of its own: run as a script by `hdf5`, and never imported.
+"""Look into an HDF5 file, in a process of its own: run as a script by `hdf5`.
 
 The HDF5 library is made for files that one trusts: a damaged one can keep it in an endless loop, make it ask for all
 memory, or crash it. Here that ends this process only, which has a limit on its memory and its time.
@@ -14,10 +14,15 @@ from typing import BinaryIO
 import h5py
 import numpy as np
 
-MOST_OBJECTS = 100_000
-MOST_TEXT = 64 * 2**20
+MOST_OBJECTS = 50_000
+LONGEST_NAME = 500
+MOST_TEXT = 32 * 2**20
+"""Characters of all text datasets together."""
+
 BLOCK = 32 * 2**20
-MEMORY = 2 * 2**30
+MEMORY = 2**30
+MEMORY_FOR_VALUES = 2 * 2**30
+_ROWS = 1000  # of text, which may be of any length each
 
 
 class Window(io.RawIOBase):
@@ -49,32 +54,61 @@ class Window(io.RawIOBase):
         return len(content)
 
 
-def limit(seconds: int) -> None:
+def limit(seconds: int, memory: int) -> None:
     """Bound this process's memory and processor time, where the system can."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
 def describe(file: h5py.File) -> dict:
     """Attributes of the file, and all its datasets."""
-    found: list[h5py.Dataset] = []
+    found: list[dict] = []
+    budget, seen = Budget(MOST_TEXT), 0
 
     def visit(name: str, item: object) -> None:
+        nonlocal seen
+        seen += 1
+        if seen > MOST_OBJECTS:
+            raise ValueError(f"it has more than {MOST_OBJECTS} objects")
+        if len(name) > LONGEST_NAME:
+            raise ValueError(f"a name in it is longer than {LONGEST_NAME} characters")
         if isinstance(item, h5py.Dataset):
-            found.append(item)
-        if len(found) > MOST_OBJECTS:
-            raise ValueError("it has too many objects")
+            check_within(item)
+            found.append(describe_dataset(item, budget))
 
     file.visititems(visit)
     texts = {key: str(value) for key, value in file.attrs.items() if isinstance(value, str | np.integer)}
-    return {"attributes": texts, "datasets": [describe_dataset(item) for item in found]}
+    return {"attributes": texts, "datasets": found}
 
 
-def describe_dataset(item: h5py.Dataset) -> dict:
+def check_within(item: h5py.Dataset) -> None:
+    """Refuse a dataset whose values are elsewhere, before the library opens what it names.
+
+    Even the shape of a virtual dataset is looked up in the files that it is put together of.
+    """
+    created = item.id.get_create_plist()
+    if created.get_layout() == h5py.h5d.VIRTUAL or created.get_external_count():
+        raise ValueError(f"{item.name} has its values in another file, which is not opened")
+
+
+class Budget:
+    """Characters of text that may still be read."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def spend(self, count: int) -> None:
+        """Take from what is left, or refuse."""
+        self.left -= count
+        if self.left < 0:
+            raise ValueError(f"its texts have more than {MOST_TEXT} characters")
+
+
+def describe_dataset(item: h5py.Dataset, budget: Budget) -> dict:
     """Shape, type and place of a dataset, and its content if that is text."""
     entry = {
         "name": item.name,
@@ -82,18 +116,31 @@ def describe_dataset(item: h5py.Dataset) -> dict:
         "dtype": item.dtype.str,
         "offset": item.id.get_offset(),
         "stored": item.id.get_storage_size(),
-        "elsewhere": bool(item.external) or item.is_virtual,
     }
-    if h5py.check_string_dtype(item.dtype) and item.size * item.dtype.itemsize <= MOST_TEXT and item.size:
-        values = np.atleast_1d(item.asstr()[...]).ravel().tolist()
-        if sum(map(len, values)) > MOST_TEXT:
-            raise ValueError("its texts are too long")
-        entry["text"] = values
+    if h5py.check_string_dtype(item.dtype) and item.size:
+        entry["text"] = read_text(item, budget)
     return entry
+
+
+def read_text(item: h5py.Dataset, budget: Budget) -> list[str]:
+    """Read a text or a list of them, some at a time."""
+    budget.spend(item.size)
+    if item.ndim == 0:
+        values = [item.asstr()[()]]
+        budget.spend(len(values[0]))
+        return values
+    values = []
+    step = max(1, min(_ROWS, budget.left // item.dtype.itemsize) * item.shape[0] // item.size)
+    for start in range(0, item.shape[0], step):
+        some = item.asstr()[start : start + step].ravel().tolist()
+        budget.spend(sum(map(len, some)))
+        values += some
+    return values
 
 
 def write_values(item: h5py.Dataset, out: BinaryIO) -> None:
     """Write the values of a dataset, in blocks of rows."""
+    check_within(item)
     if item.ndim == 0:
         out.write(item[()].tobytes())
         return
@@ -106,7 +153,7 @@ def write_values(item: h5py.Dataset, out: BinaryIO) -> None:
 def main() -> None:
     """Do what the command line asks: path, start, length, seconds and (optional) the dataset to write."""
     path, start, length, seconds, *name = sys.argv[1:]
-    limit(int(seconds))
+    limit(int(seconds), MEMORY_FOR_VALUES if name else MEMORY)
     whole = int(start) == 0 and int(length) == os.path.getsize(path)
     source = path if whole else io.BufferedReader(Window(path, int(start), int(length)), 2**20)
     with h5py.File(source, "r") as file:

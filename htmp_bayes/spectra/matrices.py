@@ -17,15 +17,13 @@ TYPES = ("attention", "linear", "convolution", "embedding", "experts", "recurren
 """Types of weight matrices."""
 
 MOST_PARTS = 100_000
-"""Matrices that a stack may have, or positions that a kernel may have; beyond it is left whole."""
+"""Matrices that a tensor is taken apart into: experts are hundreds, those of stacked layers thousands."""
 
 UNKNOWN = "unknown"
 """Type of a tensor that may hold weights, though its shape and name do not say so."""
 
-_NORM = re.compile(r"(^|[._])(\w*norm\w*|ln(_\w+)?|bn\d*)([._](weight|gamma|scale))?$", re.IGNORECASE)
-_NO_MATRIX = re.compile(
-    r"(^|[._/])(\w+_)?(bias|biases|masked_bias)$"
-)  # those of stacked experts have two axes
+_NORM = re.compile(r"(norm\w*+|(^|[._])(ln(_\w++)?|bn\d*))([._](weight|gamma|scale))?$", re.IGNORECASE)
+_NO_MATRIX = re.compile(r"(^|[._/])(bias|biases|masked_bias)$")  # those of stacked experts have two axes
 _TABLE = re.compile(
     r"(^|[./])(emb|embed|embeddings?|wte|wpe|wtt|token_embd|position_embd|tok_embeddings|shared|embed_(tokens|positions)"
     r"|(word|token|tok|positions?|positional|pos|token_type|type|segment|class|char|speaker|label|task|vocab|input|item|user)"
@@ -76,18 +74,25 @@ def matrices(
     whole = whole_of(tensor, _type(tensor))
     if whole.type not in TYPES or tensor.opaque:
         return [replace(whole, sides=(0, 0))]
-    if tensor.obstacle or max(prod(tensor.shape[:-2]), prod(tensor.shape[2:])) > MOST_PARTS:
+    if tensor.obstacle:
         return [whole]  # shapes of which no values are read may be anything
     if whole.type == "recurrent":
         return list(gates_of(whole))
     if len(tensor.shape) > 2 and whole.type == "convolution":
-        return list(at_positions(whole)) if positions else [whole]
+        too_many = prod(tensor.shape[2:]) > MOST_PARTS
+        return [whole] if not positions else [_not_apart(whole)] if too_many else list(at_positions(whole))
     if len(tensor.shape) > 2:
-        return list(matrices_of_stack(whole))
+        return [_not_apart(whole)] if prod(tensor.shape[:-2]) > MOST_PARTS else list(matrices_of_stack(whole))
     config = _settings_of(tensor.name, config)
     parts = unfused(whole, config) if split_fused and is_fused(tensor.name) else [whole]
     attention = _Heads(config, heads)
     return [head for part in parts for head in attention.of(part)]
+
+
+def _not_apart(whole: Matrix) -> Matrix:
+    """Say why a tensor is not taken apart."""
+    obstacle = f"would be taken apart into more than {MOST_PARTS} matrices"
+    return replace(whole, tensor=replace(whole.tensor, obstacle=whole.tensor.obstacle or obstacle))
 
 
 def _type(tensor: StoredTensor) -> str:
@@ -145,5 +150,7 @@ class _Heads:
         length = out if by_rows else across
         if not size or length % size or (not by_rows and not _OUTPUT.search(matrix.name)):
             return [matrix]
+        if length // size > MOST_PARTS:
+            return [_not_apart(matrix)]
         cut = matrix.rows if by_rows else matrix.columns
         return [cut(f"head{index}", index * size, size) for index in range(length // size)]

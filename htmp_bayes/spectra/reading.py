@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int, str], None]
 
+MOST_MATRICES = 300_000
+"""Matrices in a model, the parts of tensors counted."""
+
 
 def read_spectra(
     path: Paths | Any,
@@ -264,11 +267,11 @@ def _in_checkpoint(
     file: Path, tensors: Iterable[StoredTensor], config: dict[str, Any], choice: Choice
 ) -> list[Layer]:
     positions = choice.convolutions == "positions"
-    found = [
-        matrix
-        for tensor in understood(tensors, choice.adapters)
-        for matrix in matrices(tensor, config, choice.heads, positions, choice.split_fused)
-    ]
+    found: list[Matrix] = []
+    for tensor in understood(tensors, choice.adapters):
+        found += matrices(tensor, config, choice.heads, positions, choice.split_fused)
+        if len(found) > MOST_MATRICES:
+            raise SpectrumError(f"{file} holds more than {MOST_MATRICES} matrices; save it in smaller parts.")
     left_out = _reasons(found, choice)
     taken = Counter(matrix.name for matrix, why in zip(found, left_out, strict=True) if not why)
     layers = []

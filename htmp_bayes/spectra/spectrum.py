@@ -24,6 +24,7 @@ SAME = 1e-6
 """Relative spread below which eigenvalues are the same: an orthogonal matrix stored in float32 has 1e-7."""
 
 
+_MOST = 2**53  # whole numbers up to there are the same as float64
 _LARGEST = 1e140  # entries up to there, and down to its inverse, have squares that can be added up
 
 
@@ -355,6 +356,8 @@ def _count_bad(arrays: Iterable[np.ndarray]) -> str:
 def _as_count(value: object, what: str, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
         raise SpectrumError(f"{where}{what} must be a whole number of at least 0, not {value!r}.")
+    if value > _MOST:
+        raise SpectrumError(f"{where}{what} is above 2**53, and no matrix has so many rows or columns.")
     return int(value)
 
 

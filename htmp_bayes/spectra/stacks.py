@@ -12,7 +12,7 @@ from htmp_bayes.spectra.spectrum import MIN_EIGENVALUES
 LARGEST_KERNEL = 32
 """Side of a kernel up to which a tensor with three axes or more is a convolution, whatever it is called."""
 
-_EXPERTS = re.compile(r"(^|[._/])(experts?|moe|\w*_moe|\w+_exps|switch_mlp|switch_glu)([._/]|$)")
+_EXPERTS = re.compile(r"(^|[._/])(experts?|moe|(?<=\w_)exps|switch_mlp|switch_glu)([._/]|$)")
 _CONVOLUTION = re.compile(r"conv|patch_emb", re.I)
 
 # torch.nn.LSTM and GRU, their cells, and layers beyond the first; the order of the gates is in their documentation.

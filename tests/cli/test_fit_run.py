@@ -103,7 +103,7 @@ def test_a_run_says_all_as_json_with_versions_and_seeds(run, collection, tmp_pat
 def test_fragments_of_a_killed_run_are_removed_and_nothing_else(run, collection, tmp_path, fits):
     out = tmp_path / "run"
     run("fit", collection, "--include", "layer.0", "--seed", "1", "--out", out)
-    for name in (".run.0123abcd.json", "layer.0/.posterior.0123abcd.nc", "layer.0/.notes.txt"):
+    for name in (".run.0123abcd.part.json", "layer.0/.posterior.0123abcd.part.nc", "layer.0/.notes.txt"):
         (out / name).write_text("half")
     run("fit", collection, "--include", "layer.0", "--seed", "1", "--out", out)
     hidden = [file for file in files_in(out) if "/." in f"/{file}"]

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from htmp_bayes._errors import HTMPError
 from htmp_bayes.laws import beforehand
 
 LAW = """
@@ -43,3 +44,9 @@ def test_the_first_process_gets_the_bits_of_the_next(tmp_path):
     )
     assert first == second
     assert first.split()[1] == b"0"
+
+
+def test_compiled_code_is_asked_for(monkeypatch):
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
+    with pytest.raises(HTMPError, match="NUMBA_DISABLE_JIT is set"):
+        beforehand.compile_beforehand.__wrapped__()

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import pickle
 import pickletools
 import struct
@@ -242,13 +243,77 @@ def test_a_bomb_in_hdf5_is_refused(tmp_path):
     assert "would be 80000000000 bytes long, of which 0 are stored" in said
 
 
-def test_hdf5_that_points_elsewhere_is_refused(tmp_path):
+def of_external(file, name):
+    file.create_dataset("name", (1,), "S120", external=[(str(name), 0, 120)])
+
+
+def of_virtual(file, name):
+    layout = h5py.VirtualLayout((3,), "S120")
+    layout[:] = h5py.VirtualSource(str(name), "text", shape=(3,))
+    file.create_virtual_dataset("name", layout)
+
+
+def of_virtual_without_end(file, name):
+    """Its length depends on how many files there are: to ask for its shape opens them."""
+    layout = h5py.VirtualLayout((3,), "S120", maxshape=(None,))
+    layout[:] = h5py.VirtualSource(str(name), "text", shape=(3,), maxshape=(None,))
+    file.create_virtual_dataset("name", layout)
+
+
+@pytest.mark.parametrize("suffix", ["nc", "h5"])
+@pytest.mark.parametrize("point", [of_external, of_virtual, of_virtual_without_end])
+@pytest.mark.parametrize("relative", [False, True])
+def test_hdf5_that_points_outside_is_refused_before_that_is_opened(tmp_path, suffix, point, relative):
+    """What it points to is a pipe: to open that would wait without end."""
+    os.mkfifo(tmp_path / "outside.h5")
+    with h5py.File(tmp_path / f"m.{suffix}", "w") as file:
+        file.attrs["format"] = "htmp_bayes spectra, version 1"
+        point(file, "outside.h5" if relative else tmp_path / "outside.h5")
+    assert "/name has its values in another file, which is not opened" in refusal(tmp_path / f"m.{suffix}")
+
+
+def test_numbers_of_hdf5_outside_are_refused_and_links_are_not_followed(tmp_path):
     with h5py.File(tmp_path / "m.h5", "w") as file:
         file.create_dataset("w", (100, 100), "f8", external=[("/etc/passwd", 0, 80_000)])
     assert "has its values in another file" in refusal(tmp_path / "m.h5")
     with h5py.File(tmp_path / "n.h5", "w") as file:
         file["w"] = h5py.ExternalLink("m.h5", "w")
     assert "no tensors at all" in refusal(tmp_path / "n.h5")
+
+
+def test_hdf5_does_not_look_for_code_that_a_file_asks_for(tmp_path):
+    """A filter that the library does not know would be looked for in folders of plug-ins, and run."""
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plan.set_chunk((30, 40))
+        plan.set_filter(32001, h5py.h5z.FLAG_OPTIONAL, ())
+        space = h5py.h5s.create_simple((30, 40))
+        h5py.h5d.create(file.id, b"w", h5py.h5t.IEEE_F64LE, space, plan)
+        file["w"].id.write_direct_chunk((0, 0), bytes(9600))
+    said = refusal(tmp_path / "m.h5")
+    assert "filter" in said
+    assert "lib/plugin" not in said
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "weights.npz", "model.safetensors.index.json", "spectra.nc"]
+)
+def test_pipes_are_refused(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    assert "is no regular file" in refusal(tmp_path / name)
+    assert "is no regular file" in refusal(tmp_path)
+
+
+def test_settings_of_a_model_outside_of_its_folder_are_not_read(tmp_path, caplog):
+    (tmp_path / "outside.json").write_text('{"num_attention_heads": 2}')
+    (tmp_path / "model").mkdir()
+    save_file(
+        {"q_proj": np.random.default_rng(1).normal(size=(60, 80))}, tmp_path / "model" / "m.safetensors"
+    )
+    (tmp_path / "model" / "config.json").symlink_to(tmp_path / "outside.json")
+    names = [spectrum.name for spectrum in read_spectra(tmp_path / "model", min_size=20, heads="auto")]
+    assert names == ["q_proj"]
+    assert "'config.json', a link to a file outside the folder" in caplog.text
 
 
 def test_a_compressed_keras_archive_is_refused(tmp_path):

@@ -1,14 +1,19 @@
 """Readers of checkpoints, one file a format.
 
 A reader is a module with a function ``tensors(path)`` that lists the `StoredTensor` objects of a file and
-reads only its directory. To add a format, write such a module and name it in `MODULES`.
+reads only its directory. To add a format, write such a module and name it in `MODULES`. What a directory says is
+bounded by `limits`: here for every format, and in the reader where more of it would cost time or memory before.
 """
 
 from importlib import import_module
 from pathlib import Path
 
+from htmp_bayes._errors import reason
 from htmp_bayes.spectra.readers import sharded
+from htmp_bayes.spectra.readers.foreign import refuse_foreign
+from htmp_bayes.spectra.readers.limits import MOST_IN_SHARDS, check_name, check_sides, check_tensors
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
+from htmp_bayes.spectra.spectrum import SpectrumError
 
 _HERE = __name__
 MODULES = {
@@ -34,21 +39,30 @@ def tensors(path: Path) -> list[StoredTensor]:
     """
     if not path.name.endswith(sharded.SUFFIX):
         return _in_file(path)
-    return [
-        tensor
-        for file, names in sharded.shards(path).items()
-        for tensor in sharded.listed(path, file, _in_file(file), names)
-    ]
+    found: list[StoredTensor] = []
+    for file, names in sharded.shards(path).items():
+        found += sharded.listed(path, file, _in_file(file), names)
+        if len(found) > MOST_IN_SHARDS:
+            raise SpectrumError(
+                f"{path} names more than {MOST_IN_SHARDS} tensors; name some of its files instead."
+            )
+    return found
 
 
 def _in_file(path: Path) -> list[StoredTensor]:
-    from htmp_bayes.spectra.readers.foreign import refuse_foreign
-    from htmp_bayes.spectra.spectrum import SpectrumError
-
     if path.suffix.lower() not in MODULES:
         raise SpectrumError(f"{path} is not of a format that is read ({', '.join(MODULES)}).")
     refuse_foreign(path)
-    return import_module(MODULES[path.suffix.lower()]).tensors(path)
+    found: list[StoredTensor] = import_module(MODULES[path.suffix.lower()]).tensors(path)
+    try:
+        check_tensors([check_name(tensor.name) for tensor in found])
+        for tensor in found:
+            check_sides(tensor.shape, tensor.name)
+    except ValueError as error:
+        raise SpectrumError(
+            f"{path} is not read ({reason(error)}); save its matrices anew, in smaller parts."
+        ) from error
+    return found
 
 
 __all__ = ["MODULES", "StoredTensor", "tensors"]

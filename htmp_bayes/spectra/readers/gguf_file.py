@@ -13,6 +13,7 @@ from typing import IO
 import numpy as np
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.readers.limits import LONGEST_NAME, MOST_TENSORS, check_name
 from htmp_bayes.spectra.readers.raw_values import BFLOAT16, NO_REALS, mapped, no_values
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
 from htmp_bayes.spectra.spectrum import SpectrumError
@@ -35,6 +36,10 @@ _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _UINT32, _STRING, _ARRAY = 4, 8, 9
 _DEEPEST_ARRAY = 4
 _MOST_AXES = 4
+_LONGEST_TEXT = 4 * LONGEST_NAME  # in UTF-8
+
+MOST_VALUES = 1_000_000
+"""Values in the metadata that are gone through one by one: a large vocabulary and its merges have 700,000."""
 
 
 def tensors(path: Path) -> list[StoredTensor]:
@@ -70,11 +75,14 @@ class _Header:
     def __init__(self, file: IO[bytes], path: Path) -> None:
         self.file, self.path, self.size = file, path, path.stat().st_size
         self.alignment = 32
+        self.values = 0
 
     def tensors(self) -> list[StoredTensor]:
         magic, version, count, pairs = self._unpack("<4sIQQ")
         if magic != b"GGUF" or version not in (2, 3):
             raise ValueError("it does not start as one of version 2 or 3")
+        if count > MOST_TENSORS:
+            raise ValueError(f"it has {count} tensors, more than the {MOST_TENSORS} that are read")
         for _ in range(pairs):
             self._skip_pair()
         described = [self._tensor() for _ in range(count)]
@@ -89,14 +97,14 @@ class _Header:
             raise ValueError("its header reaches beyond the file")
         self.file.seek(length, 1)
 
-    def _text(self) -> str:
+    def _name(self) -> str:
         (length,) = self._unpack("<Q")
-        if length > self.size - self.file.tell():
-            raise ValueError("its header reaches beyond the file")
-        return self.file.read(length).decode()
+        if length > _LONGEST_TEXT:
+            raise ValueError(f"a name in it is {length} bytes long")
+        return check_name(self.file.read(length).decode())
 
     def _skip_pair(self) -> None:
-        key = self._text()
+        key = self._name()
         (kind,) = self._unpack("<I")
         if key == "general.alignment" and kind == _UINT32:
             (self.alignment,) = self._unpack("<I")
@@ -106,24 +114,25 @@ class _Header:
             self._skip_value(kind)
 
     def _skip_value(self, kind: int, depth: int = 0) -> None:
+        self.values += 1
+        if self.values > MOST_VALUES:
+            raise ValueError(f"its metadata have more than {MOST_VALUES} values")
         if kind in _SIZES:
             self._skip(_SIZES[kind])
         elif kind == _STRING:
-            self._text()
+            self._skip(*self._unpack("<Q"))
         elif kind == _ARRAY and depth < _DEEPEST_ARRAY:
             kind, count = self._unpack("<IQ")
             if kind in _SIZES:
                 self._skip(_SIZES[kind] * count)
             else:
-                for _ in range(
-                    count
-                ):  # ends at the end of the file at the latest: each takes 8 bytes or more
+                for _ in range(count):
                     self._skip_value(kind, depth + 1)
         else:
             raise ValueError(f"its metadata have a type {kind}, which there is not")
 
     def _tensor(self) -> tuple[str, tuple[int, ...], int, int]:
-        name = self._text()
+        name = self._name()
         (axes,) = self._unpack("<I")
         if axes > _MOST_AXES:
             raise ValueError(f"{name[:100]} has {axes} axes")

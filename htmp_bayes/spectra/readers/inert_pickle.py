@@ -9,6 +9,7 @@ import pickletools
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import IO, Any, Protocol, cast
 
 
@@ -55,11 +56,13 @@ class _Mark:
 
 
 _MARK = _Mark()
+_LONGEST_GLOBAL = 1000
 _DICTS = {"collections.OrderedDict", "collections.defaultdict"}
-_KEYS = (str, int, float, bytes, type(None))
+MOST_OPCODES = 3_000_000
+"""Steps of a pickle: a checkpoint of 20,000 tensors with its optimiser's state takes 2 million."""
 
 
-def read_pickle(stream: Stream, persistent: list[Persistent] | None = None) -> Any:
+def read_pickle(stream: Stream, persistent: list[Persistent] | None = None, most: int = MOST_OPCODES) -> Any:
     """Read one pickle from a stream, up to its end.
 
     Parameters
@@ -68,6 +71,8 @@ def read_pickle(stream: Stream, persistent: list[Persistent] | None = None) -> A
         Its position is left behind the pickle.
     persistent : list, optional
         Is given every `Persistent` of the pickle, in order.
+    most : int
+        Steps that it may take.
 
     Returns
     -------
@@ -94,18 +99,21 @@ def read_pickle(stream: Stream, persistent: list[Persistent] | None = None) -> A
             warnings.simplefilter(
                 "ignore", DeprecationWarning
             )  # of escapes in strings, which are none of ours
-            return _run(machine, stream)
+            return _run(machine, stream, most)
     except BrokenPickle:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError) as error:
         raise BrokenPickle("it is no whole pickle") from error
 
 
-def _run(machine: "_Machine", stream: Stream) -> Any:
-    for opcode, argument, _ in pickletools.genops(cast("IO[bytes]", stream)):
+def _run(machine: "_Machine", stream: Stream, most: int) -> Any:
+    steps = pickletools.genops(cast("IO[bytes]", stream))
+    for opcode, argument, _ in islice(steps, most):
         if opcode.name == "STOP":
             return machine.pop()
         machine.step(opcode.name, argument)
+    if next(steps, None):
+        raise BrokenPickle(f"its pickle takes more than {most} steps")
     raise BrokenPickle("it is no whole pickle")
 
 
@@ -116,6 +124,7 @@ class _Machine:
         self.persistent = persistent
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.copied = 0
 
     def step(self, name: str, argument: Any) -> None:
         if name in _CONSTANTS:
@@ -159,8 +168,7 @@ class _Machine:
         target = self.top()
         items = target.items if isinstance(target, Call) else target
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-            if isinstance(key, _KEYS):  # hashing a deep tuple would overflow the stack of the interpreter
-                items[key] = value
+            items[_safe_key(key, len(items))] = value
 
     def extend(self, values: list[Any]) -> None:
         target = self.top()
@@ -170,7 +178,7 @@ class _Machine:
     def call(self) -> None:
         function, arguments = self.pop_many(2)
         if isinstance(function, Global) and function.name in _DICTS:
-            self.stack.append(_as_dict(arguments))
+            self.stack.append(self.as_dict(arguments))
         else:
             self.stack.append(Call(function, arguments))
 
@@ -185,13 +193,27 @@ class _Machine:
 
     def stack_global(self) -> None:
         module, name = self.pop_many(2)
-        self.stack.append(Global(f"{module}.{name}"))
+        if not (isinstance(module, str) and isinstance(name, str)):
+            raise BrokenPickle("it names a class by something else than texts")
+        self.name_global(f"{module}.{name}")
+
+    def name_global(self, name: str) -> None:
+        if len(name) > _LONGEST_GLOBAL:
+            raise BrokenPickle(f"it names a class by {len(name)} characters")
+        self.stack.append(Global(name))
+
+    def as_dict(self, arguments: Any) -> dict[Any, Any]:
+        """Make the dictionary of a call of OrderedDict, which may come with a list of pairs."""
+        pairs = arguments[0] if arguments and isinstance(arguments[0], list) else []
+        self.copied += len(pairs)
+        if self.copied > MOST_OPCODES:  # the same list may be asked to be copied again and again
+            raise BrokenPickle(f"its dictionaries are made of more than {MOST_OPCODES} pairs")
+        return {_safe_key(pair[0], place): pair[1] for place, pair in enumerate(pairs)}
 
 
-def _as_dict(arguments: Any) -> dict[Any, Any]:
-    """Make the dictionary of a call of OrderedDict, which may come with a list of pairs."""
-    pairs = arguments[0] if arguments and isinstance(arguments[0], list) else []
-    return {pair[0]: pair[1] for pair in pairs if isinstance(pair[0], _KEYS)}
+def _safe_key(key: Any, place: int) -> str | int:
+    """Give a key that can be hashed and printed: with a deep or doubled tuple that ends in a crash, or never."""
+    return key if isinstance(key, str | int) else f"<{type(key).__name__} {place}>"
 
 
 _NOTHING = {"PROTO", "FRAME"}
@@ -223,7 +245,7 @@ _STEPS: dict[str, Callable[[_Machine, Any], object]] = {
     "TUPLE3": lambda machine, _: machine.stack.append(machine.pop_many(3)),
     "LIST": lambda machine, _: machine.stack.append(machine.pop_to_mark()),
     "FROZENSET": lambda machine, _: machine.stack.append(machine.pop_to_mark()),
-    "DICT": lambda machine, _: machine.stack.append(_as_dict([_pairs(machine.pop_to_mark())])),
+    "DICT": lambda machine, _: machine.stack.append(machine.as_dict([_pairs(machine.pop_to_mark())])),
     "SETITEM": lambda machine, _: machine.fill(list(machine.pop_many(2))),
     "SETITEMS": lambda machine, _: machine.fill(machine.pop_to_mark()),
     "APPEND": lambda machine, _: machine.extend([machine.pop()]),
@@ -239,7 +261,7 @@ _STEPS: dict[str, Callable[[_Machine, Any], object]] = {
     "GET": lambda machine, key: machine.recall(key),
     "BINGET": lambda machine, key: machine.recall(key),
     "LONG_BINGET": lambda machine, key: machine.recall(key),
-    "GLOBAL": lambda machine, name: machine.stack.append(Global(name.replace(" ", "."))),
+    "GLOBAL": lambda machine, name: machine.name_global(name.replace(" ", ".")),
     "STACK_GLOBAL": lambda machine, _: machine.stack_global(),
     "BINPERSID": lambda machine, _: machine.refer(),
     "REDUCE": lambda machine, _: machine.call(),

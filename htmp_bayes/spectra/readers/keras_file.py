@@ -15,6 +15,7 @@ import numpy as np
 
 from htmp_bayes._errors import reason
 from htmp_bayes.spectra.hdf5 import Dataset, Hdf5File
+from htmp_bayes.spectra.readers.limits import opened_archive
 from htmp_bayes.spectra.readers.outputs_first import outputs_first
 from htmp_bayes.spectra.readers.raw_values import BFLOAT16, NO_REALS, no_values, with_name
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
@@ -59,7 +60,7 @@ def tensors(path: Path) -> list[StoredTensor]:
 def _opened(path: Path) -> Hdf5File:
     if not zipfile.is_zipfile(path):
         return Hdf5File(path)
-    with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+    with opened_archive(path) as archive, path.open("rb") as file:
         return Hdf5File(path, *where_stored(file, archive.getinfo(WEIGHTS)))
 
 

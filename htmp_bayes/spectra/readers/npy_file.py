@@ -1,6 +1,7 @@
 """The one array of a ``.npy`` file, and the header that members of an ``.npz`` share. No pickles."""
 
 import math
+import warnings
 from pathlib import Path
 from tokenize import TokenError
 from typing import IO
@@ -9,12 +10,19 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.readers.limits import check_sides
 from htmp_bayes.spectra.readers.raw_values import BFLOAT16, NO_REALS, with_name
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
 from htmp_bayes.spectra.spectrum import SpectrumError
 
-BROKEN = (ValueError, EOFError, TokenError)
+# A header is a Python literal: what its parser and NumPy's types raise is any of these.
+BROKEN = (
+    *(ValueError, EOFError, TokenError, TypeError, LookupError, SyntaxError, AttributeError),
+    *(MemoryError, RecursionError, OverflowError),
+)
 """What NumPy raises for a header or a body that is not what it says."""
+
+_HEADERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
 
 
 def tensors(path: Path) -> list[StoredTensor]:
@@ -64,12 +72,14 @@ def read_header(stream: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype
         first ask for the memory.
     """
     version = npy_format.read_magic(stream)
-    if version == (1, 0):
-        shape, _, dtype = npy_format.read_array_header_1_0(stream)
-    elif version == (2, 0):
-        shape, _, dtype = npy_format.read_array_header_2_0(stream)
-    else:  # version 3 is for the field names of structured types, which no weight has
+    if version not in _HEADERS:  # version 3 is for the field names of structured types, which no weight has
         raise ValueError(f"unknown version {version} of the array format")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python's, of literals in the header that are odd
+        shape, _, dtype = _HEADERS[version](stream)
+    check_sides(shape, "it")
+    if min(shape, default=0) < 0:
+        raise ValueError(f"an array of shape {shape} is none")
     if not dtype.hasobject and size - stream.tell() < math.prod(shape) * dtype.itemsize:
         raise ValueError(f"too short for an array of shape {shape}")
     return shape, with_name(dtype)
@@ -80,7 +90,7 @@ def obstacle(dtype: np.dtype) -> str:
     if dtype.hasobject:
         return "holds pickled Python objects, which are never executed"
     if dtype.kind == "V" and dtype != BFLOAT16:
-        return f"is of type {dtype.str}, bytes without a name (float8, if one each); save it as float32"
+        return f"is of type {dtype.str[:100]}, bytes without a name (float8, if one each); save it as float32"
     if dtype.kind != "f" and dtype != BFLOAT16:
-        return f"is of type {dtype}, {NO_REALS}"
+        return f"is of type {str(dtype)[:100]}, {NO_REALS}"
     return ""

@@ -9,15 +9,17 @@ import math
 import mmap
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.readers.limits import MOST_AXES, check_name, check_sides
 from htmp_bayes.spectra.readers.paths import inside
+from htmp_bayes.spectra.readers.protobuf import BYTES, MOST_NUMBERS, VARINT, Count, Message
 from htmp_bayes.spectra.readers.raw_values import (
     BFLOAT16,
     FLOAT8_E4M3,
@@ -59,7 +61,7 @@ _GATES: dict[str, tuple[str, ...]] = {
 }
 _EXTERNAL = 1
 _NAMELESS = re.compile(r"onnx::|\d+$|(.*/)?Constant_?\d*(_output_0)?$")
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_PLACE = ("location", "offset", "length")
 
 
 @dataclass
@@ -101,7 +103,7 @@ def tensors(path: Path) -> list[StoredTensor]:
         if path.stat().st_size == 0:
             raise ValueError("it is empty")
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-            graphs = _Graphs(_Message(whole, 0, len(whole)))
+            graphs = _Graphs(Message(whole, 0, len(whole), Count(MOST_NUMBERS)))
             found = _told_apart(path, graphs)
     except (ValueError, LookupError, OverflowError, TypeError) as error:
         raise SpectrumError(
@@ -118,64 +120,11 @@ def _told_apart(path: Path, graphs: "_Graphs") -> list[StoredTensor]:
     described = [(place, _described(path, tensor, graphs)) for place, tensor in graphs.tensors]
     counts = Counter(tensor.name for _, tensor in described)
     return [
-        replace(tensor, name=".".join((*place, tensor.name))) if counts[tensor.name] > 1 else tensor
+        replace(tensor, name=check_name(".".join((*place, tensor.name))))
+        if counts[tensor.name] > 1
+        else tensor
         for place, tensor in described
     ]
-
-
-class _Message:
-    """The fields of a protocol-buffer message, which lies in a range of a file.
-
-    Encoding: https://protobuf.dev/programming-guides/encoding/.
-    """
-
-    def __init__(self, whole: mmap.mmap, start: int, stop: int) -> None:
-        self.whole, self.start, self.stop = whole, start, stop
-
-    def inner(self, value: tuple[int, int]) -> "_Message":
-        return _Message(self.whole, *value)
-
-    def text(self, value: tuple[int, int]) -> str:
-        return self.whole[slice(*value)].decode()
-
-    def __iter__(self) -> Iterator[tuple[int, int, tuple[int, int]]]:
-        """Yield number and wire type of each field, with the range of its bytes or (for a number) its value twice."""
-        position = self.start
-        while position < self.stop:
-            tag, position = self._varint(position)
-            number, wire = tag >> 3, tag & 7
-            if wire == _VARINT:
-                value, position = self._varint(position)
-                yield number, wire, (value, value)
-                continue
-            if wire == _BYTES:
-                length, position = self._varint(position)
-            elif wire in (_FIXED32, _FIXED64):
-                length = 4 if wire == _FIXED32 else 8
-            else:
-                raise ValueError(f"its bytes at {position} are no field of a message")
-            if position + length > self.stop:
-                raise ValueError(f"its field at {position} reaches beyond the message")
-            yield number, wire, (position, position + length)
-            position += length
-
-    def varints(self, value: tuple[int, int]) -> Iterator[int]:
-        position, stop = value
-        while position < stop:
-            number, position = self._varint(position)
-            yield number
-
-    def _varint(self, position: int) -> tuple[int, int]:
-        result = 0
-        for shift in range(0, 70, 7):
-            if position >= self.stop:
-                raise ValueError("it ends within a number")
-            byte = self.whole[position]
-            position += 1
-            result |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return result, position
-        raise ValueError(f"its number at {position} has no end")
 
 
 @dataclass
@@ -186,13 +135,13 @@ class _Node:
     operation: str
     inputs: list[str]
     outputs: list[str]
-    attributes: list[_Message]
+    attributes: list[Message]
 
 
 class _Graphs:
     """The graph of a model with all that lie within it: their tensors, and which nodes take them."""
 
-    def __init__(self, model: _Message) -> None:
+    def __init__(self, model: Message) -> None:
         self.tensors: list[tuple[tuple[str, ...], _Tensor]] = []
         """With the nodes and branches that each is in."""
         self.users: dict[str, str] = {}
@@ -200,20 +149,20 @@ class _Graphs:
         self.recurrent: dict[str, str] = {}
         """The operation, of the weights of a recurrent layer."""
         graph = next(
-            (model.inner(v) for number, wire, v in model if (number, wire) == (_MODEL_GRAPH, _BYTES)), None
+            (model.inner(v) for number, wire, v in model if (number, wire) == (_MODEL_GRAPH, BYTES)), None
         )
         if graph is None:
             raise ValueError("it has no graph")
         self._walk(graph, ())
         for number, wire, value in model:
-            if (number, wire) == (_MODEL_FUNCTION, _BYTES):
+            if (number, wire) == (_MODEL_FUNCTION, BYTES):
                 self._walk(model.inner(value), (), _FUNCTION_NODE)
 
-    def _walk(self, graph: _Message, place: tuple[str, ...], nodes: int = _GRAPH_NODE) -> None:
+    def _walk(self, graph: Message, place: tuple[str, ...], nodes: int = _GRAPH_NODE) -> None:
         if len(place) > 2 * _DEEPEST:
             raise ValueError("its graphs lie within one another without end")
         for number, wire, value in graph:
-            if wire != _BYTES:
+            if wire != BYTES:
                 continue
             if number == nodes:
                 self._look_at(_node(graph.inner(value)), place)
@@ -223,14 +172,14 @@ class _Graphs:
                 self.tensors.append((place, _sparse(graph.inner(value))))
 
     def _look_at(self, node: _Node, place: tuple[str, ...]) -> None:
-        for text in node.inputs:
+        for text in filter(_NAMELESS.match, node.inputs):
             self.users.setdefault(text, node.name)
         if node.operation in _GATES:
             self.recurrent |= dict.fromkeys(node.inputs[1:3], node.operation)
         for attribute in node.attributes:
             name = ""
             for number, wire, value in attribute:
-                if wire != _BYTES:
+                if wire != BYTES:
                     continue
                 if number == _ATTRIBUTE_NAME:
                     name = attribute.text(value)
@@ -239,14 +188,14 @@ class _Graphs:
                 elif node.operation == "Constant" and number in (_ATTRIBUTE_TENSOR, _ATTRIBUTE_SPARSE):
                     read = _tensor if number == _ATTRIBUTE_TENSOR else _sparse
                     tensor = read(attribute.inner(value))
-                    tensor.name = next(iter(node.outputs), node.name)
+                    tensor.name = check_name(next(iter(node.outputs), node.name))
                     self.tensors.append((place, tensor))
 
 
-def _node(message: _Message) -> _Node:
+def _node(message: Message) -> _Node:
     node = _Node("", "", [], [], [])
     for number, wire, value in message:
-        if wire != _BYTES:
+        if wire != BYTES:
             continue
         if number == _NODE_INPUT:
             node.inputs.append(message.text(value))
@@ -261,34 +210,41 @@ def _node(message: _Message) -> _Node:
     return node
 
 
-def _sparse(message: _Message) -> _Tensor:
+def _sparse(message: Message) -> _Tensor:
     """Name and sides of a SparseTensorProto (values 1, dims 3)."""
     tensor = _Tensor(data_type=_SPARSE)
     for number, wire, value in message:
-        if (number, wire) == (1, _BYTES):
+        if (number, wire) == (1, BYTES):
             tensor.name = _tensor(message.inner(value)).name
         elif number == 3:
-            tensor.dims.extend(message.varints(value) if wire == _BYTES else [value[0]])
+            _extend(tensor, message, wire, value)
     return tensor
 
 
-def _tensor(message: _Message) -> _Tensor:
+def _tensor(message: Message) -> _Tensor:
     tensor = _Tensor()
     for number, wire, value in message:
         if number == 1:
-            tensor.dims.extend(message.varints(value) if wire == _BYTES else [value[0]])
-        elif number == 2 and wire == _VARINT:
+            _extend(tensor, message, wire, value)
+        elif number == 2 and wire == VARINT:
             tensor.data_type = value[0]
-        elif number == 8 and wire == _BYTES:
-            tensor.name = message.text(value)
-        elif number in (_FLOAT_DATA, _DOUBLE_DATA, 9) and wire == _BYTES:
+        elif number == 8 and wire == BYTES:
+            tensor.name = check_name(message.text(value))
+        elif number in (_FLOAT_DATA, _DOUBLE_DATA, 9) and wire == BYTES:
             tensor.values, tensor.packed = value, 0 if number == 9 else number
-        elif number == 13 and wire == _BYTES:
-            pair = {key: message.text(text) for key, kind, text in message.inner(value) if kind == _BYTES}
-            tensor.external[pair.get(1, "")] = pair.get(2, "")
-        elif number == 14 and wire == _VARINT:
+        elif number == 13 and wire == BYTES:
+            pair = {key: message.text(text) for key, kind, text in message.inner(value) if kind == BYTES}
+            if pair.get(1) in _PLACE:
+                tensor.external[pair[1]] = pair.get(2, "")
+        elif number == 14 and wire == VARINT:
             tensor.location = value[0]
     return tensor
+
+
+def _extend(tensor: _Tensor, message: Message, wire: int, value: tuple[int, int]) -> None:
+    """Add the sides that a field gives, one or several."""
+    tensor.dims.extend(islice(message.varints(value), MOST_AXES + 1) if wire == BYTES else [value[0]])
+    check_sides(tensor.dims, tensor.name)
 
 
 def _described(path: Path, tensor: _Tensor, graphs: _Graphs) -> StoredTensor:

@@ -13,6 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.readers.limits import LONGEST_HEADER, check_tensors
 from htmp_bayes.spectra.readers.raw_values import (
     BFLOAT16,
     FLOAT8_E4M3,
@@ -53,16 +54,26 @@ def tensors(path: Path) -> list[StoredTensor]:
         If the file is truncated or is not safetensors.
     """
     try:
+        length = _header_length(path)
         with safe_open(path, framework="np") as checked:
             names = set(checked.keys())
+        check_tensors(list(names))
     except (SafetensorError, ValueError) as error:
         raise SpectrumError(
             f"{path} is not a whole safetensors file ({reason(error)}); fetch or save it again."
         ) from error
     with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
+        header = json.loads(file.read(8 + length)[8:])
     return [_describe(path, 8 + length, name, header[name], names) for name in header if name in names]
+
+
+def _header_length(path: Path) -> int:
+    """Bytes of the header; the package takes up to 100 MB, of which it makes 1.5 GB in memory."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if LONGEST_HEADER < length < path.stat().st_size:
+        raise ValueError(f"its header has {length} bytes, more than {LONGEST_HEADER}")
+    return length
 
 
 def _describe(path: Path, start: int, name: str, entry: dict[str, Any], names: set[str]) -> StoredTensor:

@@ -26,6 +26,14 @@ import numpy as np
 
 from htmp_bayes._errors import reason
 from htmp_bayes.spectra.readers.inert_pickle import Call, Global, Persistent, read_pickle
+from htmp_bayes.spectra.readers.limits import (
+    LONGEST_NAME,
+    MOST_AXES,
+    MOST_TENSORS,
+    check_name,
+    check_sides,
+    opened_archive,
+)
 from htmp_bayes.spectra.readers.raw_values import (
     BFLOAT16,
     FLOAT8_E4M3,
@@ -72,6 +80,7 @@ _OF_OPTIMISERS = {"state", "param_groups"}
 """Keys of the state of any optimiser of torch (torch/optim/optimizer.py, `state_dict`)."""
 _PICKLED_ARRAY = "is an array of NumPy within the pickle, which is not read; save it as a tensor"
 _DEEPEST = 50
+_FEW = 1000  # steps of the pickles that hold a number or three settings
 _BROKEN = (
     *(ValueError, LookupError, TypeError, AttributeError, OverflowError, EOFError, struct.error),
     *(zipfile.BadZipFile, NotImplementedError, RuntimeError),
@@ -120,7 +129,7 @@ def tensors(path: Path) -> list[StoredTensor]:
 
 
 def _from_archive(path: Path) -> list[StoredTensor]:
-    with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+    with opened_archive(path) as archive, path.open("rb") as file:
         members = {info.filename: info for info in archive.infolist()}
         pickles = [name for name in members if name.rpartition("/")[2] == "data.pkl"]
         if len(pickles) != 1:
@@ -131,7 +140,7 @@ def _from_archive(path: Path) -> list[StoredTensor]:
             raise ValueError("it is not little-endian")
         content = read_pickle(io.BytesIO(_content(file, members[pickles[0]])))
 
-        def storage(key: object) -> _Storage:
+        def storage(key: str) -> _Storage:
             return _Storage(*where_stored(file, members[f"{root}data/{key}"]))
 
         return _Listing(path, storage).of(content)
@@ -148,16 +157,16 @@ def _from_legacy(path: Path) -> list[StoredTensor]:
     if path.stat().st_size == 0:
         raise ValueError("it is empty")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-        if read_pickle(whole) != LEGACY_MAGIC:
+        if read_pickle(whole, most=_FEW) != LEGACY_MAGIC:
             raise ValueError("it does not start as one")
-        read_pickle(whole)
-        if read_pickle(whole).get("little_endian") is not True:
+        read_pickle(whole, most=_FEW)
+        if read_pickle(whole, most=_FEW).get("little_endian") is not True:
             raise ValueError("it is not little-endian")
         persistent: list[Persistent] = []
         content = read_pickle(whole, persistent)
-        sizes = {entry.key[2]: _SIZES[_class_name(entry.key[1])] for entry in persistent}
+        sizes = {_storage_key(entry): _SIZES[_class_name(entry.key[1])] for entry in persistent}
         storages = {}
-        for key in read_pickle(whole):
+        for key in map(_checked_key, read_pickle(whole)):
             (count,) = struct.unpack("<q", whole.read(8))
             storages[key] = _Storage(whole.tell(), count * sizes[key])
             if not 0 <= storages[key].size <= len(whole) - whole.tell():
@@ -169,7 +178,7 @@ def _from_legacy(path: Path) -> list[StoredTensor]:
 class _Listing:
     """The tensors of a checkpoint's content, which was read as data."""
 
-    def __init__(self, path: Path, storage: Callable[[object], _Storage]) -> None:
+    def __init__(self, path: Path, storage: Callable[[str], _Storage]) -> None:
         self.path, self.storage = path, storage
         self.found: list[StoredTensor] = []
         self.seen: set[int] = set()
@@ -193,7 +202,9 @@ class _Listing:
     def _search(self, value: Any, names: tuple[str, ...], kind: str = "") -> None:
         """Search dictionaries, lists and the states of objects; each once, for they may hold one another."""
         if isinstance(value, Call) and (arguments := _tensor_arguments(value)):
-            self.found.append(self._describe(".".join(names), kind, *arguments))
+            self.found.append(self._describe(check_name(".".join(names)), kind, *arguments))
+            if len(self.found) > MOST_TENSORS:
+                raise ValueError(f"it has more than the {MOST_TENSORS} tensors that are read")
             return
         if id(value) in self.seen or len(names) > _DEEPEST:
             return
@@ -220,7 +231,7 @@ class _Listing:
         if dtype not in FLOATS:
             obstacle = f"is of type {dtype}, {NO_REALS}"
             return StoredTensor(name, shape, dtype, no_values, obstacle, type=kind)
-        storage, itemsize = self.storage(place.key[2]), FLOATS[dtype].itemsize
+        storage, itemsize = self.storage(_storage_key(place)), FLOATS[dtype].itemsize
         capacity = storage.size // itemsize
         last = start + sum((side - 1) * stride for side, stride in zip(shape, strides, strict=True))
         if 0 not in shape and not (0 <= start <= last < capacity and min(strides, default=0) >= 0):
@@ -283,6 +294,8 @@ def _tensor_arguments(call: Call) -> tuple[Any, ...]:
         return _other_tensor(function, arguments)
     place, start, shape, strides = arguments[:4]
     dtype = _class_name(arguments[6] if function.endswith("_v3") else place.key[1])
+    check_sides(shape, "a tensor")
+    check_sides(strides, "a tensor")
     _check_whole_numbers(start, *shape, *strides)
     return place, start, tuple(shape), tuple(strides), dtype
 
@@ -293,8 +306,9 @@ def _other_tensor(function: str, arguments: Any) -> tuple[Any, ...]:
     if module != "torch._utils" or not maker.startswith("_rebuild"):
         return ()
     arguments = arguments[1] if "sparse" in maker else arguments
+    check_sides(arguments, "a call")
     plain = [item.arguments[0] if isinstance(item, Call) and item.arguments else item for item in arguments]
-    shapes = [item for item in plain if isinstance(item, list | tuple) and item]
+    shapes = [item for item in plain if isinstance(item, list | tuple) and 0 < len(item) <= MOST_AXES]
     shape = next((tuple(item) for item in shapes if all(isinstance(side, int) for side in item)), ())
     _check_whole_numbers(*shape)
     return None, 0, shape, (), maker.removeprefix("_rebuild_")
@@ -303,6 +317,17 @@ def _other_tensor(function: str, arguments: Any) -> tuple[Any, ...]:
 def _check_whole_numbers(*numbers: Any) -> None:
     if not all(isinstance(number, int) and 0 <= number < 2**63 for number in numbers):
         raise ValueError("a tensor has a shape that is none")
+
+
+def _storage_key(place: Persistent) -> str:
+    return _checked_key(place.key[2])
+
+
+def _checked_key(key: Any) -> str:
+    """Refuse what torch does not write: to hash or print a deep or doubled tuple ends in a crash or never."""
+    if not isinstance(key, str) or len(key) > LONGEST_NAME:
+        raise ValueError("the key of a storage is no short text")
+    return key
 
 
 def _class_name(value: Any) -> str:
