@@ -51,7 +51,7 @@ def law_columns(law: Law, log_x: Floats) -> Columns:
         gamma, scale, rho = law._parameters.ravel().tolist()
         rule = quadrature_rule(law.population, rho)
         cdf, sf, m, _ = counting.limit_columns(log_x - np.log(gamma * scale), gamma, rule)
-        return Columns(cdf, sf, m / (gamma * scale))
+        return Columns(cdf, sf, m / scale)
     _, cdf, sf = law._evaluate(log_x)
     x = np.exp(log_x)
     return Columns(cdf, sf, law.gamma * law._stieltjes(x + 0j) - (1 - law.gamma) / x)

@@ -30,6 +30,8 @@ type Function = Callable[[Floats], ArrayLike]
 
 _CELLS = 400
 _FEWEST_CELLS = 32
+# Smallest eigenvalue of the correlations of independent eigenvalues' sums below which one follows from the others.
+_DEPENDENT = 1e-12
 # Relative step of the differences that give the derivatives of the second term of the mean.
 _STEP = 0.01
 _RANGES = {
@@ -77,12 +79,14 @@ class LinearStatistics:
         ValueError
             If the functions are linearly dependent on the spectrum.
         """
-        try:
-            return counting.joint_covariance(self.repulsion, self.independent, self.dyson_index)
-        except np.linalg.LinAlgError:
+        spread = np.sqrt(np.diag(self.independent))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            correlation = np.nan_to_num(self.independent / np.outer(spread, spread))
+        if np.linalg.eigvalsh(correlation)[0] < _DEPENDENT:
             raise ValueError(
                 "the functions are linearly dependent on the spectrum: leave out those that follow from the others"
-            ) from None
+            )
+        return np.asarray(counting.joint_covariance(self.repulsion, self.independent, self.dyson_index))
 
     def precision(self) -> Floats:
         """Inverse of the covariance, shape ``(p, p)``; raises as it does."""
