@@ -88,7 +88,7 @@ def _against(white: np.ndarray) -> tuple[float, float]:
     """Mean chi^2 and log-determinant, by the dimension, of draws whose covariance should be the unit matrix."""
     count, p = white.shape
     covariance = np.cov(white.T)
-    # E log det of a Wishart matrix of count - 1 degrees of freedom (Muirhead 1982, page 101)
+    # E log det of a Wishart matrix of count - 1 degrees of freedom (Muirhead 1982, theorem 3.2.15)
     expected = float(np.sum(digamma((count - 1 - np.arange(p)) / 2))) + p * math.log(2 / (count - 1))
     return float(np.trace(covariance)) / p, (float(np.linalg.slogdet(covariance)[1]) - expected) / p
 

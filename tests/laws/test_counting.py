@@ -1,5 +1,7 @@
 """Counts below a point: transforms, the first order in 1/kappa, and the structure factor of the log-gas."""
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -23,7 +25,7 @@ EULER = 0.5772156649015329
 )
 @pytest.mark.parametrize("rows", [kernel.exact_rows, kernel.fast_rows], ids=["exact", "fast"])
 def test_real_part_of_the_transform(law, rows):
-    """The rows' last column against the slow integral, from beyond the closed form of the left tail to the right one."""
+    """The rows' last column against the slow integral, from the closed form of the left tail to the right one."""
     kappa, gamma, rho, code = law
     population = "inverse-gamma" if code == kernel.INVERSE_GAMMA else "log-normal"
     exact = HTMP(kappa, gamma, 1.0, rho, population)
@@ -114,12 +116,12 @@ def number_variance(beta, length):
         return counting.structure_factor(2 * k / beta, beta) * (np.sin(np.pi * k * length) / (np.pi * k)) ** 2
 
     edges = np.arange(0, 40.1, 0.5)
-    inside = sum(quad(integrand, a, b)[0] for a, b in zip(edges[:-1], edges[1:], strict=True))
+    inside = sum(quad(integrand, a, b)[0] for a, b in itertools.pairwise(edges))
     return 2 * (inside + 0.5 / (np.pi**2 * edges[-1]))
 
 
 def test_number_variance_of_the_classical_ensembles():
-    """Their asymptotes (Mehta 2004, 16.1.3 and 16.1.4), right to 1/L^2."""
+    """Their asymptotes (Mehta 2004, section 16.1), right to 1/L^2."""
     logarithm = np.log(2 * np.pi * 20) + EULER + 1
     assert number_variance(1.0, 20) == pytest.approx(2 / np.pi**2 * (logarithm - np.pi**2 / 8), abs=2e-3)
     assert number_variance(2.0, 20) == pytest.approx(1 / np.pi**2 * logarithm, abs=2e-3)
