@@ -101,8 +101,8 @@ def companion_transform(law: Law, x: ArrayLike) -> NDArray[np.complex128]:
 
     Parameters
     ----------
-    law : HTMP, MarchenkoPastur or GridLaw
-        With one set of parameters.
+    law : law of the eigenvalues
+        HTMP, MarchenkoPastur or GridLaw with one set of parameters.
     x : array_like
         Points, positive, in any order.
 
@@ -139,9 +139,9 @@ def linear_statistics(
 
     Parameters
     ----------
-    law : HTMP, MarchenkoPastur or GridLaw
-        With one set of parameters. The last two are taken as the limit for N to infinity, HTMP as what the ensemble of
-        its kappa has on average up to a term that `mean` accounts for.
+    law : law of the eigenvalues
+        HTMP, MarchenkoPastur or GridLaw with one set of parameters. The last two are taken as the limit for N to
+        infinity, HTMP as what the ensemble of its kappa has on average, up to the second term of the mean.
     size : int
         Number N of eigenvalues, at least 1.
     functions : sequence of callable
