@@ -30,6 +30,7 @@ exclude_patterns = [
     "build",
     "calibration_table.md",
     "contest_table.md",
+    "covariance_table.md",
     "layers_table.md",
     "network_table.md",
 ]
@@ -72,6 +73,7 @@ def _with_what_there_is(app: Sphinx, name: str, source: list[str]) -> None:
     fills = {
         "table": lambda: _table("calibration"),
         "layers table": lambda: _table("layers"),
+        "covariance table": lambda: _table("covariance"),
         "contest tables": lambda: _table("contest"),
         "network table": lambda: _table("network"),
         "numerics": _numerics,

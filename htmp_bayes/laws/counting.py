@@ -40,6 +40,8 @@ _FAR = 8.0
 BLUR = 0.002
 # Roots nearer to the real axis than this angle mean no density worth mentioning.
 _SMALLEST_ANGLE = 1e-9
+# Longest step of log x over which Newton's method may start from the root before.
+_LONGEST_STEP = 0.5
 
 
 @_jit
@@ -69,29 +71,39 @@ def arguments_by_differences(m, u):
 
 
 @_jit
-def limit_columns(log_x, gamma, rule):
-    """F, 1 - F, companion transform (up to a factor) and arg(m^2/m') at kappa = infinity; x = y/c.
+def _limit_roots(log_x, gamma, rule):
+    """Root t = log v of the Silverstein equation at each point; ``log_x`` ascending, x = y/c.
 
-    Points in descending order of ``x`` start from the root before.
+    A point starts from the root of its neighbour above, unless that is far away or nearly real.
     """
+    size = log_x.size
+    roots = np.empty(size, np.complex128)
+    single = rule.shape[1] == 1
+    for i in range(size - 1, -1, -1):
+        x = math.exp(log_x[i])
+        if single:
+            roots[i] = point_mass_saddle(x, 1.0 / gamma, 1.0)
+        elif i == size - 1 or roots[i + 1].imag > -1e-3 or log_x[i + 1] - log_x[i] > _LONGEST_STEP:
+            roots[i] = followed_root(complex(x, 0.0), 1.0 / gamma, 1.0, rule)
+        else:
+            roots[i] = root_at(complex(x, 0.0), roots[i + 1], 1.0 / gamma, 1.0, rule)
+    for i in range(size):
+        if roots[i].imag > -_SMALLEST_ANGLE:
+            roots[i] = complex(roots[i].real, 0.0)
+    return roots
+
+
+@_jit
+def limit_columns(log_x, gamma, rule):
+    """F, 1 - F, companion transform (up to a factor) and arg(m^2/m') at kappa = infinity; x = y/c, ascending."""
     size = log_x.size
     cdf = np.empty(size)
     sf = np.empty(size)
     m = np.empty(size, np.complex128)
     argument = np.empty(size)
-    single = rule.shape[1] == 1
-    previous = 0j
-    for i in range(size - 1, -1, -1):
-        x = math.exp(log_x[i])
-        if single:
-            t = point_mass_saddle(x, 1.0 / gamma, 1.0)
-        elif i == size - 1 or previous.imag > -1e-3:
-            t = followed_root(complex(x, 0.0), 1.0 / gamma, 1.0, rule)
-        else:
-            t = root_at(complex(x, 0.0), previous, 1.0 / gamma, 1.0, rule)
-        previous = t
-        if t.imag > -_SMALLEST_ANGLE:
-            t = complex(t.real, 0.0)
+    roots = _limit_roots(log_x, gamma, rule)
+    for i in range(size):
+        t, x = roots[i], math.exp(log_x[i])
         v = np.exp(t)
         level, _, _ = potentials(t, rule)
         sf[i] = min(max(-(t / gamma - x * v - level).imag / math.pi, 0.0), 1.0)
@@ -100,6 +112,23 @@ def limit_columns(log_x, gamma, rule):
         _, curvature = path_slope(t, x, 1.0 / gamma, 1.0, rule)
         argument[i] = np.angle(-curvature)
     return cdf, sf, m, argument
+
+
+@_jit
+def limit_slopes(log_x, gamma, rule):
+    """Differentiate 1 - F at kappa = infinity by gamma, log x and the population's rho, shape ``(3, K)``.
+
+    At the root the phase of which 1 - F is made is stationary in v: only what stands in it explicitly counts.
+    """
+    slopes = np.empty((3, log_x.size))
+    roots = _limit_roots(log_x, gamma, rule)
+    for i in range(log_x.size):
+        t = roots[i]
+        _, _, change = potentials(t, rule)
+        slopes[0, i] = t.imag / (math.pi * gamma**2)
+        slopes[1, i] = (math.exp(log_x[i]) * np.exp(t)).imag / math.pi
+        slopes[2, i] = change.imag / math.pi
+    return slopes
 
 
 @_jit
@@ -128,11 +157,12 @@ def _cell_average(distance, first, second, a):
 
 
 @_jit
-def repulsion_covariance(m, speed, width, interval, count):
+def repulsion_covariance(m, speed, width, interval, count, far=_FAR):
     """Compute A of the averages of N(x) over intervals, shape ``(count, count)``.
 
     Parameters: the transform at the cells' middles, |dm/du| there, the cells' widths in u = log x, and the interval
-    that each cell is part of, ascending. Along a cell m is taken to be linear.
+    that each cell is part of, ascending. Along a cell m is taken to be linear. With ``far`` infinite no logarithm is
+    taken at the middles, and the error falls as the square of the cells' widths.
     """
     a = np.zeros((count, count))
     weight = np.zeros(count)
@@ -149,7 +179,7 @@ def repulsion_covariance(m, speed, width, interval, count):
             # in units of |m|, of which products may leave the range of a double
             length = speed[j] * width[j]
             apart = abs(m[i] - m[j])
-            if apart > _FAR * max(own, length):
+            if apart > far * max(own, length):
                 value = math.log1p(product / (apart * apart))
             else:
                 value = _cell_average(apart, max(own, 1e-300), max(length, 1e-300), math.sqrt(product))
@@ -210,18 +240,33 @@ def structure_factor(x, beta):
 
 
 @_jit
+def _shares(a, b, beta):
+    """Return X and the structure factors S with covariance X S X^T, where b = X X^T."""
+    lower = np.linalg.cholesky(b)
+    left = np.linalg.solve(lower, a)
+    ratios, vectors = np.linalg.eigh(np.linalg.solve(lower, left.T))
+    shares = np.empty(len(a))
+    for k in range(len(a)):
+        shares[k] = structure_factor(max(ratios[k], 1e-12) / beta, beta)
+    return lower, vectors, shares
+
+
+@_jit
+def joint_covariance(a, b, beta):
+    """Compute the covariance of sums over the spectrum whose A and B these are; B has to be positive definite."""
+    lower, vectors, shares = _shares(a, b, beta)
+    root = lower @ (vectors * np.sqrt(shares))
+    return root @ root.T
+
+
+@_jit
 def precision_factor(a, b, beta):
     """Lower triangular L with L L^T the precision of averages of N(x), and its log-determinant.
 
     Parameters: A and B of the averages and the Dyson index. `BLUR` is added to both covariances.
     """
-    size = len(a)
-    lower = np.linalg.cholesky(b + BLUR * np.eye(size))
-    left = np.linalg.solve(lower, a + BLUR * beta * np.eye(size))
-    ratios, vectors = np.linalg.eigh(np.linalg.solve(lower, left.T))
-    for k in range(size):
-        share = structure_factor(max(ratios[k], 1e-12) / beta, beta)
-        vectors[:, k] /= math.sqrt(share)
-    rows = np.linalg.solve(lower.T, vectors)
+    blur = BLUR * np.eye(len(a))
+    lower, vectors, shares = _shares(a + beta * blur, b + blur, beta)
+    rows = np.linalg.solve(lower.T, vectors / np.sqrt(shares))
     factor = np.linalg.cholesky(rows @ rows.T)
     return factor, 2.0 * np.log(np.diag(factor)).sum()

@@ -13,7 +13,7 @@ from scipy import stats
 
 from htmp_bayes.laws import ensemble
 from htmp_bayes.laws.ensemble import sample_ensemble, sample_ensembles
-from htmp_bayes.laws.populations import Atoms, get_population
+from htmp_bayes.laws.populations import Atoms, get_population, population_quantiles
 
 TABLE = json.loads((Path(__file__).parents[1] / "reference" / "htmp_reference.json").read_text())
 
@@ -103,9 +103,56 @@ def test_real_wishart_matrix(rho):
         root = np.exp(rho * rng.standard_normal(n) / 2)
         matrix = root[:, None] * rng.standard_normal((n, longer))
         classical.append(np.linalg.svd(matrix, compute_uv=False)[::-1] ** 2 / 2)
-    ours = draws(count, 7, n, float(n), n / longer, correlation=rho, population="log-normal")
+    ours = draws(
+        count,
+        7,
+        n,
+        float(n),
+        n / longer,
+        correlation=rho,
+        population="log-normal",
+        population_values="random",
+    )
     for column in (0, n // 2, n - 1):
         assert stats.ks_2samp(ours[:, column], np.array(classical)[:, column]).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("values", ["quantiles", "given"])
+def test_real_wishart_matrix_of_a_fixed_population(values):
+    """The same list in each matrix, here and by NumPy: means and variances of sums over the spectrum."""
+    n, longer, count = 10, 16, 800
+    listed = (
+        population_quantiles("inverse-gamma", 0.8, n) if values == "quantiles" else np.linspace(0.2, 6, n)
+    )
+    rng = np.random.default_rng(16)
+    classical = []
+    for _ in range(count):
+        matrix = np.sqrt(listed)[:, None] * rng.standard_normal((n, longer))
+        classical.append(np.linalg.svd(matrix, compute_uv=False)[::-1] ** 2 / 2)
+    wanted = {} if values == "quantiles" else {"population_values": listed}
+    ours = sample_ensembles(count, n, float(n), n / longer, 1.0, 0.8, "inverse-gamma", 17, **wanted)
+    for statistic in (np.log, np.sqrt, lambda x: 1 / (1 + x)):
+        one, other = (statistic(np.array(spectra)).sum(axis=1) for spectra in (classical, ours))
+        error = np.sqrt((one.var() + other.var()) / count)
+        assert one.mean() == pytest.approx(other.mean(), abs=5 * error)
+        assert one.var() == pytest.approx(other.var(), rel=5 * np.sqrt(4 / count))
+        assert stats.ks_2samp(one, other).pvalue > 1e-4
+
+
+def test_a_population_drawn_anew_adds_its_own_scatter():
+    law = (40, 40.0, 0.25, 1.0, 0.7, "log-normal")
+    fixed = np.log(sample_ensembles(300, *law, random_state=1)).sum(axis=1)
+    anew = np.log(sample_ensembles(300, *law, random_state=1, population_values="random")).sum(axis=1)
+    assert fixed.var() == pytest.approx(-2 * np.log(0.75), rel=0.45)
+    # sum log h has the variance N rho^2
+    assert anew.var() == pytest.approx(40 * 0.7**2 - 2 * np.log(0.75), rel=0.45)
+
+
+def test_values_of_the_population_that_are_all_equal_are_a_scale():
+    one = sample_ensemble(20, 3.0, 0.5, random_state=1)
+    np.testing.assert_allclose(
+        sample_ensemble(20, 3.0, 0.5, random_state=1, population_values=np.full(20, 2.5)), 2.5 * one
+    )
 
 
 @pytest.mark.parametrize(("kappa", "gamma"), [(0.5, 0.3), (8.0, 0.9), (60.0, 1.0)])
@@ -184,6 +231,9 @@ def test_temperature_is_a_scale():
         ({"correlation": -0.1}, "correlation"),
         ({"correlation": 0.5, "population": "point"}, "no spread"),
         ({"population": "cauchy"}, "is not known"),
+        ({"population_values": "drawn"}, "'quantiles', 'random' or an array"),
+        ({"population_values": [1.0, 2.0]}, "10 positive finite numbers"),
+        ({"population_values": [0.0] * 10}, "10 positive finite numbers"),
     ],
 )
 def test_bad_input(change, words):

@@ -13,6 +13,7 @@ from htmp_bayes.laws.populations import (
     PointMass,
     get_population,
     inverse_gamma_shape,
+    population_quantiles,
 )
 
 RHOS = [1e-3, 0.05, 0.3, 0.7, 1.2, 2.0, 3.0]
@@ -167,3 +168,21 @@ def test_inverse_gamma_tails_of_the_kernel(rho, upper):
             assert probability * np.exp(-lift) == pytest.approx(expected, rel=1e-10)
             log_density = constants[1] * np.log(x) - x - constants[4]
             assert density * np.exp(-lift) == pytest.approx(np.exp(log_density), rel=1e-10, abs=1e-18)
+
+
+@pytest.mark.parametrize("law", CONTINUOUS, ids=name_of)
+@pytest.mark.parametrize("rho", [0.05, 0.7, 3.0])
+def test_quantiles_stand_at_the_middles_of_equal_shares(law, rho):
+    values = population_quantiles(law, rho, 101)
+    shares = (np.arange(101) + 0.5) / 101
+    np.testing.assert_allclose(law.cdf(values, rho), shares, rtol=1e-10)
+    np.testing.assert_allclose(law.sf(values, rho), shares[::-1], rtol=1e-10)
+    np.testing.assert_array_equal(values, population_quantiles(law.name, rho, 101))
+
+
+def test_quantiles_of_discrete_populations():
+    values = population_quantiles(ATOMS, 0.7, 10)
+    np.testing.assert_array_equal(np.unique(values, return_counts=True)[1], [5, 3, 2])
+    np.testing.assert_array_equal(population_quantiles("inverse-gamma", 0.0, 3), np.ones(3))
+    with pytest.raises(ValueError, match="is not known"):
+        population_quantiles("cauchy", 0.5, 3)

@@ -51,7 +51,7 @@ def test_nothing_jumps_where_the_tails_begin(law, evaluate):
     s, c, population, rule, constants = _setup(law)
 
     def tail(log_y):
-        row = np.empty(7)
+        row = np.empty(exact_point.COLUMNS)
         ratio, t0, _ = exact_point._bulk(log_y, s, c, population, rule, constants, row)
         nearly_real = -t0.imag < exact_point._NEARLY_REAL
         return ratio < exact_point.TAIL_RATIO or (nearly_real and exact_point.in_tail(ratio, row, True))
@@ -110,7 +110,7 @@ def test_slopes_far_out_where_imaginary_parts_are_lifted(law):
     centre = np.log(law[0] / (2 * law[1]))
     log_y = centre + np.linspace(2.0, 15.0, 27) * (-0.45 if law in DEEP_LEFT else 1.0)
     step = 1e-3
-    rows = kernel.exact_rows((log_y[:, None] + step * np.arange(-2, 3)).ravel(), *law).reshape(27, 5, 7)
+    rows = kernel.exact_rows((log_y[:, None] + step * np.arange(-2, 3)).ravel(), *law).reshape(27, 5, -1)
     values, slopes = rows[:, :, 0], rows[:, 2, 1]
     lifted = np.log(exact_point.LIFTED)
     assert values.min() < 2 * lifted
