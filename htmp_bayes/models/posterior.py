@@ -5,10 +5,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
+from htmp_bayes.laws.htmp import CORRELATION_RANGE
 from htmp_bayes.models import prior
-from htmp_bayes.models.counts import Whitened, counts_at, log_density_of_gaps, moments, precision
+from htmp_bayes.models.counts import (
+    Moments,
+    Whitened,
+    leave_one_out,
+    log_density_of_gaps,
+    moments,
+    precision,
+    whitened,
+)
 from htmp_bayes.models.layer_data import LayerData
 
 type Array = NDArray[np.float64]
@@ -24,6 +33,17 @@ _START_CORRELATION = (0.1, 0.35, 0.7, 1.2, 2.0)
 _RIVAL = 40.0
 # A posterior that is flatter than this along an axis ends where the prior does.
 _LARGEST_VARIANCE = 9.0
+
+
+@functools.cache
+def _controller() -> ThreadpoolController:
+    """Find the libraries that BLAS is in, once: it takes longer than a likelihood."""
+    return ThreadpoolController()
+
+
+def on_one_blas_thread() -> Any:
+    """Context in which BLAS has one thread: with more, small matrices take many times as long."""
+    return _controller().limit(limits=1, user_api="blas")
 
 
 class _Place(NamedTuple):
@@ -54,6 +74,19 @@ class CountsPosterior:
     def whitened(self, point: Array) -> Whitened:
         """Residuals of the counts, and the rest of the log-posterior, at a point of shape ``(D,)``."""
         raise NotImplementedError
+
+    def moments(self, point: Array) -> tuple[Moments, float]:
+        """Mean and covariances of the average counts, and kappa, at a point of shape ``(D,)``."""
+        raise NotImplementedError
+
+    def parameters(self, points: Array) -> dict[str, Array]:
+        """Parameters of the law at points of shape ``(..., D)``."""
+        raise NotImplementedError
+
+    def leave_one_out(self, point: Array) -> Array:
+        """Log-density of each average count given all others at a point of shape ``(D,)``, shape ``(J,)``."""
+        with on_one_blas_thread():
+            return leave_one_out(self.data, *self.moments(point))
 
     def starts(self) -> list[Array]:
         """Points where a search for the mode may begin."""
@@ -215,25 +248,28 @@ class LayerPosterior(CountsPosterior):
             "temperature": np.exp(log_temperature),
         }
 
+    def moments(self, point: Array) -> tuple[Moments, float]:
+        """Mean and covariances of the average counts, and kappa, at a point of shape ``(D,)``."""
+        at = {name: float(value) for name, value in self.parameters(point).items()}
+        # the law ends before the prior does
+        correlation = min(at["correlation"], CORRELATION_RANGE[1])
+        found = moments(self.data, at["kappa"], correlation, float(np.log(at["temperature"])))
+        return found, at["kappa"]
+
     def whitened(self, point: Array) -> Whitened:
         """Residuals of the counts, and the rest of the log-posterior, at a point of shape ``(D,)``."""
-        at = self.parameters(point)
-        with threadpool_limits(1, user_api="blas"):
-            counts = counts_at(
-                self.data, float(at["kappa"]), float(at["correlation"]), float(np.log(at["temperature"]))
-            )
-        rest = counts.constant + float(log_density_of_gaps(self.data, at["kappa"] / self.data.size))
+        with on_one_blas_thread():
+            found, kappa = self.moments(point)
+            counts = whitened(self.data, found, kappa)
+        rest = counts.constant + float(log_density_of_gaps(self.data, kappa / self.data.size))
         return Whitened(counts.residual, rest + (float(self.log_prior(point)) if self.with_prior else 0.0))
 
     @functools.cached_property
     def moments_at_mode(self) -> tuple[Array, Array]:
         """Mean and covariance of the average counts at the mode, shapes ``(J,)`` and ``(J, J)``."""
-        at = self.parameters(self.mode)
-        kappa, correlation = float(at["kappa"]), float(at["correlation"])
-        with threadpool_limits(1, user_api="blas"):
-            found = moments(self.data, kappa, correlation, float(np.log(at["temperature"])))
-            factor = precision(self.data, found, kappa).factor
-            inverse = np.linalg.inv(factor)
+        with on_one_blas_thread():
+            found, kappa = self.moments(self.mode)
+            inverse = np.linalg.inv(precision(self.data, found, kappa).factor)
             return found.mean, inverse.T @ inverse
 
     def log_prior(self, points: Array) -> Any:
