@@ -72,4 +72,5 @@ def companion_transform(
     >>> companion_transform(np.array([1.0]), np.array([-0.5]), np.array([1 / np.pi]), 0.5)
     array([-0.75+0.5j])
     """
-    return -(1 - gamma) / points + gamma * (stieltjes + 1j * np.pi * density)
+    real = -(1 - gamma) / points + gamma * stieltjes
+    return np.asarray(real + 1j * np.pi * gamma * density, dtype=np.complex128)
