@@ -9,12 +9,12 @@ import time
 
 import mpmath
 import numpy as np
+from htmp_bayes.models.compression import compress
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from htmp_bayes.laws import HTMP
 from htmp_bayes.laws.kernel import INVERSE_GAMMA, log_density
-from htmp_bayes.models.compression import compress
 
 POINTS = 4096
 ROUNDS = 25

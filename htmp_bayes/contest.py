@@ -1,22 +1,21 @@
-"""`compare_laws`: how well HTMP predicts a layer's eigenvalues beside the laws that it competes with."""
+"""`compare_laws`: how well HTMP predicts where a layer's eigenvalues lie beside the laws that it competes with."""
 
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from htmp_bayes import _files
-from htmp_bayes._errors import HTMPError
+from htmp_bayes._contenders import CONTENDERS, ContestError, fit_contender
 from htmp_bayes._settings import as_seed, as_spectrum, check_counts, check_gamma
 from htmp_bayes.checks import R_HAT_MAX
-from htmp_bayes.fitting import fit
 from htmp_bayes.spectra import Spectrum
 
 if TYPE_CHECKING:
@@ -29,39 +28,13 @@ DISTINCT = 2.0
 SIMILAR = 4.0
 """... and nats: below that, the standard error is not to be relied on (Sivula et al. 2020, arXiv 2008.10296)."""
 
-
-@dataclass(frozen=True)
-class _Law:
-    """How a law is fitted: by `fit` with a population, as one of the rivals, or else at correlation 0."""
-
-    title: str
-    population: str = ""
-    rival: str = ""
-    reciprocal: bool = False
-
-
-_LAWS: Mapping[str, _Law] = {
-    "htmp": _Law("HTMP, inverse-gamma population", population="inverse-gamma"),
-    "htmp-log-normal": _Law("HTMP, log-normal population", population="log-normal"),
-    "htmp-uncorrelated": _Law("HTMP without correlation"),
-    "inverse-htmp": _Law("inverse HTMP", population="inverse-gamma", reciprocal=True),
-    "marchenko-pastur": _Law("Marchenko-Pastur with outliers", rival="marchenko-pastur"),
-    "gamma": _Law("Gamma", rival="gamma"),
-    "inverse-gamma": _Law("inverse-gamma", rival="gamma", reciprocal=True),
-    "log-normal": _Law("log-normal", rival="log-normal"),
-    "power-law-tail": _Law("log-normal with power-law tail", rival="power-law-tail"),
-}
-LAWS = tuple(_LAWS)
+LAWS = tuple(CONTENDERS)
 HTMP_LAWS = ("htmp", "htmp-log-normal", "htmp-uncorrelated")
-
-
-class ContestError(HTMPError):
-    """Laws that are not known, or too few of them to compare."""
 
 
 @dataclass(frozen=True)
 class LawComparison:
-    """Laws in the order of how well they predict a layer's eigenvalues.
+    """Laws in the order of how well they predict where a layer's eigenvalues lie.
 
     Attributes
     ----------
@@ -69,15 +42,16 @@ class LawComparison:
         Name of the spectrum.
     table : pandas.DataFrame
         What `arviz.compare` returns (stacking weights, nothing rounded), a row for each law from best to
-        worst, and beside it the law's ``title``, the number of eigenvalues with a ``high_pareto_k``, the
+        worst, and beside it the law's ``title``, the number of counts with a ``high_pareto_k``, the
         largest ``r_hat`` of a parameter and the ``divergences``.
     pointwise : pandas.DataFrame
-        Expected log predictive density of each eigenvalue (rows, ascending) under each law (columns): where a
-        law loses.
+        Expected log predictive density of the count of each interval, given those of the others, under each law
+        (columns); the index is the interval's middle, ascending: where a law loses.
     results : mapping of str to xarray.DataTree
-        The fit of each law, with the groups ``posterior``, ``sample_stats``, ``log_likelihood`` and
-        ``observed_data``. The attribute ``parameters_of`` says whether the parameters are those of the law of
-        λ or of 1/λ (inverse laws).
+        The fit of each law: ``posterior``, ``sample_stats`` and ``log_likelihood`` (``counts``, dimensions
+        ``(chain, draw, interval)``: log-density given the other counts) at up to 1,000 draws, and ``observed_data``,
+        so that `arviz.loo` and `arviz.compare` take them. The attribute ``parameters_of`` says whether the
+        parameters are those of the law of λ or of 1/λ (inverse laws).
     notes : tuple of str
         A sentence for everything that makes the comparison less certain than it looks.
     """
@@ -137,7 +111,7 @@ def compare_laws(
     cores: int | None = None,
     progressbar: bool = False,
 ) -> LawComparison:
-    r"""Fit several laws to one layer's eigenvalues and compare how well they predict one that was left out.
+    r"""Fit several laws to one layer's counts of eigenvalues and compare how well they predict one that was left out.
 
     Parameters
     ----------
@@ -147,17 +121,19 @@ def compare_laws(
         At least two of
 
         ``htmp``, ``htmp-log-normal``
-            The model of `htmp_bayes.fit` with each population.
+            HTMP with each population; kappa, temperature and correlation are free.
         ``htmp-uncorrelated``
             The same with the correlation fixed at 0.
         ``inverse-htmp``
-            The model of `htmp_bayes.fit` of the reciprocals, for spectra of kernel matrices.
+            HTMP of the reciprocals, for spectra of kernel matrices.
         ``marchenko-pastur``
-            What noise of this shape shows, with its scale free, and up to one outlier in twenty.
+            Marchenko-Pastur at this size, what noise of this shape shows, with its scale free.
+        ``marchenko-pastur-log-normal``, ``marchenko-pastur-inverse-gamma``
+            The same with each population: what is left of HTMP if a real matrix's repulsion is all that is needed.
         ``gamma``, ``inverse-gamma``, ``log-normal``
             With two parameters each.
         ``power-law-tail``
-            A log-normal body, and from a threshold on a power law that continues it; both are inferred.
+            A log-normal body with a power-law tail: log-eigenvalues are normal plus exponential.
     n : int, optional
         Longer side of the matrix, where `spectrum` is an array.
     draws, tune, chains, random_seed, cores
@@ -173,32 +149,33 @@ def compare_laws(
     Raises
     ------
     ContestError
-        A ValueError, if a law is unknown or there are fewer than two.
+        A ValueError, if a law is unknown, or there are fewer than two that can be sampled on this spectrum.
     FitError, SpectrumError
         ValueErrors, as from `htmp_bayes.fit`.
 
     Notes
     -----
-    *What is compared.* The expected log predictive density of an eigenvalue that was left out (elpd), by
-    Pareto-smoothed importance sampling (Vehtari, Gelman & Gabry 2017, Stat. Comput. 27, 1413), with weights by
-    stacking (Yao et al. 2018, Bayesian Anal. 13, 917). Eigenvalues of a matrix repel each other and are not
-    independent draws: the product of their densities is a comparison of *densities*, of where the eigenvalues
-    lie, and knows nothing of their spacing. The standard errors take them for independent; repulsion makes
-    the true ones of smooth differences smaller, and the estimates should be read as an order of magnitude.
+    *What is compared.* How many eigenvalues lie below x, averaged over each of a row of intervals: the counts of
+    `htmp_bayes.fit`, the same for all laws. A law says what their mean is, and they scatter about it as those of a
+    real matrix with the law's density do, whose eigenvalues repel each other (:mod:`htmp_bayes.laws.counting`, at a
+    Dyson index of 1). So a density is judged by differences of less than one eigenvalue, and no law can make room for
+    its misfit by a repulsion that real matrices do not have: HTMP's kappa shapes its density alone. The ratio of
+    neighbouring gaps, which knows the repulsion alone, would be the same factor for all, and is left out.
+
+    *How.* The expected log predictive density (elpd) of the count of an interval that was left out, given the
+    others: leave-one-out for a normal law that does not factorise (Bürkner, Gabry & Vehtari 2021, Comput. Stat. 36,
+    1243), by Pareto-smoothed importance sampling (Vehtari, Gelman & Gabry 2017, Stat. Comput. 27, 1413), with weights
+    by stacking (Yao et al. 2018, Bayesian Anal. 13, 917). The standard errors take intervals for independent, and
+    should be read as an order of magnitude. Where no law fits, a few intervals decide: look at ``pointwise``.
 
     *The priors* are on one footing: proper, weakly informative, and worth about one eigenvalue
-    (:mod:`htmp_bayes.models.layer`, :mod:`htmp_bayes.models.rival_laws`).
+    (:mod:`htmp_bayes.models.prior`, :mod:`htmp_bayes.models.rival_laws`).
 
-    *Marchenko-Pastur.* Its support is bounded, so that a single eigenvalue beyond would refute it for ever.
-    The law that is fitted is what noise does at finite size: the HTMP law without correlation at
-    :math:`\kappa = N`, the real Wishart ensemble, whose edges are as soft as a matrix of N rows has them; for
-    :math:`N \to \infty` it is Marchenko & Pastur's. Up to 5 % of the eigenvalues (a share that is inferred) may
-    be outliers, log-normal about the mean log-eigenvalue with three times their standard deviation: more than
-    that is no longer noise, and each costs about seven nats.
+    *Marchenko-Pastur* with a population is HTMP at an infinite kappa, with the correction of a matrix of N rows. What
+    HTMP predicts better than it needs a kappa below N in its density.
 
-    *The power law* is continuous at its threshold, as are Cooray & Ananda's (2005, Scand. Actuar. J. 2005,
-    321); unlike a fit of the tail alone (Clauset, Shalizi & Newman 2009, SIAM Rev. 51, 661) it is a density of
-    all eigenvalues, without which it could not be compared.
+    *Densities by themselves* (Gamma, log-normal and the others) are taken as the mean density of the eigenvalues.
+    Their scatter follows from the companion transform of the density.
 
     Examples
     --------
@@ -214,13 +191,24 @@ def compare_laws(
     check_gamma(spectrum)
     check_counts(1, draws=draws, tune=tune, chains=chains)
     seed = as_seed(random_seed)
-    settings = {"draws": draws, "tune": tune, "chains": chains, "random_seed": seed, "cores": cores}
-    results = {}
+    from htmp_bayes.models.layer_data import layer_data
+    from htmp_bayes.models.sampling import Sampling
+
+    data = layer_data(spectrum.eigenvalues, spectrum.gamma)
+    sampling = Sampling(draws, tune, chains, seed, cores=cores)
+    results, left_out = {}, []
     with _progress(len(names), progressbar) as advance:
         for name in names:
-            advance(_LAWS[name].title)
-            results[name] = _fit_law(name, spectrum, settings)
-    return _compared(spectrum.name, results)
+            advance(CONTENDERS[name].title)
+            try:
+                results[name] = fit_contender(name, data, sampling)
+            except ContestError as error:
+                left_out.append(str(error))
+            else:
+                results[name].attrs["name"] = spectrum.name
+    if len(results) < 2:
+        raise ContestError(f"No two laws can be compared. {' '.join(left_out)}")
+    return _compared(spectrum.name, results, left_out)
 
 
 def save_comparison(comparison: LawComparison, path: str | os.PathLike[str]) -> None:
@@ -237,93 +225,19 @@ def save_comparison(comparison: LawComparison, path: str | os.PathLike[str]) -> 
         comparison.table.to_csv(temporary, index_label="law", lineterminator="\n")
 
 
-def _fit_law(name: str, spectrum: Spectrum, settings: dict[str, Any]) -> xr.DataTree:
-    law = _LAWS[name]
-    if law.population:
-        result = _fit_htmp(spectrum, law, settings)
-    elif law.rival:
-        result = _fit_rival(law, spectrum, settings)
-    else:
-        result = _fit_uncorrelated(spectrum, settings)
-    result.attrs |= {"name": spectrum.name, "law": name, "parameters_of": "1/λ" if law.reciprocal else "λ"}
-    return result
-
-
-def _fit_htmp(spectrum: Spectrum, law: _Law, settings: dict[str, Any]) -> xr.DataTree:
-    """Fit without adjusting the likelihood, as all other laws: otherwise leaving one out is no longer a ratio."""
-    result = fit(
-        replace(spectrum, kind="weight"),
-        law="inverse-htmp" if law.reciprocal else "htmp",
-        population=cast(Any, law.population),
-        adjust=False,
-        predictive_draws=0,
-        **settings,
-    )
-    kept = ("posterior", "sample_stats", "log_likelihood", "observed_data")
-    return xr.DataTree.from_dict({group: result[group].to_dataset() for group in kept})
-
-
-def _fit_uncorrelated(spectrum: Spectrum, settings: dict[str, Any]) -> xr.DataTree:
-    from htmp_bayes.models.layer import layer_data
-    from htmp_bayes.models.results import pointwise_log_likelihood
-    from htmp_bayes.models.uncorrelated import UncorrelatedPosterior, sample_uncorrelated
-
-    data = layer_data(spectrum.eigenvalues, spectrum.gamma)
-    found = sample_uncorrelated(data, **settings)
-    density = pointwise_log_likelihood(UncorrelatedPosterior(data), found.parameters, spectrum.eigenvalues)
-    posterior = found.parameters[["kappa", "temperature"]]
-    return _as_result(posterior, found.sample_stats, density["eigenvalues"].to_numpy(), spectrum)
-
-
-def _fit_rival(law: _Law, spectrum: Spectrum, settings: dict[str, Any]) -> xr.DataTree:
-    from htmp_bayes.models.rival_laws import rival_data, rival_log_density, sample_rival
-
-    followed = 1 / spectrum.eigenvalues if law.reciprocal else spectrum.eigenvalues
-    data = rival_data(law.rival, followed, spectrum.gamma)
-    tree = sample_rival(law.rival, data, **settings)
-    posterior = tree["posterior"].to_dataset()
-    draws = {str(key): values.values.ravel() for key, values in posterior.items()}
-    density = rival_log_density(law.rival, data, draws)
-    if law.reciprocal:
-        density = density - 2 * np.log(spectrum.eigenvalues)  # the Jacobian of 1/λ
-    shape = (posterior.sizes["chain"], posterior.sizes["draw"], len(spectrum))
-    return _as_result(posterior, tree["sample_stats"].to_dataset(), density.reshape(shape), spectrum)
-
-
-def _as_result(
-    posterior: xr.Dataset,
-    sample_stats: xr.Dataset,
-    log_likelihood: NDArray[np.float64],
-    spectrum: Spectrum,
-) -> xr.DataTree:
-    numbers = {"eigenvalue": np.arange(len(spectrum))}
-    likelihood = xr.Dataset(
-        {"eigenvalues": (("chain", "draw", "eigenvalue"), log_likelihood)},
-        coords={**posterior.coords, **numbers},
-    )
-    observed = xr.Dataset({"eigenvalues": ("eigenvalue", spectrum.eigenvalues)}, coords=numbers)
-    return xr.DataTree.from_dict(
-        {
-            "posterior": posterior.drop_attrs(),
-            "sample_stats": sample_stats.drop_attrs(),
-            "log_likelihood": likelihood,
-            "observed_data": observed,
-        }
-    )
-
-
-def _compared(name: str, results: dict[str, xr.DataTree]) -> LawComparison:
+def _compared(name: str, results: dict[str, xr.DataTree], left_out: list[str]) -> LawComparison:
     import arviz as az
     import pandas as pd
 
     elpds = {law: _elpd(result) for law, result in results.items()}
     table = az.compare(elpds, round_to="none")
-    table.insert(0, "title", [_LAWS[law].title for law in table.index])
+    table.insert(0, "title", [CONTENDERS[law].title for law in table.index])
     table["high_pareto_k"] = [_high_pareto_k(elpds[law]) for law in table.index]
-    table["r_hat"] = [_worst_r_hat(results[law]) for law in table.index]
-    table["divergences"] = [int(results[law]["sample_stats/diverging"].sum()) for law in table.index]
-    pointwise = pd.DataFrame({law: np.ravel(elpds[law].elpd_i) for law in table.index})
-    return LawComparison(name, table, pointwise, results, tuple(_notes(table, elpds)))
+    for attribute in ("r_hat", "divergences"):
+        table[attribute] = [results[law].attrs[attribute] for law in table.index]
+    middles = next(iter(results.values()))["observed_data/interval"].to_index()
+    pointwise = pd.DataFrame({law: np.ravel(elpds[law].elpd_i) for law in table.index}, index=middles)
+    return LawComparison(name, table, pointwise, results, (*left_out, *_notes(table, elpds)))
 
 
 def _elpd(result: xr.DataTree) -> "ELPDData":
@@ -338,23 +252,12 @@ def _high_pareto_k(elpd: "ELPDData") -> int:
     return int(np.sum(np.asarray(elpd.pareto_k) > elpd.good_k))
 
 
-def _worst_r_hat(result: xr.DataTree) -> float:
-    """Largest R-hat of the parameters that vary; NaN for a single chain."""
-    import arviz as az
-
-    posterior = result["posterior"].to_dataset()
-    varying = posterior[[name for name, values in posterior.items() if float(values.std()) > 0]]
-    if posterior.sizes["chain"] < 2:
-        return float("nan")
-    return max(float(value) for value in az.rhat(varying).data_vars.values())
-
-
 def _notes(table: "pd.DataFrame", elpds: Mapping[str, "ELPDData"]) -> Iterator[str]:
     for law, row in table.iterrows():
         threshold = elpds[str(law)].good_k
         if row["high_pareto_k"]:
             yield (
-                f"{row['title']}: {_eigenvalues(row['high_pareto_k'])} so influential (Pareto k above "
+                f"{row['title']}: {_intervals(row['high_pareto_k'])} so influential (Pareto k above "
                 f"{threshold:.2f}) that what the law would say without is uncertain; its elpd is rather too high."
             )
         if row["r_hat"] > R_HAT_MAX:
@@ -366,8 +269,8 @@ def _notes(table: "pd.DataFrame", elpds: Mapping[str, "ELPDData"]) -> Iterator[s
             yield f"{row['title']}: {row['divergences']} draws diverged; compare with more tuning steps."
 
 
-def _eigenvalues(number: int) -> str:
-    return "one eigenvalue is" if number == 1 else f"{number} eigenvalues are"
+def _intervals(number: int) -> str:
+    return "the count of one interval is" if number == 1 else f"the counts of {number} intervals are"
 
 
 def _headline(comparison: LawComparison) -> str:
@@ -390,7 +293,7 @@ def _lines(table: "pd.DataFrame") -> Iterator[str]:
 
 def _checked(laws: Iterable[str]) -> list[str]:
     names = [laws] if isinstance(laws, str) else list(dict.fromkeys(laws))
-    unknown = [name for name in names if name not in _LAWS]
+    unknown = [name for name in names if name not in CONTENDERS]
     if unknown:
         raise ContestError(f"The laws are {_listed(LAWS)}, not {_listed(map(repr, unknown))}.")
     if len(names) < 2:

@@ -1,9 +1,9 @@
 """The contest of laws on real layers, a layer at a time into studies/contest.csv.
 
-    python -m studies.contest data/minilm.nc resnet20.npz resnet32.npz     # goes on where it stopped
+    python -m studies.contest data/minilm.nc data/training.nc     # goes on where it stopped
     python -m studies.contest --table docs/contest_table.md
 
-takes about half a minute a layer on one core. Layers that the file holds are not fitted again.
+Layers that the file holds are not fitted again.
 """
 
 import statistics
@@ -15,12 +15,12 @@ from studies.rows import Row, read_rows, run_or_print, write_rows
 
 TABLE = Path(__file__).with_name("contest.csv")
 MIN_SIZE = 32
-SEED = 1
+SETTINGS = {"draws": 250, "tune": 500, "random_seed": 1}
 
 
 def layer_rows(model: str, spectrum: hb.Spectrum) -> list[Row]:
     """Compare all laws on one layer, and make a row for each of them."""
-    comparison = hb.compare_laws(spectrum, random_seed=SEED)
+    comparison = hb.compare_laws(spectrum, **SETTINGS)
     return [
         {
             "model": model,

@@ -6,8 +6,9 @@ from numpy.testing import assert_allclose
 
 from htmp_bayes import Spectrum, estimate, sample_ensemble
 from htmp_bayes._settings import FitError
-from htmp_bayes.models.counts import counts_at, log_density_of_gaps
+from htmp_bayes.models.counts import log_density_of_gaps
 from htmp_bayes.models.layer_data import layer_data
+from tests.models.at_point import counts_at
 
 EIGENVALUES = sample_ensemble(100, 100.0, 0.25, 0.2, 0.6, random_state=3)
 

@@ -11,10 +11,11 @@ from htmp_bayes.checks import check
 from htmp_bayes.fitting import FitError, fit
 from htmp_bayes.laws.ensemble import sample_ensemble
 from htmp_bayes.models import stand_in
-from htmp_bayes.models.counts import counts_at, log_density_of_gaps
+from htmp_bayes.models.counts import log_density_of_gaps
 from htmp_bayes.models.layer_data import layer_data
 from htmp_bayes.plots import plot_spectrum
 from htmp_bayes.spectra import SpectrumError
+from tests.models.at_point import counts_at
 
 GROUPS = {
     "posterior",

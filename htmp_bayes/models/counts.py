@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from htmp_bayes.laws import counting, gap_ratio, kernel
-from htmp_bayes.laws.htmp import CORRELATION_RANGE
 from htmp_bayes.laws.population_rule import population_rule
 from htmp_bayes.models.layer_data import LayerData
 
@@ -111,7 +110,7 @@ def _exact_moments(data: LayerData, kappa: float, correlation: float, log_temper
     transform = counting.finite_transform(log_density, mean, log_y, kappa)
     argument = counting.arguments_by_differences(transform, data.cell_middles)
     below = np.clip(below, 0.0, 1.0)
-    found = _averaged(data, transform, below, 1 - below, argument / (2 * np.pi))
+    found = averaged_moments(data, transform, below, 1 - below, argument / (2 * np.pi))
     below = rows[np.searchsorted(nodes, middles.round(12)), 5]
     return found._replace(response=_response(data, below, *law, log_temperature))
 
@@ -122,11 +121,26 @@ def _limit_moments(data: LayerData, kappa: float, correlation: float, log_temper
     rule = population_rule(rho, data.code)
     below, above, transform, argument = counting.limit_columns(log_x, data.gamma, rule)
     correction = (0.5 - data.size / kappa) * argument / np.pi
-    found = _averaged(data, transform, below, above, correction)
+    found = averaged_moments(data, transform, below, above, correction)
     return found._replace(response=np.zeros_like(found.mean), exact=0.0)
 
 
-def _averaged(data: LayerData, transform: Any, below: Array, above: Array, correction: Array) -> Moments:
+def averaged_moments(
+    data: LayerData, transform: Any, below: Array, above: Array, correction: Array
+) -> Moments:
+    """Moments of the average counts, without their response, from columns at the middles of the cells.
+
+    Parameters
+    ----------
+    data : LayerData
+        The intervals and their K cells.
+    transform : ndarray
+        Companion transform, up to a positive factor, shape ``(K,)``.
+    below, above : ndarray
+        Probabilities, shape ``(K,)``.
+    correction : ndarray
+        Mean of the counting function beyond N times the probability below, shape ``(K,)``.
+    """
     widths, intervals, count = data.cell_widths, data.cell_intervals, len(data.counts)
     expected = data.size * below + correction
     mean = np.bincount(intervals, expected * widths, count) / np.bincount(intervals, widths, count)
@@ -210,12 +224,6 @@ def leave_one_out(data: LayerData, found: Moments, kappa: float) -> Array:
     own = np.sum(factor**2, axis=1)
     away = factor @ (factor.T @ (data.counts - found.mean))
     return np.asarray(0.5 * np.log(own / (2 * np.pi)) - 0.5 * away**2 / own)
-
-
-def counts_at(data: LayerData, kappa: float, correlation: float, log_temperature: float) -> Whitened:
-    """:func:`whitened` residuals at a point of the parameter space, the correlation kept within the law's range."""
-    correlation = min(correlation, CORRELATION_RANGE[1]) if data.correlated else 0.0
-    return whitened(data, moments(data, kappa, correlation, log_temperature), kappa)
 
 
 def log_density_of_gaps(data: LayerData, dyson_index: Any) -> Any:

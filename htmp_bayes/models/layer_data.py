@@ -1,7 +1,7 @@
 """What the likelihood of one spectrum needs of it: average counts over intervals, and the ratio of its gaps."""
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -126,6 +126,26 @@ def layer_data(
         len(ratios),
         *cells(knots),
     )
+
+
+def of_reciprocals(data: LayerData) -> LayerData:
+    """See the same counts from the other side, as those of the reciprocal eigenvalues.
+
+    A count of eigenvalues up to x is N less one of reciprocals up to 1/x: densities of the one are densities of the
+    other, in the opposite order. The gaps are those of the eigenvalues.
+
+    Examples
+    --------
+    >>> data = layer_data(np.linspace(0.5, 2.0, 50), gamma=0.25)
+    >>> of_reciprocals(data).counts[0] == 50 - data.counts[-1]
+    np.True_
+    """
+    knots = -data.knots[::-1]
+    middles, widths, intervals = cells(knots)
+    return replace(
+        data, log_mean=-data.log_mean, knots=knots, counts=data.size - data.counts[::-1],
+        cell_middles=middles, cell_widths=widths, cell_intervals=intervals,
+    )  # fmt: skip
 
 
 def _checked(eigenvalues: ArrayLike) -> Array:

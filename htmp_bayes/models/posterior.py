@@ -7,8 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htmp_bayes._threads import one_blas_thread
+from htmp_bayes.laws.htmp import CORRELATION_RANGE
 from htmp_bayes.models import prior
-from htmp_bayes.models.counts import Whitened, counts_at, log_density_of_gaps, moments, precision
+from htmp_bayes.models.counts import (
+    Moments,
+    Whitened,
+    leave_one_out,
+    log_density_of_gaps,
+    moments,
+    precision,
+    whitened,
+)
 from htmp_bayes.models.layer_data import LayerData
 
 type Array = NDArray[np.float64]
@@ -54,6 +63,19 @@ class CountsPosterior:
     def whitened(self, point: Array) -> Whitened:
         """Residuals of the counts, and the rest of the log-posterior, at a point of shape ``(D,)``."""
         raise NotImplementedError
+
+    def moments(self, point: Array) -> tuple[Moments, float]:
+        """Mean and covariances of the average counts, and kappa, at a point of shape ``(D,)``."""
+        raise NotImplementedError
+
+    def parameters(self, points: Array) -> dict[str, Array]:
+        """Parameters of the law at points of shape ``(..., D)``."""
+        raise NotImplementedError
+
+    def leave_one_out(self, point: Array) -> Array:
+        """Log-density of each average count given all others at a point of shape ``(D,)``, shape ``(J,)``."""
+        with one_blas_thread():
+            return leave_one_out(self.data, *self.moments(point))
 
     def starts(self) -> list[Array]:
         """Points where a search for the mode may begin."""
@@ -215,14 +237,20 @@ class LayerPosterior(CountsPosterior):
             "temperature": np.exp(log_temperature),
         }
 
+    def moments(self, point: Array) -> tuple[Moments, float]:
+        """Mean and covariances of the average counts, and kappa, at a point of shape ``(D,)``."""
+        at = {name: float(value) for name, value in self.parameters(point).items()}
+        # the law ends before the prior does
+        correlation = min(at["correlation"], CORRELATION_RANGE[1])
+        found = moments(self.data, at["kappa"], correlation, float(np.log(at["temperature"])))
+        return found, at["kappa"]
+
     def whitened(self, point: Array) -> Whitened:
         """Residuals of the counts, and the rest of the log-posterior, at a point of shape ``(D,)``."""
-        at = self.parameters(point)
         with one_blas_thread():
-            counts = counts_at(
-                self.data, float(at["kappa"]), float(at["correlation"]), float(np.log(at["temperature"]))
-            )
-        rest = counts.constant + float(log_density_of_gaps(self.data, at["kappa"] / self.data.size))
+            found, kappa = self.moments(point)
+            counts = whitened(self.data, found, kappa)
+        rest = counts.constant + float(log_density_of_gaps(self.data, kappa / self.data.size))
         return Whitened(counts.residual, rest + (float(self.log_prior(point)) if self.with_prior else 0.0))
 
     @functools.cached_property
@@ -232,10 +260,8 @@ class LayerPosterior(CountsPosterior):
 
     def expected_counts(self, dyson_index: float | None = None) -> tuple[Array, Array]:
         """Mean and covariance of the average counts at the mode, or the covariance at another Dyson index."""
-        at = self.parameters(self.mode)
-        kappa, correlation = float(at["kappa"]), float(at["correlation"])
         with one_blas_thread():
-            found = moments(self.data, kappa, correlation, float(np.log(at["temperature"])))
+            found, kappa = self.moments(self.mode)
             if dyson_index is not None:
                 # what the derivative of the law says of small repulsions does not go with another one
                 found, kappa = found._replace(exact=0.0), dyson_index * self.data.size

@@ -1,392 +1,269 @@
-r"""The laws that HTMP competes with, as PyMC models on one footing, each compiled once in a process.
+r"""The posteriors of the laws that HTMP competes with, under the likelihood of counts at a real matrix's repulsion.
+
+A law that is known by its density has, as the mean of the counting function, N times its distribution function: a
+density that is proposed for eigenvalues is one of the eigenvalues that there are, with no correction for a finite size.
+Its counts scatter as those of a real matrix with that density do: A is that of its own companion transform, which the
+density gives on a grid, at a Dyson index of 1.
 
 All priors are weakly informative and proper, and move along when all eigenvalues are multiplied by a factor, as in
-:mod:`htmp_bayes.models.layer`: with m and s the mean and the standard deviation of the log-eigenvalues, the place of
+:mod:`htmp_bayes.models.prior`: with m and s the mean and the standard deviation of the log-eigenvalues, the place of
 a law has the standard deviation s, and its width a factor of standard deviation :math:`1/\sqrt 2` in its logarithm
 about s. For a normal law of the log-eigenvalues these are unit-information priors (Kass & Wasserman 1995, J. Am.
-Stat. Assoc. 90, 928): each is worth one eigenvalue. All parameters are sampled in standard units, in which chains
-start within one of 0, the law that matches m and s.
+Stat. Assoc. 90, 928): each is worth one eigenvalue. Coordinates are in standard units, in which 0 is the law that
+matches m and s and the prior is standard normal.
 """
 
-import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-import xarray as xr
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
+from scipy.special import gammainc, gammaincc, gammaln, log_ndtr, ndtr
 
-from htmp_bayes.laws import HTMP
-from htmp_bayes.laws.htmp import KAPPA_RANGE
-from htmp_bayes.laws.kernel import INVERSE_GAMMA, log_density
-from htmp_bayes.laws.special import inverse_trigamma, trigamma
-from htmp_bayes.models.layer import log_temperature
-from htmp_bayes.models.nuts import compile_model, sample_compiled
+from htmp_bayes._threads import one_blas_thread
+from htmp_bayes.laws.grid_transform import companion_transform, principal_values
+from htmp_bayes.laws.special import digamma_minus_log, inverse_trigamma, trigamma
+from htmp_bayes.models.counts import Moments, Whitened, averaged_moments
+from htmp_bayes.models.counts import whitened as whitened_counts
+from htmp_bayes.models.layer_data import LayerData
+from htmp_bayes.models.posterior import CountsPosterior, LayerPosterior
 
-type Tensors = dict[str, Any]
+type Array = NDArray[np.float64]
+type Parameters = Mapping[str, Array]
 
-LARGEST_OUTLIER_SHARE = 0.05
-OUTLIER_WIDTH = 3.0
+# Coordinates beyond so many standard deviations of the prior are not looked at.
+_FARTHEST = 8.0
 _LOG_WIDTH_SD = 2**-0.5
-_LOG_ROOT_2_PI = 0.5 * float(np.log(2 * np.pi))
-# The table of the noise law: points, the probability beyond its ends, and log-units that it goes on below the data.
-_TABLE_SIZE = 4000
-_TABLE_TAIL = 1e-9
-_SMALLEST_LOG = -700.0
-_TABLE_MARGIN = 30.0
+_LARGEST_LOG = 700.0
+# The grid beyond the knots: first and widest step of log eigenvalue, how steps grow, and how far they go. What lies
+# below is as good as 0 to all others, what lies above as good as nothing.
+_STEP, _WIDEST, _GROWTH, _FAR = 0.04, 0.1, 1.1, 12.0
 
 
-@dataclass(frozen=True)
-class RivalLaw:
-    """A law of the eigenvalues with a prior of its parameters.
+class Columns(NamedTuple):
+    """Density of log eigenvalue and the probabilities below and above, at points of log eigenvalue."""
+
+    density: Array
+    below: Array
+    above: Array
+
+
+class RivalLaw(NamedTuple):
+    """A law of the eigenvalues that is known by its density.
 
     Attributes
     ----------
-    names : tuple of str
-        The parameters.
+    coordinates : tuple of str
+        Names of the coordinates, in standard units.
     parameters : callable
-        Called in a PyMC model with the model's data; declares the random variables and returns the law's
-        parameters by name.
-    log_density : callable
-        Log-density of an eigenvalue by its logarithm, the parameters and the data, as a tensor.
-    data : callable
-        What the prior and the density have to know of the eigenvalues and the aspect ratio.
+        The law's parameters, by the data and an array of each coordinate.
+    columns : callable
+        Density and probabilities, by points of log eigenvalue and the parameters.
     """
 
-    names: tuple[str, ...]
-    parameters: Callable[[Tensors], Tensors]
-    log_density: Callable[[Any, Tensors, Tensors], Any]
-    data: Callable[[NDArray[np.float64], float], dict[str, Any]]
+    coordinates: tuple[str, ...]
+    parameters: Callable[[LayerData, Parameters], dict[str, Array]]
+    columns: Callable[[Array, Parameters], Columns]
 
 
-def rival_data(name: str, eigenvalues: ArrayLike, gamma: float) -> dict[str, Any]:
-    """Everything that distinguishes one layer from another in :func:`rival_model`, as its ``pm.Data``.
+class ContenderPosterior(CountsPosterior):
+    """Log-posterior of a law whose counts scatter as those of a real matrix."""
+
+    def log_prior(self, point: Array) -> float:
+        """Log-density of the prior at a point of shape ``(D,)``."""
+        raise NotImplementedError
+
+    def whitened(self, point: Array) -> Whitened:
+        """Residuals of the counts, and the rest of the log-posterior, at a point of shape ``(D,)``."""
+        with one_blas_thread():
+            counts = whitened_counts(self.data, *self.moments(point))
+        return counts._replace(constant=counts.constant + self.log_prior(point))
+
+
+class RivalPosterior(ContenderPosterior):
+    """Log-posterior of a law that is known by its density.
 
     Parameters
     ----------
-    name : str
-        One of `RIVALS`.
-    eigenvalues : array_like
-        Positive eigenvalues, shape ``(N,)``.
-    gamma : float
-        Aspect ratio of the matrix.
-
-    Returns
-    -------
-    dict
-        ``log_eigenvalues`` of shape ``(N,)``, and what the law's prior has to know of them.
+    data : LayerData
+        The spectrum.
+    law : RivalLaw
+        The law, one of `RIVALS`.
 
     Examples
     --------
-    >>> sorted(rival_data("log-normal", [0.5, 1.0, 2.0], 0.25))
-    ['log_eigenvalues', 'log_mean', 'log_sd']
+    >>> from htmp_bayes.models.layer_data import layer_data
+    >>> posterior = RivalPosterior(layer_data(np.geomspace(0.5, 2.0, 50), gamma=0.25), RIVALS["log-normal"])
+    >>> {name: round(float(value), 3) for name, value in posterior.parameters(np.zeros(2)).items()}
+    {'mu': 0.0, 'sigma': 0.408}
     """
-    values = np.asarray(eigenvalues, dtype=np.float64)
-    return {"log_eigenvalues": np.log(values), **RIVALS[name].data(values, gamma)}
+
+    def __init__(self, data: LayerData, law: RivalLaw) -> None:
+        bounds = np.array([[-_FARTHEST, _FARTHEST]] * len(law.coordinates))
+        super().__init__(data, law.coordinates, bounds)
+        self._law = law
+        self._nodes = _grid(data)
+        self._weights = principal_values(np.exp(data.cell_middles), np.exp(self._nodes))
+
+    def parameters(self, points: Array) -> dict[str, Array]:
+        """Parameters of the law at points of shape ``(..., D)``."""
+        columns = dict(zip(self.names, np.moveaxis(np.asarray(points), -1, 0), strict=True))
+        return self._law.parameters(self.data, columns)
+
+    def moments(self, point: Array) -> tuple[Moments, float]:
+        """Mean and covariances of the average counts, and the kappa of a real matrix, N."""
+        law, data = self._law, self.data
+        parameters = self.parameters(point)
+        on_nodes = law.columns(self._nodes, parameters)
+        here = law.columns(data.cell_middles, parameters)
+        x = np.exp(data.cell_middles)
+        stieltjes = self._weights @ (on_nodes.density * np.exp(-self._nodes)) - on_nodes.below[0] / x
+        transform = companion_transform(x, stieltjes, here.density / x, data.gamma)
+        found = averaged_moments(data, transform, here.below, here.above, np.zeros_like(x))
+        return found._replace(response=np.zeros_like(found.mean), exact=0.0), float(data.size)
+
+    def log_prior(self, point: Array) -> float:
+        """Log-density of the prior at a point of shape ``(D,)``."""
+        return -0.5 * float(point @ point) - 0.5 * len(point) * float(np.log(2 * np.pi))
+
+    def starts(self) -> list[Array]:
+        """Begin at the law that matches the log-eigenvalues' moments, and at wider and narrower ones."""
+        zero = np.zeros(len(self.names))
+        return [zero, *(zero + 0.7 * sign * row for row in np.eye(len(zero)) for sign in (-1, 1))]
 
 
-def rival_model(name: str, data: dict[str, Any]) -> Any:
-    """PyMC model of one layer's eigenvalues under a law, as if they were independent draws.
+class HTMPContender(ContenderPosterior):
+    """Log-posterior of HTMP as one density among others: its counts scatter as a real matrix's, too.
+
+    Kappa is a parameter of the mean, and not of the scatter, which would make room for a density that is wrong; the
+    gaps, which know the scatter alone, have no part. With a kappa of N it is the law of Marchenko & Pastur, of which
+    N F and the correction of a matrix of N rows are what is left for large N.
 
     Parameters
     ----------
-    name : str
-        One of `RIVALS`.
-    data : dict
-        What :func:`rival_data` returns.
-
-    Returns
-    -------
-    pymc.Model
-        The law's parameters are its deterministics; the likelihood is a ``Potential``.
+    data : LayerData
+        The spectrum, with the population.
+    free : bool
+        Whether kappa is a parameter, or N.
 
     Examples
     --------
-    >>> model = rival_model("gamma", rival_data("gamma", [0.5, 1.0, 2.0], 0.25))
-    >>> [variable.name for variable in model.deterministics]
-    ['shape', 'mean']
+    >>> from htmp_bayes.models.layer_data import layer_data
+    >>> posterior = HTMPContender(layer_data(np.linspace(0.5, 2.0, 50), 0.25, population="none"), free=False)
+    >>> posterior.names, float(posterior.parameters(np.zeros(1))["kappa"].round(6))
+    (('location',), 50.0)
     """
-    import pymc as pm
-    import pytensor.tensor as pt
 
-    law = RIVALS[name]
-    with pm.Model() as model:
-        given = {key: pm.Data(key, value) for key, value in data.items()}
-        values = law.parameters(given)
-        parameters = {key: pm.Deterministic(key, values[key]) for key in law.names}
-        pm.Potential("likelihood", pt.sum(law.log_density(given["log_eigenvalues"], parameters, given)))
-    return model
+    def __init__(self, data: LayerData, free: bool = True) -> None:
+        self._layer, self._free = LayerPosterior(data), free
+        first = 0 if free else 1
+        super().__init__(data, self._layer.names[first:], self._layer.bounds[first:])
 
+    def parameters(self, points: Array) -> dict[str, Array]:
+        """Kappa, correlation, location and temperature at points of shape ``(..., D)``."""
+        return self._layer.parameters(self._with_kappa(points))
 
-def sample_rival(
-    name: str,
-    data: dict[str, Any],
-    *,
-    draws: int,
-    tune: int,
-    chains: int,
-    random_seed: int,
-    cores: int | None = None,
-) -> xr.DataTree:
-    """Sample the posterior of a law's parameters by NUTS.
+    def moments(self, point: Array) -> tuple[Moments, float]:
+        """Mean and covariances of the average counts, and the kappa of a real matrix, N."""
+        found, _ = self._layer.moments(self._with_kappa(point))
+        return found._replace(exact=0.0), float(self.data.size)
 
-    Parameters
-    ----------
-    name : str
-        One of `RIVALS`.
-    data : dict
-        What :func:`rival_data` returns.
-    draws, tune, chains, random_seed, cores
-        As for `htmp_bayes.fit`.
+    def log_prior(self, point: Array) -> float:
+        """Log-density of the prior, up to that of a kappa of N."""
+        return float(self._layer.log_prior(self._with_kappa(point)))
 
-    Returns
-    -------
-    xarray.DataTree
-        Groups ``posterior`` and ``sample_stats``.
-    """
-    tree = sample_compiled(
-        _compiled_model(name).with_data(**data),
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        random_seed=random_seed,
-        cores=cores,
-    )
-    tree["posterior"] = xr.DataTree(tree["posterior"].to_dataset()[list(RIVALS[name].names)])
-    return tree
+    def starts(self) -> list[Array]:
+        """Those of a layer's posterior, each once."""
+        starts = self._layer.starts()
+        return starts if self._free else list(np.unique([start[1:] for start in starts], axis=0))
+
+    def folded(self, point: Array) -> Array:
+        """Make the correlation positive."""
+        folded = self._layer.folded(self._with_kappa(point))
+        return folded if self._free else folded[1:]
+
+    def _with_kappa(self, points: Array) -> Array:
+        points = np.asarray(points)
+        if self._free:
+            return points
+        return np.concatenate([np.full((*points.shape[:-1], 1), np.log(self.data.size)), points], axis=-1)
 
 
-def rival_log_density(
-    name: str, data: dict[str, Any], draws: Mapping[str, NDArray[np.float64]]
-) -> NDArray[np.float64]:
-    """Log-density of each eigenvalue at each draw of the parameters.
-
-    Parameters
-    ----------
-    name : str
-        One of `RIVALS`.
-    data : dict
-        What :func:`rival_data` returns.
-    draws : mapping of str to ndarray
-        The law's parameters, each of shape ``(D,)``.
-
-    Returns
-    -------
-    ndarray
-        Shape ``(D, N)``.
-
-    Examples
-    --------
-    >>> data = rival_data("log-normal", [0.5, 1.0, 2.0], 0.25)
-    >>> draws = {"mu": np.zeros(1), "sigma": np.ones(1)}
-    >>> rival_log_density("log-normal", data, draws).round(4)
-    array([[-0.466 , -0.9189, -1.8523]])
-    """
-    columns = {key: draws[key][:, None] for key in RIVALS[name].names}
-    return np.asarray(_compiled_density(name)(**columns, **data))
+def _grid(data: LayerData) -> Array:
+    """Nodes of log eigenvalue: the ends of the cells, and growing steps beyond on both sides."""
+    steps = [_STEP]
+    while sum(steps) < _FAR:
+        steps.append(min(_GROWTH * steps[-1], _WIDEST))
+    away = np.cumsum(steps)
+    ends = np.append(data.cell_middles - data.cell_widths / 2, data.knots[-1])
+    return np.concatenate([ends[0] - away[::-1], ends, ends[-1] + away])
 
 
-@functools.cache
-def _compiled_model(name: str) -> Any:
-    """Compile a law for nutpie; any layer's data can follow."""
-    return compile_model(rival_model(name, _example(name)), var_names=list(RIVALS[name].names))
-
-
-@functools.cache
-def _compiled_density(name: str) -> Callable[..., Any]:
-    """Compile a law's log-density for columns of parameters and any layer's data."""
-    import pytensor
-    import pytensor.tensor as pt
-
-    law = RIVALS[name]
-    given = {
-        key: pt.tensor(key, dtype=np.asarray(value).dtype, shape=(None,) * np.ndim(value))
-        for key, value in _example(name).items()
-    }
-    columns = {key: pt.tensor(key, dtype="float64", shape=(None, 1)) for key in law.names}
-    density = law.log_density(given["log_eigenvalues"], columns, given)
-    return pytensor.function([*columns.values(), *given.values()], density, on_unused_input="ignore")
-
-
-def _example(name: str) -> dict[str, Any]:
-    return rival_data(name, np.geomspace(0.1, 10.0, 50), 0.25)
-
-
-def _standard(name: str) -> Any:
-    import pymc as pm
-
-    return pm.Normal(f"{name}_in_standard_units", 0.0, 1.0)
-
-
-def _moments(eigenvalues: NDArray[np.float64], gamma: float) -> dict[str, Any]:
-    logarithms = np.log(eigenvalues)
-    return {"log_mean": float(logarithms.mean()), "log_sd": float(logarithms.std())}
-
-
-# Log-normal
-
-
-def _log_normal_parameters(given: Tensors) -> Tensors:
-    import pytensor.tensor as pt
-
+def _log_normal_parameters(data: LayerData, at: Parameters) -> dict[str, Array]:
     return {
-        "mu": given["log_mean"] + given["log_sd"] * _standard("location"),
-        "sigma": given["log_sd"] * pt.exp(_LOG_WIDTH_SD * _standard("width")),
+        "mu": data.log_mean + data.log_sd * at["location"],
+        "sigma": data.log_sd * np.exp(_LOG_WIDTH_SD * at["width"]),
     }
 
 
-def _log_normal_density(log_x: Any, parameters: Tensors, given: Tensors) -> Any:
-    import pytensor.tensor as pt
-
+def _log_normal_columns(u: Array, parameters: Parameters) -> Columns:
     sigma = parameters["sigma"]
-    return -0.5 * ((log_x - parameters["mu"]) / sigma) ** 2 - pt.log(sigma) - _LOG_ROOT_2_PI - log_x
+    z = (u - parameters["mu"]) / sigma
+    return Columns(np.exp(-0.5 * z**2) / (np.sqrt(2 * np.pi) * sigma), ndtr(z), ndtr(-z))
 
 
-# Gamma
+def _gamma_parameters(data: LayerData, at: Parameters) -> dict[str, Array]:
+    return _gamma_about(data.log_mean + data.log_sd * at["location"], data.log_sd, at["width"])
 
 
-def _matched_shape(eigenvalues: NDArray[np.float64], gamma: float) -> dict[str, Any]:
-    """Mean, shape of the Gamma law whose log has the data's standard deviation, and its unit information.
+def _inverse_gamma_parameters(data: LayerData, at: Parameters) -> dict[str, Array]:
+    """Shape and mean of the Gamma law of 1/λ."""
+    return _gamma_about(-data.log_mean - data.log_sd * at["location"], data.log_sd, at["width"])
 
-    The Fisher information on log(shape) in one draw is shape² (trigamma(shape) - 1 / shape), whatever the mean.
+
+def _gamma_about(log_place: Array, log_sd: float, width: Array) -> dict[str, Array]:
+    """Shape and mean; at a width of 0 the logarithm has this mean and standard deviation.
+
+    The unit information on log(shape) is that of one draw, shape² (trigamma(shape) - 1 / shape), whatever the mean.
     """
-    shape = inverse_trigamma(float(np.log(eigenvalues).var()))
-    information = shape**2 * (trigamma(shape) - 1 / shape)
-    return {
-        "log_sd": float(np.log(eigenvalues).std()),
-        "matched_mean": float(eigenvalues.mean()),
-        "matched_shape": float(shape),
-        "log_shape_sd": float(information**-0.5),
-    }
+    matched = inverse_trigamma(log_sd**2)
+    information = matched**2 * (trigamma(matched) - 1 / matched)
+    shape = matched * np.exp(width / np.sqrt(information))
+    return {"shape": shape, "mean": np.exp(log_place - digamma_minus_log(matched))}
 
 
-def _gamma_parameters(given: Tensors) -> Tensors:
-    import pytensor.tensor as pt
-
-    shape = given["matched_shape"] * pt.exp(given["log_shape_sd"] * _standard("width"))
-    mean = given["matched_mean"] * pt.exp(given["log_sd"] * _standard("location"))
-    return {"shape": shape, "mean": mean}
-
-
-def _gamma_density(log_x: Any, parameters: Tensors, given: Tensors) -> Any:
-    import pytensor.tensor as pt
-
+def _gamma_columns(u: Array, parameters: Parameters) -> Columns:
     shape = parameters["shape"]
-    rate = shape / parameters["mean"]
-    return shape * pt.log(rate) - pt.gammaln(shape) + (shape - 1) * log_x - rate * pt.exp(log_x)
+    log_x = np.minimum(u + np.log(shape / parameters["mean"]), _LARGEST_LOG)
+    x = np.exp(log_x)
+    return Columns(np.exp(shape * log_x - x - gammaln(shape)), gammainc(shape, x), gammaincc(shape, x))
 
 
-# Log-normal with a power-law tail
+def _inverse_gamma_columns(u: Array, parameters: Parameters) -> Columns:
+    of_reciprocal = _gamma_columns(-u, parameters)
+    return Columns(of_reciprocal.density, of_reciprocal.above, of_reciprocal.below)
 
 
-def _power_law_parameters(given: Tensors) -> Tensors:
-    """Draw the threshold one standard deviation above the mean, give or take one, and the tail's decay."""
-    import pytensor.tensor as pt
-
-    decay = pt.exp(_standard("decay")) / given["log_sd"]
-    threshold = given["log_mean"] + given["log_sd"] * (1.0 + _standard("threshold"))
-    return {
-        **_log_normal_parameters(given),
-        "threshold": pt.exp(threshold),
-        "tail_index": 1.0 + decay,
-    }
+def _power_law_parameters(data: LayerData, at: Parameters) -> dict[str, Array]:
+    """At 0, body and tail have half of the variance each."""
+    sigma = data.log_sd * np.sqrt(0.5) * np.exp(_LOG_WIDTH_SD * at["width"])
+    decay = np.sqrt(2.0) / data.log_sd * np.exp(at["decay"])
+    mu = data.log_mean + data.log_sd * at["location"] - 1 / decay
+    return {"mu": mu, "sigma": sigma, "tail_index": 1 + decay}
 
 
-def _power_law_density(log_x: Any, parameters: Tensors, given: Tensors) -> Any:
-    r"""Continuous composite of a log-normal body and a Pareto tail, Cooray & Ananda (2005), with a free weight.
-
-    In u = log x it is proportional to exp(-(u - mu)² / (2 sigma²)) below c = log(threshold), and above it to
-    the value at c times exp(-(tail_index - 1)(u - c)).
-    """
-    import pytensor.tensor as pt
-    from pymc.distributions.dist_math import normal_lcdf
-
-    mu, sigma = parameters["mu"], parameters["sigma"]
-    decay, c = parameters["tail_index"] - 1.0, pt.log(parameters["threshold"])
-
-    def body(u: Any) -> Any:
-        return -0.5 * ((u - mu) / sigma) ** 2
-
-    mass_below = pt.log(sigma) + _LOG_ROOT_2_PI + normal_lcdf(mu, sigma, c)
-    mass_above = body(c) - pt.log(decay)
-    shape = body(pt.minimum(log_x, c)) - decay * pt.maximum(log_x - c, 0.0)
-    return shape - pt.logaddexp(mass_below, mass_above) - log_x
+def _power_law_columns(u: Array, parameters: Parameters) -> Columns:
+    """Add a normal and an exponential log-eigenvalue: Reed & Jorgensen, Commun. Stat. Theory Methods 33 (2004) 1733."""
+    mu, sigma, decay = parameters["mu"], parameters["sigma"], parameters["tail_index"] - 1
+    z = (u - mu) / sigma
+    tail = np.exp(0.5 * (decay * sigma) ** 2 - decay * sigma * z + log_ndtr(z - decay * sigma))
+    return Columns(decay * tail, np.maximum(ndtr(z) - tail, 0.0), ndtr(-z) + tail)
 
 
-# Noise: the Marchenko-Pastur law at finite size, and a few outliers
-
-
-def _noise_table(eigenvalues: NDArray[np.float64], gamma: float) -> dict[str, Any]:
-    """Tabulate the log-density of noise at temperature 1, evenly in log y, with its slopes."""
-    kappa = float(np.clip(eigenvalues.size, *KAPPA_RANGE))
-    law = HTMP(kappa, gamma)
-    moments = _moments(eigenvalues, gamma)
-    matched = float(log_temperature(kappa, 0.0, {"gamma": gamma, **moments}))
-    # For gamma = 1 the law's own quantile may lie below the smallest double.
-    lowest = max(float(np.log(eigenvalues.min())) - matched - _TABLE_MARGIN, _SMALLEST_LOG)
-    start = max(float(law.ppf(_TABLE_TAIL)), float(np.exp(lowest)))
-    log_y = np.linspace(np.log(start), np.log(law.isf(_TABLE_TAIL)), _TABLE_SIZE)
-    rows = log_density(log_y, kappa, gamma, 0.0, INVERSE_GAMMA)
-    return {
-        **moments,
-        "table_start": float(log_y[0]),
-        "table_step": float(log_y[1] - log_y[0]),
-        "table_values": rows[:, 0].copy(),
-        "table_slopes": rows[:, 1].copy(),
-        "matched_log_temperature": matched,
-        "mean_at_temperature_1": float(law.mean()),
-    }
-
-
-def _noise_parameters(given: Tensors) -> Tensors:
-    import pymc as pm
-    import pytensor.tensor as pt
-
-    log_temperature = given["matched_log_temperature"] + given["log_sd"] * _standard("location")
-    return {
-        "scale": given["mean_at_temperature_1"] * pt.exp(log_temperature),
-        "outlier_share": pm.Uniform("share", 0.0, LARGEST_OUTLIER_SHARE) * 1.0,
-    }
-
-
-def _noise_density(log_x: Any, parameters: Tensors, given: Tensors) -> Any:
-    import pytensor.tensor as pt
-
-    log_temperature = pt.log(parameters["scale"] / given["mean_at_temperature_1"])
-    share = parameters["outlier_share"]
-    noise = _interpolated(log_x - log_temperature, given) - log_temperature
-    width = OUTLIER_WIDTH * given["log_sd"]
-    outlier = -0.5 * ((log_x - given["log_mean"]) / width) ** 2 - pt.log(width) - _LOG_ROOT_2_PI - log_x
-    return pt.logaddexp(pt.log1p(-share) + noise, pt.log(share) + outlier)
-
-
-def _interpolated(log_y: Any, given: Tensors) -> Any:
-    """Cubic Hermite interpolation in the table, and straight lines beyond its ends."""
-    import pytensor.tensor as pt
-
-    step, values, slopes = given["table_step"], given["table_values"], given["table_slopes"]
-    place = (log_y - given["table_start"]) / step
-    last = values.shape[0] - 1
-    inside = pt.clip(place, 0.0, last)
-    cell = pt.minimum(pt.floor(inside), last - 1).astype("int64")
-    t = inside - cell
-    low, high = values[cell], values[cell + 1]
-    slope_low, slope_high = step * slopes[cell], step * slopes[cell + 1]
-    cubic = (
-        (1 + 2 * t) * (1 - t) ** 2 * low
-        + t * (1 - t) ** 2 * slope_low
-        + t**2 * (3 - 2 * t) * high
-        - t**2 * (1 - t) * slope_high
-    )
-    return cubic + (place - inside) * pt.switch(place < 0, slope_low, slope_high)
-
-
+_PLACE_AND_WIDTH = ("location", "width")
 RIVALS: Mapping[str, RivalLaw] = {
-    "marchenko-pastur": RivalLaw(("scale", "outlier_share"), _noise_parameters, _noise_density, _noise_table),
-    "gamma": RivalLaw(("shape", "mean"), _gamma_parameters, _gamma_density, _matched_shape),
-    "log-normal": RivalLaw(("mu", "sigma"), _log_normal_parameters, _log_normal_density, _moments),
-    "power-law-tail": RivalLaw(
-        ("mu", "sigma", "threshold", "tail_index"), _power_law_parameters, _power_law_density, _moments
-    ),
+    "gamma": RivalLaw(_PLACE_AND_WIDTH, _gamma_parameters, _gamma_columns),
+    "inverse-gamma": RivalLaw(_PLACE_AND_WIDTH, _inverse_gamma_parameters, _inverse_gamma_columns),
+    "log-normal": RivalLaw(_PLACE_AND_WIDTH, _log_normal_parameters, _log_normal_columns),
+    "power-law-tail": RivalLaw((*_PLACE_AND_WIDTH, "decay"), _power_law_parameters, _power_law_columns),
 }

@@ -19,6 +19,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
+from htmp_bayes._threads import one_blas_thread
 from htmp_bayes.models.counts import Whitened
 from htmp_bayes.models.nuts import compile_model, sample_compiled
 from htmp_bayes.models.posterior import CountsPosterior
@@ -142,7 +143,7 @@ def _reaches(posterior: CountsPosterior) -> Array:
     """How far from the mode the log-posterior has fallen by `_DROP` along each axis, shape ``(2, D)``."""
     size = len(posterior.mode)
     directions = list(itertools.product((-1.0, 1.0), range(size)))
-    with ThreadPoolExecutor() as pool:
+    with one_blas_thread(), ThreadPoolExecutor() as pool:
         found = list(pool.map(lambda direction: _reach(posterior, *direction), directions))
     return np.reshape(found, (2, size))
 
@@ -214,7 +215,7 @@ class _Fitting:
 def evaluated(posterior: CountsPosterior, points: Array) -> list[Whitened]:
     """Evaluate the posterior at points of shape ``(K, D)``, within its bounds, on all cores."""
     within = np.clip(points, posterior.bounds[:, 0], posterior.bounds[:, 1])
-    with ThreadPoolExecutor() as pool:
+    with one_blas_thread(), ThreadPoolExecutor() as pool:
         return list(pool.map(posterior.whitened, within))
 
 
@@ -230,7 +231,7 @@ def _falls_on_faces(posterior: CountsPosterior, found: StandIn) -> Array:
     """Least fall below the mode on each low and high face, shape ``(2, D)``; infinite beyond a bound."""
     dimensions = len(posterior.mode)
     nodes = np.linspace(-1, 1, _FACE_NODES)
-    across = np.stack(np.meshgrid(*[nodes] * (dimensions - 1)), axis=-1).reshape(-1, dimensions - 1)
+    across = np.array([*itertools.product(nodes, repeat=dimensions - 1)])
     falls = np.full((2, dimensions), np.inf)
     for (side, sign), i in itertools.product(enumerate((-1.0, 1.0)), range(dimensions)):
         z = np.insert(across, i, sign, axis=1)

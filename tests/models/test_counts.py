@@ -10,6 +10,7 @@ from htmp_bayes import sample_ensemble
 from htmp_bayes.laws.ensemble import sample_ensembles
 from htmp_bayes.models import counts
 from htmp_bayes.models.layer_data import average_counts, layer_data
+from tests.models.at_point import counts_at
 
 
 def data_of(size, kappa, gamma, rho, population="log-normal", seed=1):
@@ -43,8 +44,7 @@ def test_moments_pass_smoothly_from_one_to_the_other():
     step = 1e-3
     for kappa in (counts.FINITE, np.sqrt(counts.FINITE * counts.LIMIT), counts.LIMIT):
         values = [
-            counts.counts_at(data, float(kappa * np.exp(k * step)), 0.5, 0.0).log_density
-            for k in range(-2, 3)
+            counts_at(data, float(kappa * np.exp(k * step)), 0.5, 0.0).log_density for k in range(-2, 3)
         ]
         slopes = np.diff(values) / step
         assert np.abs(np.diff(slopes)).max() < 0.05 * (1 + np.abs(slopes).max())
