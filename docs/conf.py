@@ -30,7 +30,6 @@ exclude_patterns = [
     "calibration_table.md",
     "contest_table.md",
     "layers_table.md",
-    "network_table.md",
 ]
 
 default_role = "py:obj"
@@ -72,7 +71,6 @@ def _with_what_there_is(app: Sphinx, name: str, source: list[str]) -> None:
         "table": lambda: _table("calibration"),
         "layers table": lambda: _table("layers"),
         "contest tables": lambda: _table("contest"),
-        "network table": lambda: _table("network"),
         "numerics": _numerics,
         "commands": _commands,
         "more": lambda: _more(source[0]),

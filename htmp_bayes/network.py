@@ -15,7 +15,7 @@ from htmp_bayes.network_layers import Layer, Spectra, design_of, gather
 
 if TYPE_CHECKING:
     from htmp_bayes.models.layer_site import LayerSite
-    from htmp_bayes.models.network import Structure
+    from htmp_bayes.models.network_design import Structure
 
 Advance = Callable[[int, int, str], None]
 # In seconds.
@@ -77,13 +77,13 @@ def fit_network(
         and the steps become a coordinate of the result.
     runs : str or mapping, optional
         For models that were trained several times: the training run of each spectrum. A regular expression with a
-        group named ``run``, and perhaps one named ``group``, such as ``r"batch(?P<group>\d+)\.seed(?P<run>\d+)"``: it is
-        looked for in the model's name, or else in the spectrum's, and what matches is taken out of that name, so that the
-        rest is the same in all runs. Or a key of ``Spectrum.meta``, or a mapping from the names of spectra or models.
-        Not together with `steps`.
+        group named ``run``, and perhaps one named ``group``, such as ``r"batch(?P<group>\d+)\.seed(?P<run>\d+)"``: it
+        is looked for in the model's name, or else in the spectrum's, and what matches is taken out of that name, so
+        that the rest is the same in all runs. Or a key of ``Spectrum.meta``, or a mapping from the names of spectra or
+        models. Not together with `steps`.
     groups : str or mapping, optional
-        The group of each spectrum's run (batch size, recipe, ...): a key of ``Spectrum.meta``, or a mapping from the names
-        of spectra or models. Groups take the place of models, which they are by default.
+        The group of each spectrum's run (batch size, recipe, ...): a key of ``Spectrum.meta``, or a mapping from the
+        names of spectra or models. Groups take the place of models, which they are by default.
     cores : int, optional
         Chains that run at a time; by default as many as there are cores.
     progressbar : bool
@@ -97,32 +97,32 @@ def fit_network(
         What ArviZ works on, with the groups
 
         ``posterior``
-            ``kappa``, ``dyson_index`` (kappa/N), ``temperature``, ``correlation``, ``tail_index`` (not for the log-normal
-            population), ``scale`` = kappa T / (2 gamma) and ``mean`` (not if it is infinite in any draw, which the
-            attribute ``infinite`` says), dimensions ``(chain, draw, layer)``; with `runs`, of what a layer has in common
-            in all its runs. The same names with ``model_`` in front, dimension ``model``: for each model, the mean
-            over its layers (of log(kappa/N), logit(correlation / 3) and log scale) if all models have layers of the same
-            names; otherwise its typical layer, at the mean over the kinds and depths of all layers. And the population's
-            ``typical``, ``kind_effect``, ``model_effect``, ``depth_trend``, ``kind_spread``, ``model_spread``,
-            ``layer_spread``, ``model_layer_spread`` and ``run_spread``, with the dimensions ``parameter``
-            (log(kappa/N), logit(correlation / 3), log scale), ``kind`` and ``model``, as far as there are several kinds,
-            models, depths and runs. With `steps`, all parameters have the further dimension ``step``, and there are
-            ``step_trend``, what all layers' parameters have moved together since the first step, and the standard
-            deviations ``trend_spread`` and ``step_spread`` of its increments and of each layer's own.
+            ``kappa``, ``dyson_index`` (kappa/N), ``temperature``, ``correlation``, ``tail_index`` (not for the
+            log-normal population), ``scale`` = kappa T / (2 gamma) and ``mean`` (not if it is infinite in any draw,
+            which the attribute ``infinite`` says), dimensions ``(chain, draw, layer)``; with `runs`, of what a layer
+            has in common in all its runs. The same names with ``model_`` in front, dimension ``model``: for each model,
+            the mean over its layers (of log(kappa/N), logit(correlation / 3) and log scale) if all models have layers
+            of the same names; otherwise its typical layer, at the mean over the kinds and depths of all layers. And the
+            population's ``typical``, ``kind_effect``, ``model_effect``, ``depth_trend``, ``kind_spread``,
+            ``model_spread``, ``layer_spread``, ``model_layer_spread`` and ``run_spread``, with the dimensions
+            ``parameter`` (log(kappa/N), logit(correlation / 3), log scale), ``kind`` and ``model``, as far as there are
+            several kinds, models, depths and runs. With `steps`, all parameters have the further dimension ``step``,
+            and there are ``step_trend``, what all layers' parameters have moved together since the first step, and the
+            standard deviations ``trend_spread`` and ``step_spread`` of its increments and of each layer's own.
         ``sample_stats``
             As `htmp_bayes.fit` has them.
         ``log_likelihood``
             ``spectra``, the log-likelihood of each spectrum, dimensions ``(chain, draw, spectrum)``.
         ``observed_data``, ``constant_data``
-            ``eigenvalues`` of each spectrum, dimensions ``(spectrum, eigenvalue)``, filled up with NaN; ``n``, ``gamma``,
-            ``zeros`` and ``n_eigenvalues``, dimension ``spectrum``; and ``layer_kind``, ``layer_model`` and
+            ``eigenvalues`` of each spectrum, dimensions ``(spectrum, eigenvalue)``, filled up with NaN; ``n``,
+            ``gamma``, ``zeros`` and ``n_eigenvalues``, dimension ``spectrum``; and ``layer_kind``, ``layer_model`` and
             ``layer_depth``, dimension ``layer``. ``spectrum_layer`` says of which layer a spectrum is, and
             ``spectrum_run`` or ``spectrum_step`` of which run or step.
 
         Layers are named ``model/layer`` where there are several models. Attributes of the root: the
         settings, the versions, and what the normal likelihoods and the polynomials cost:
         ``correction_log_weight_sd`` and ``correction_pareto_k`` of the weights by which the draws were corrected,
-        ``correction_candidates``, how many of the 8 candidates for each layer's parameters count in the worst layer, and
+        ``correction_counting``, which share of the candidates for a layer's parameters counts in the worst layer, and
         ``stand_in_error`` of the worst layer's polynomials, in nats. :func:`htmp_bayes.check` judges them. With runs
         ``runs`` is their number, and 0 otherwise.
 
@@ -154,7 +154,9 @@ def fit_network(
     layers = gather(spectra, kinds, depth, steps, runs, groups)
     check_choices(population=population)
     if population == "none":
-        raise FitError("fit_network pools the correlation, which population = 'none' has not; fit layers one by one.")
+        raise FitError(
+            "fit_network pools the correlation, which population = 'none' has not; fit layers one by one."
+        )
     check_counts(1, draws=draws, tune=tune, chains=chains)
     seed = as_seed(random_seed)
     from htmp_bayes.laws.beforehand import compile_beforehand

@@ -13,7 +13,7 @@ from htmp_bayes.network_steps import order_by_step, steps_of
 from htmp_bayes.spectra import Spectrum
 
 if TYPE_CHECKING:
-    from htmp_bayes.models.network import Design
+    from htmp_bayes.models.network_design import Design
 
 Spectra = Sequence[Spectrum] | Mapping[str, Sequence[Spectrum]]
 ONE_MODEL = "network"
@@ -34,7 +34,12 @@ class Layer:
 
 
 def gather(
-    spectra: Spectra, kinds: Any = None, depth: Any = None, steps: Any = None, runs: Any = None, groups: Any = None
+    spectra: Spectra,
+    kinds: Any = None,
+    depth: Any = None,
+    steps: Any = None,
+    runs: Any = None,
+    groups: Any = None,
 ) -> list[Layer]:
     """Say of each spectrum where it belongs: see `htmp_bayes.fit_network`.
 
@@ -75,7 +80,8 @@ def gather(
 def _renamed(spectrum: Spectrum, name: str) -> Spectrum:
     if name == spectrum.name:
         return spectrum
-    return Spectrum(spectrum.eigenvalues, spectrum.n, name, spectrum.kind, spectrum.zeros, spectrum.meta)
+    given = {key: getattr(spectrum, key) for key in ("kind", "zeros", "meta")}
+    return Spectrum(spectrum.eigenvalues, spectrum.n, name=name, **given)
 
 
 def _depths(models: list[str], spectra: list[Spectrum]) -> list[float]:
@@ -120,7 +126,7 @@ def _chosen(setting: str, given: Any, names: list[str], inferred: list[Any]) -> 
 
 def design_of(layers: list[Layer]) -> "Design":
     """Put the same in numbers."""
-    from htmp_bayes.models.network import Design
+    from htmp_bayes.models.network_design import Design
 
     names = _distinct(layer.layer for layer in layers)
     models = _distinct(layer.model for layer in layers)

@@ -8,7 +8,7 @@ import xarray as xr
 from htmp_bayes.network_layers import Layer
 
 if TYPE_CHECKING:
-    from htmp_bayes.models.network import Design
+    from htmp_bayes.models.network_design import Design
     from htmp_bayes.models.network_draws import LayersDrawn
 
 _POPULATION = (
@@ -131,7 +131,9 @@ def _typical(by_layer: xr.Dataset, sampled: xr.Dataset, design: "Design") -> xr.
 
     if design.structure.paired and len(design.cells) == len(design.layers) * len(design.models):
         model = xr.DataArray([design.models[g] for _, g in design.cells], dims="layer", name="model")
-        return by_layer.assign_coords(model=model).groupby("model").mean("layer").sel(model=list(design.models))
+        return (
+            by_layer.assign_coords(model=model).groupby("model").mean("layer").sel(model=list(design.models))
+        )
     typical = sampled["typical"]
     if "kind_effect" in sampled:
         layer, model = design.cells.T
@@ -153,7 +155,7 @@ def _geometric_mean(values: xr.DataArray) -> float:
 
 
 def _named(pooled: xr.Dataset, size: Any, gamma: Any, population: str) -> xr.Dataset:
-    """The law's parameters at pooled coordinates."""
+    """Compute the law's parameters at pooled coordinates."""
     from htmp_bayes.laws import HTMP
     from htmp_bayes.models.network import correlation_of
 

@@ -55,7 +55,8 @@ def places_of(named: Sequence[tuple[str, Spectrum]], runs: Any, groups: Any = No
         found = [_by_pattern(pattern, model, spectrum) for model, spectrum in named]
     else:
         found = [
-            Place(model, spectrum.name, _looked_up("runs", runs, model, spectrum)) for model, spectrum in named
+            Place(model, spectrum.name, _looked_up("runs", runs, model, spectrum))
+            for model, spectrum in named
         ]
     if groups is not None:
         found = [
@@ -72,7 +73,9 @@ def _compiled(runs: str) -> re.Pattern[str]:
     except re.error as error:
         raise FitError(f"runs = {runs!r} is no regular expression ({error}).") from error
     if "run" not in pattern.groupindex:
-        raise FitError(f"runs = {runs!r} has no group named run; write (?P<run>...) around what tells runs apart.")
+        raise FitError(
+            f"runs = {runs!r} has no group named run; write (?P<run>...) around what tells runs apart."
+        )
     return pattern
 
 
@@ -99,7 +102,9 @@ def _looked_up(setting: str, given: Any, model: str, spectrum: Spectrum) -> str:
     if isinstance(given, Mapping):
         found = given.get(spectrum.name, given.get(model))
         if found is None:
-            raise FitError(f"{setting} names neither {spectrum.name!r} nor {model!r}; give each spectrum one.")
+            raise FitError(
+                f"{setting} names neither {spectrum.name!r} nor {model!r}; give each spectrum one."
+            )
     elif isinstance(given, str):
         found = spectrum.meta.get(given)
         if found is None:

@@ -1,10 +1,10 @@
 r"""One layer's likelihood as a network's model needs it: exact by its polynomials, and a normal one close to that.
 
-The coordinates are those that are pooled: log(kappa/N), logit(correlation / 3) and log scale, scale = kappa T / (2 gamma).
-The likelihood is that of :class:`~htmp_bayes.models.posterior.LayerPosterior` without its prior. Its normal form is what,
-multiplied by a wide normal reference for all layers, has the mean and covariance that the likelihood has with it: where a
-layer's spectrum says little, what matters is how far it pulls at what the others say (a site of expectation propagation:
-Minka 2001; Gelman, Vehtari, Jylänki et al. 2020, J. Mach. Learn. Res. 21, 17).
+The coordinates are those that are pooled: log(kappa/N), logit(correlation / 3) and log scale, scale = kappa T / (2
+gamma). The likelihood is that of :class:`~htmp_bayes.models.posterior.LayerPosterior` without its prior. Its normal
+form is what, multiplied by a wide normal reference for all layers, has the mean and covariance that the likelihood has
+with it: where a layer's spectrum says little, what matters is how far it pulls at what the others say (a site of
+expectation propagation: Minka 2001; Gelman, Vehtari, Jylänki et al. 2020, J. Mach. Learn. Res. 21, 17).
 """
 
 import functools
@@ -122,11 +122,9 @@ class LayerSite:
         return np.asarray(_weights(log_weights + log_prior) @ theta)
 
     def normal_form(self, centre: Array, spread: Array) -> Normal:
-        """Find the normal likelihood that does the same to the normal reference with `centre` and `spread`, ``(3,)``."""
+        """Find the normal likelihood that does the same to a normal reference: `centre` and `spread`, ``(3,)``."""
         points, theta, log_weights = self._sample
-        rho = np.clip(
-            np.abs(points[:, 1]), _LEAST_CORRELATION, CORRELATION_MAX - _LEAST_CORRELATION
-        )
+        rho = np.clip(np.abs(points[:, 1]), _LEAST_CORRELATION, CORRELATION_MAX - _LEAST_CORRELATION)
         log_volume = -np.log(rho) - np.log1p(-rho / CORRELATION_MAX)
         standard = (theta - centre) / spread
         weights = _weights(log_weights + log_volume - 0.5 * np.sum(standard**2, axis=1))

@@ -1,14 +1,14 @@
 r"""Normal effects of three coordinates, one within another, integrated out level by level.
 
-What is known of x is a quadratic form, :math:`-\tfrac12 x^\top P x + b^\top x`, the natural form of a normal likelihood,
-with P singular where nothing is known. If x = y + e and the effect e is normal about 0 with standard deviations s, what is
-known of y has the same form (the information form of Kalman's filter: Anderson & Moore 1979, *Optimal Filtering*,
-section 6.3). With :math:`S = \mathrm{diag}(s)` and :math:`LL^\top = I + SPS`,
+What is known of x is a quadratic form, :math:`-\tfrac12 x^\top P x + b^\top x`, the natural form of a normal
+likelihood, with P singular where nothing is known. If x = y + e and the effect e is normal about 0 with standard
+deviations s, what is known of y has the same form (the information form of Kalman's filter: Anderson & Moore 1979,
+*Optimal Filtering*, section 6.3). With :math:`S = \mathrm{diag}(s)` and :math:`LL^\top = I + SPS`,
 
 .. math:: P' = P - U^\top U,\quad b' = b - U^\top w,\quad U = L^{-1}SP,\quad w = L^{-1}Sb,
 
-and the integral contributes :math:`\tfrac12 w^\top w - \log\det L`. Everything is written out for three coordinates, so that
-the arrays may be NumPy's or PyTensor's, of any shape, and cost no call for each matrix.
+and the integral contributes :math:`\tfrac12 w^\top w - \log\det L`. Everything is written out for three coordinates, so
+that the arrays may be NumPy's or PyTensor's, of any shape, and cost no call for each matrix.
 """
 
 from typing import Any, NamedTuple
@@ -38,15 +38,15 @@ class Known(NamedTuple):
         return self.precision[_WHERE[i, j]]
 
     def summed(self, axis: int) -> "Known":
-        """What all along an axis say together."""
+        """Put together what all along an axis say."""
         return Known([x.sum(axis=axis) for x in self.precision], [x.sum(axis=axis) for x in self.linear])
 
     def plus(self, other: "Known") -> "Known":
-        """What two say together."""
+        """Put together what two say."""
         return Known(*([x + y for x, y in zip(a, b, strict=True)] for a, b in zip(self, other, strict=True)))
 
     def less(self, value: list[Any]) -> "Known":
-        """What is known of the rest, x less `value`."""
+        """Take `value` off: what is known of the rest of x."""
         return Known(self.precision, [b - p for b, p in zip(self.linear, self.times(value), strict=True)])
 
     def times(self, value: list[Any]) -> list[Any]:

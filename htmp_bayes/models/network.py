@@ -1,7 +1,6 @@
 """The model of a network: every layer's parameters, partially pooled over kind, depth, model, run and training."""
 
 import functools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ from scipy.special import expit, logit
 
 from htmp_bayes.models.layer_site import LayerSite, Normal
 from htmp_bayes.models.nested_normals import PACKED, Known, integrated
+from htmp_bayes.models.network_design import Design, Structure
 from htmp_bayes.models.nuts import compile_model, sample_compiled
 from htmp_bayes.models.prior import CORRELATION_MAX, expected_log, kappa_prior
 from htmp_bayes.models.random_walk import common_walk
@@ -25,7 +25,8 @@ KIND_SPREAD = np.array([0.5, 0.35, 0.7])
 MODEL_SPREAD = np.array([0.35, 0.2, 0.5])
 LAYER_SPREAD = np.array([0.5, 0.35, 0.7])
 SPREAD_LOG_SD = 0.8
-# Of the same layer in several models, and of the same layer in several runs: from next to nothing to as much as of layers.
+# Of the same layer in several models, and of the same layer in several runs: from next to nothing to as much as of
+# layers.
 MODEL_LAYER_SPREAD = np.array([0.2, 0.1, 0.2])
 RUN_SPREAD = np.array([0.05, 0.02, 0.05])
 WIDE_LOG_SD = 1.3
@@ -40,96 +41,6 @@ TARGET_ACCEPT = 0.95
 _REFERENCE_FACTOR, _REFERENCE_SD = 1.5, np.array([0.7, 0.5, 0.7])
 
 
-class Structure(NamedTuple):
-    """What a compiled model depends on, besides arrays of any length.
-
-    Attributes
-    ----------
-    kinds : int
-        Number of kinds with an effect. If no kind has two layers, the spread of the kinds cannot be told from that of
-        the layers: there is no effect, and this is 1.
-    models : int
-        Number of models, or groups of runs.
-    graded : bool
-        Whether depths differ.
-    paired : bool
-        Whether a layer of the same name is there in several models.
-    runs : bool
-        Whether a layer is there in several runs.
-    steps : int
-        Number of steps of training, or 1.
-    trend : bool
-        Whether layers have a walk in common: there are several, and several steps.
-    """
-
-    kinds: int
-    models: int
-    graded: bool
-    paired: bool
-    runs: bool
-    steps: int
-    trend: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Design:
-    """Which spectrum belongs where: L layers in G models, each in S runs or at S steps.
-
-    Attributes
-    ----------
-    layers, models, kinds : tuple of str
-        Names of the layers, models (or groups of runs) and kinds.
-    place : ndarray of int
-        Layer, model, and run or step of each spectrum, shape ``(N, 3)``.
-    kind : ndarray of int
-        Kind of each layer in each model, shape ``(L, G)``.
-    depth : ndarray
-        Relative depth, from 0 to 1, shape ``(L, G)``.
-    runs : tuple of str
-        Names of the runs of all groups, or none.
-    steps : tuple of float
-        Steps of training, ascending, or none.
-    """
-
-    layers: tuple[str, ...]
-    models: tuple[str, ...]
-    kinds: tuple[str, ...]
-    place: NDArray[np.int64]
-    kind: NDArray[np.int64]
-    depth: Array
-    runs: tuple[str, ...] = ()
-    steps: tuple[float, ...] = ()
-
-    @functools.cached_property
-    def cells(self) -> NDArray[np.int64]:
-        """Layer and model of every layer that is there, in the order of the spectra, shape ``(C, 2)``."""
-        return np.array(list(dict.fromkeys(map(tuple, self.place[:, :2].tolist()))))
-
-    @property
-    def replicates(self) -> int:
-        """How many runs or steps a layer has at most."""
-        return int(self.place[:, 2].max()) + 1
-
-    @functools.cached_property
-    def structure(self) -> Structure:
-        """What the compiled model depends on."""
-        layer, model = self.cells.T
-        of_kind, depths = self.kind[layer, model], self.depth[layer, model]
-        kinds = len(self.kinds) if np.bincount(of_kind).max() > 1 else 1
-        paired = len(self.cells) > len(set(layer.tolist()))
-        steps = max(len(self.steps), 1)
-        return Structure(
-            kinds, len(self.models), bool(np.ptp(depths) > 0), paired, bool(self.runs), steps,
-            steps > 1 and len(self.cells) > 1,
-        )  # fmt: skip
-
-    def spread_out(self, rows: Array) -> Array:
-        """Put rows of the spectra where they belong, with zeros elsewhere, shape ``(..., L, G, S)``."""
-        found = np.zeros((*rows.shape[1:], len(self.layers), len(self.models), self.replicates))
-        found[(..., *self.place.T)] = np.moveaxis(rows, 0, -1)
-        return found
-
-
 def typical_prior(sizes: Array, gamma: Array, log_means: Array) -> tuple[Array, Array]:
     """Mean and standard deviation of the typical layer's prior, shape ``(3,)`` each: see :func:`network_model`."""
     size = float(np.exp(np.mean(np.log(sizes))))
@@ -140,7 +51,7 @@ def typical_prior(sizes: Array, gamma: Array, log_means: Array) -> tuple[Array, 
 
 
 def normal_forms(sites: list[LayerSite]) -> list[Normal]:
-    """Normal likelihoods of the layers, close to theirs where the network's layers are."""
+    """Find normal likelihoods of the layers, close to theirs where the network's layers are."""
     means = np.array([site.own_mean for site in sites])
     spread = np.maximum(_REFERENCE_FACTOR * means.std(axis=0), _REFERENCE_SD)
     return [site.normal_form(means.mean(axis=0), spread) for site in sites]
@@ -185,8 +96,8 @@ def network_model(data: dict[str, Array], structure: Structure) -> "pm.Model":
     Three numbers describe a layer: :math:`\theta` = (log(kappa/N), logit(correlation / 3), log scale), with
     scale = kappa T / (2 gamma), the mean eigenvalue that the law has without correlation. The scale, and not
     the temperature itself, is pooled: at equal scale the temperature is inversely proportional to kappa. And kappa/N is
-    pooled, not kappa: layers of all sizes have 1 if they are real matrices with independent rows, and if repulsion is of
-    order one in all, the layers' spread has room for the logarithms of their sizes. Layer l of model g in run r has,
+    pooled, not kappa: layers of all sizes have 1 if they are real matrices with independent rows, and if repulsion is
+    of order one in all, the layers' spread has room for the logarithms of their sizes. Layer l of model g in run r has,
     independently in each of the three,
 
     .. math:: \theta_{lgr} \sim \mathrm{Normal}(\text{typical} + \text{kind effect} + \text{model effect}
@@ -195,9 +106,9 @@ def network_model(data: dict[str, Array], structure: Structure) -> "pm.Model":
     :math:`a_l` normal with ``layer_spread`` and :math:`b_{lg}` with ``model_layer_spread``.
 
     - ``typical``: normal. Of log(kappa/N), with the geometric mean of the layers' sizes for N, it has 95 % between
-      kappa = 0.5 and kappa = 4 N, which covers repulsion of order one as well as that of a real matrix, as the prior of a
-      single layer does; correlation about 0.6 with a standard deviation of 1 of the logit; scale about the layers' own
-      with 2. The prior moves along when all eigenvalues are multiplied by a factor.
+      kappa = 0.5 and kappa = 4 N, which covers repulsion of order one as well as that of a real matrix, as the prior of
+      a single layer does; correlation about 0.6 with a standard deviation of 1 of the logit; scale about the layers'
+      own with 2. The prior moves along when all eigenvalues are multiplied by a factor.
     - ``kind_effect``, ``model_effect``: normal with sum zero; their spreads ``kind_spread`` and
       ``model_spread`` are log-normal with medians (0.5, 0.35, 0.7) and (0.35, 0.2, 0.5).
     - ``depth_trend``: change from the first layer to the last; normal with standard deviations (0.75, 0.5, 1).
@@ -315,7 +226,8 @@ class Levels(NamedTuple):
     Attributes
     ----------
     replicates : list of Known
-        Of the sum of all effects in each run, shapes ``(L, G, S)``; or at each step, with what later ones say, ``(L, G)``.
+        Of the sum of all effects in each run, shapes ``(L, G, S)``; or at each step, with what later ones say, ``(L,
+        G)``.
     model_layer : Known
         Of what a layer of a model has in all runs, shapes ``(L, G)``.
     layer : Known
@@ -412,8 +324,10 @@ def sample_network(
 ) -> Any:
     """Draws of the model's variables by NUTS."""
     compiled, layout = _compiled_network(structure)
+    used = {variable.name for variable in compiled.shared_var_keys}
+    compiled = compiled.with_data(**{name: values for name, values in data.items() if name in used})
     return sample_compiled(
-        compiled.with_data(**data), draws=draws, tune=tune, chains=chains, random_seed=random_seed, cores=cores,
+        compiled, draws=draws, tune=tune, chains=chains, random_seed=random_seed, cores=cores,
         progressbar=progressbar, start=functools.partial(_initial_point, layout), target_accept=TARGET_ACCEPT,
     )  # fmt: skip
 

@@ -6,11 +6,12 @@ NUTS has drawn the hyperparameters phi under normal likelihoods of the layers. U
 .. math:: r_l(\phi) = \mathrm E\bigl[\, L_l(\theta) / \hat L_l(\theta) \,\bigr],
 
 where the parameters :math:`\theta` of layer l are drawn from their conditional distribution under the normal likelihood
-:math:`\hat L_l`. That expectation is an average over a few points, the same for all phi, so that its error hardly depends
-on phi; a constant factor does not matter. The draws of phi are resampled by the product (smoothed: Vehtari, Simpson,
-Gelman, Yao & Gabry 2024, J. Mach. Learn. Res. 25, 72), and for each the layer's parameters are chosen among new candidates
-with probabilities proportional to :math:`L_l / \hat L_l`. What is wrong with a normal likelihood thus enters through the way
-it varies with phi, layer by layer, and not through the sum of all layers' errors at a draw of everything.
+:math:`\hat L_l`. That expectation is an average over a few points, the same for all phi, so that its error hardly
+depends on phi; a constant factor does not matter. The draws of phi are resampled by the product (smoothed: Vehtari,
+Simpson, Gelman, Yao & Gabry 2024, J. Mach. Learn. Res. 25, 72), and for each the layer's parameters are chosen among
+new candidates with probabilities proportional to :math:`L_l / \hat L_l`. What is wrong with a normal likelihood thus
+enters through the way it varies with phi, layer by layer, and not through the sum of all layers' errors at a draw of
+everything.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -24,12 +25,15 @@ from threadpoolctl import threadpool_limits
 
 from htmp_bayes.models.layer_site import LayerSite
 from htmp_bayes.models.nested_normals import Known, effect_draw
-from htmp_bayes.models.network import Design, Levels, known_by_level
+from htmp_bayes.models.network import Levels, known_by_level
+from htmp_bayes.models.network_design import Design
 
 type Array = NDArray[np.float64]
 
 # Candidates of a layer's parameters at each draw.
 CANDIDATES = 8
+# Logarithms of weights that differ less are all the same: the likelihoods are normal.
+_ROUNDING = 1e-6
 # Draws at which each layer's polynomials are compared with the likelihood itself.
 _COMPARED = 8
 
@@ -42,13 +46,13 @@ class LayersDrawn(NamedTuple):
     kept : ndarray of int
         Which draws of the hyperparameters they belong to, shape ``(chain, draw)``.
     cells : ndarray
-        Expected parameters of each layer of each model (the mean over runs), or those at each step, in pooled coordinates,
-        shape ``(chain, draw, C, steps, 3)``.
+        Expected parameters of each layer of each model (the mean over runs), or those at each step, in pooled
+        coordinates, shape ``(chain, draw, C, steps, 3)``.
     log_likelihood : ndarray
         Of each spectrum, shape ``(chain, draw, N)``.
     attributes : dict
         ``correction_log_weight_sd`` and ``correction_pareto_k`` of the weights of the hyperparameters;
-        ``correction_candidates``, how many of the `CANDIDATES` count, on average, in the worst layer;
+        ``correction_counting``, which share of the candidates counts, on average, in the worst layer;
         ``stand_in_error``, standard deviation of the polynomials' error of the worst layer's log-likelihood, in nats.
     """
 
@@ -65,11 +69,11 @@ class _Conditional:
         self.design, self.data, self.hyper = design, data, hyper
 
     def taken(self, kept: NDArray[np.int64]) -> "_Conditional":
-        """The same for some of the draws."""
+        """Take some of the draws."""
         return _Conditional(self.design, self.data, {name: x[kept] for name, x in self.hyper.items()})
 
     def means(self, layer: int) -> list[Array]:
-        """What is expected of a layer, less the prior's mean, three arrays of shape ``(K, 1, G, S or 1)``."""
+        """Compute what is expected of a layer, less the prior's mean: three arrays of shape ``(K, 1, G, S or 1)``."""
         hyper, data = self.hyper, self.data
         typical = hyper["typical"] - data["prior_mean"]
         found = []
@@ -147,7 +151,9 @@ class _Conditional:
         if structure.steps > 1:
             path = [own]
             for later in levels.replicates[1:]:
-                normal = [np.stack(z, axis=-1) for z in zip(*(next(supply) for _ in range(models)), strict=True)]
+                normal = [
+                    np.stack(z, axis=-1) for z in zip(*(next(supply) for _ in range(models)), strict=True)
+                ]
                 moved = effect_draw(later.less(path[-1]), spreads["step"], normal)
                 path.append([x + y for x, y in zip(path[-1], moved, strict=True)])
             total = [np.stack([at[i] for at in path], axis=-1) for i in range(3)]
@@ -206,7 +212,7 @@ def draw_layers(
 
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor() as pool:
         found = list(pool.map(chosen, range(len(design.layers))))
-    attributes["correction_candidates"] = min(one.counting for one in found)
+    attributes["correction_counting"] = min(one.counting for one in found)
     attributes["stand_in_error"] = max(one.error for one in found)
     cells = np.stack([found[layer].own[:, model] for layer, model in design.cells], axis=1)
     log_likelihood = np.empty((chains * length, len(sites)))
@@ -219,7 +225,7 @@ def draw_layers(
 
 
 class _Chosen(NamedTuple):
-    """Of one layer: chosen parameters (K, G, S, 3), its spectra, their log-likelihoods (K, spectra), and diagnostics."""
+    """Of one layer: parameters that were chosen, its spectra, their log-likelihoods, and what the choice tells."""
 
     own: Array
     spectra: NDArray[np.int64]
@@ -228,7 +234,9 @@ class _Chosen(NamedTuple):
     error: float
 
 
-def _choose(conditional: _Conditional, sites: list[LayerSite], layer: int, rng: np.random.Generator) -> _Chosen:
+def _choose(
+    conditional: _Conditional, sites: list[LayerSite], layer: int, rng: np.random.Generator
+) -> _Chosen:
     draws = len(conditional.hyper["typical"])
     normals = rng.standard_normal((conditional.variables, 3, CANDIDATES, draws))
     total, own = conditional.candidates(layer, normals)
@@ -243,7 +251,7 @@ def _choose(conditional: _Conditional, sites: list[LayerSite], layer: int, rng: 
         _, model, replicate = conditional.design.place[spectrum]
         theta = total[at][compared, model, replicate]
         errors.append(np.std(values[at][compared, k] - sites[spectrum].exact(theta)))
-    counting = float(np.mean(1 / np.sum(np.exp(2 * normalised), axis=0)))
+    counting = float(np.mean(1 / np.sum(np.exp(2 * normalised), axis=0))) / CANDIDATES
     return _Chosen(own[at], spectra, values[at], counting, float(max(errors)))
 
 
@@ -254,7 +262,7 @@ def _spectra_of(design: Design, layer: int) -> NDArray[np.int64]:
 def _log_ratios(
     design: Design, data: dict[str, Array], sites: list[LayerSite], layer: int, theta: Array
 ) -> tuple[Array, Array]:
-    """Log ratio of exact and normal likelihoods of a layer's spectra, ``(M, K)``, and the exact ones, ``(M, K, spectra)``."""
+    """Log ratio of exact and normal likelihood of a layer, ``(M, K)``, and each spectrum's exact one, ``(M, K, n)``."""
     spectra = _spectra_of(design, layer)
     values = np.empty((*theta.shape[:2], len(spectra)))
     log_ratios = np.zeros(theta.shape[:2])
@@ -271,15 +279,16 @@ def _log_ratios(
     return log_ratios, values
 
 
-def _resampled(
-    log_weights: Array, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], dict[str, float]]:
+def _resampled(log_weights: Array, rng: np.random.Generator) -> tuple[NDArray[np.int64], dict[str, float]]:
     """Resample each chain's draws by smoothed weights, in their order: systematic resampling."""
     from arviz_stats.base import array_stats
 
-    smoothed, pareto_k = array_stats.psislw(log_weights.ravel())
+    if np.ptp(log_weights) < _ROUNDING:
+        smoothed, pareto_k = log_weights - log_weights.max(), 0.0
+    else:  # takes the logarithms of reciprocal weights
+        smoothed, pareto_k = array_stats.psislw(-log_weights.ravel())
     weights = np.exp(smoothed.reshape(log_weights.shape))
-    chains, length = weights.shape
+    length = weights.shape[1]
     kept = np.empty(weights.shape, dtype=np.int64)
     for chain, row in enumerate(weights):
         ends = np.cumsum(row) / row.sum()
