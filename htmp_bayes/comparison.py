@@ -22,7 +22,10 @@ ROPE = 0.1
 # Left out by a fit whose population has none, or where it is infinite.
 _SOMETIMES = ("tail_index", "mean")
 _SEED = 20261124
-ANOTHER_RUN = "Another training run: do the models differ beyond what training again would change, as the replicates show it?"
+ANOTHER_RUN = (
+    "Another training run: does what is compared differ beyond what training again would change, as the replicates "
+    "show it?"
+)
 ANOTHER_MATRIX = (
     "Another matrix of the same population: do these trained matrices differ beyond a random matrix's noise? Whether "
     "training again would give the same difference cannot be told without replicates (runs=)."

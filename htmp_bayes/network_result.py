@@ -49,7 +49,7 @@ def network_result(
 
     first = {layer.label: layer for layer in reversed(layers)}
     names = list(dict.fromkeys(layer.label for layer in layers))
-    coords = {"layer": names, "model": list(design.models), "kind": list(design.kinds)}
+    coords: dict[str, Any] = {"layer": names, "model": list(design.models), "kind": list(design.kinds)}
     if design.steps:
         whole = all(step == int(step) for step in design.steps)
         coords["step"] = [int(s) if whole else s for s in design.steps]

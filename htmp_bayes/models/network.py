@@ -90,7 +90,7 @@ def network_data(design: Design, normals: list[Normal], prior: tuple[Array, Arra
     }
 
 
-def network_model(data: dict[str, Array], structure: Structure) -> "pm.Model":
+def network_model(data: dict[str, Any], structure: Structure) -> "pm.Model":
     r"""PyMC model of what a network's layers have in common, the layers themselves integrated out.
 
     Three numbers describe a layer: :math:`\theta` = (log(kappa/N), logit(correlation / 3), log scale), with
