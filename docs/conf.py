@@ -32,7 +32,6 @@ exclude_patterns = [
     "contest_table.md",
     "covariance_table.md",
     "layers_table.md",
-    "network_table.md",
 ]
 
 default_role = "py:obj"
@@ -75,7 +74,6 @@ def _with_what_there_is(app: Sphinx, name: str, source: list[str]) -> None:
         "layers table": lambda: _table("layers"),
         "covariance table": lambda: _table("covariance"),
         "contest tables": lambda: _table("contest"),
-        "network table": lambda: _table("network"),
         "numerics": _numerics,
         "commands": _commands,
         "more": lambda: _more(source[0]),

@@ -22,8 +22,14 @@ ESS_MIN = 400
 SENSITIVITY_MAX = 0.05
 """Kallioinen et al. (2024), Statistics and Computing 34, 57: section 3.4."""
 
-LOG_WEIGHT_SD_MAX = 0.5
-"""Standard deviation of log importance weights at which a draw's efficiency, exp(-sd²), is below 80 %."""
+PARETO_K_MAX = 0.7
+"""Vehtari et al. (2024), J. Mach. Learn. Res. 25, 72: above it, smoothed importance weights are not to be relied on."""
+
+STAND_IN_ERROR_MAX = 0.5
+"""Standard deviation of the log-posterior's error, in nats, at which a draw's efficiency, exp(-sd²), is below 80 %."""
+
+LEAST_COUNTING = 0.25
+"""Share of a layer's candidates that must count: with fewer, the normal likelihood is too far from the layer's own."""
 
 E_BFMI_MIN = 0.3
 """Betancourt (2016), arXiv 1604.00695, found trouble below it; the threshold of Stan and of ArviZ."""
@@ -125,7 +131,8 @@ def check(result: xr.DataTree) -> Verdict:
 
         *usable*: the draws are those of the posterior. ``reasons`` has a sentence for each of these that failed: no
         divergence, R-hat at most 1.01 and effective sample sizes of at least 400 in bulk and tail for every parameter
-        (of every layer), and E-BFMI of at least 0.3 in every chain.
+        (of every layer), E-BFMI of at least 0.3 in every chain, and for a network a Pareto's k of at most 0.7 of the weights
+        by which its draws were corrected, with a quarter at least of each layer's candidates counting.
 
         *fits*: neither the counts nor the gaps of the spectrum have a probability below 0.01 under the posterior
         (:mod:`htmp_bayes.models.law_test`). ``misfits`` says where the law is off and by how many eigenvalues, and
@@ -235,18 +242,31 @@ def _energy_not_explored(verdict: Verdict, result: xr.DataTree) -> Iterator[str]
         )
 
 
-def _polynomials_off(verdict: Verdict, result: xr.DataTree) -> Iterator[str]:
-    if result.attrs.get("surrogate_log_weight_sd", 0.0) > LOG_WEIGHT_SD_MAX:
+def _correction_fails(verdict: Verdict, result: xr.DataTree) -> Iterator[str]:
+    if "correction_pareto_k" not in result.attrs:
+        return
+    pareto_k, counting = (float(result.attrs[f"correction_{of}"]) for of in ("pareto_k", "counting"))
+    if not (pareto_k <= PARETO_K_MAX and counting >= LEAST_COUNTING):
         yield (
-            "The polynomials that stand for the layers' likelihoods are off by "
-            f"{result.attrs['surrogate_error']:.1f} nats at a draw, too much for this network (layers of noise are "
-            "the hard ones); fit its layers one by one."
+            "The layers' likelihoods are too far from the normal ones that stand for them (Pareto's k of the "
+            f"correction {pareto_k:.2f}, at most {PARETO_K_MAX}; of the worst layer's candidates "
+            f"{100 * counting:.0f} % count, at least {100 * LEAST_COUNTING:.0f}); fit its layers one by one."
+        )
+
+
+def _stand_in_off(verdict: Verdict, result: xr.DataTree) -> Iterator[str]:
+    error = float(result.attrs.get("stand_in_error", 0.0))
+    if result.attrs.get("kind") == "network" and error > STAND_IN_ERROR_MAX:
+        yield (
+            f"The polynomials that stand for a layer's likelihood are off by {error:.2g} nats (more than "
+            f"{STAND_IN_ERROR_MAX}); fit the layers one by one with nuts_sampler = 'pymc'."
         )
 
 
 # Each yields a sentence for what it finds wrong.
 _CHECKS = (
-    _diverged, _chains_disagree, _few_in_bulk, _few_in_tail, _energy_not_explored, _polynomials_off,
+    _diverged, _chains_disagree, _few_in_bulk, _few_in_tail, _energy_not_explored, _correction_fails,
+    _stand_in_off,
 )  # fmt: skip
 
 

@@ -15,11 +15,22 @@ from htmp_bayes.network_steps import at_step
 if TYPE_CHECKING:
     import pandas as pd
 
-PARAMETERS = ("kappa", "correlation", "tail_index", "temperature")
+PARAMETERS = ("dyson_index", "correlation", "tail_index", "mean")
 CONTRASTS = ("ratio", "difference")
 ROPE = 0.1
 """Default half-width of the region of practical equivalence: of the log-ratio, or of the difference."""
+# Left out by a fit whose population has none, or where it is infinite.
+_SOMETIMES = ("tail_index", "mean")
 _SEED = 20261124
+ANOTHER_RUN = (
+    "Another training run: does what is compared differ beyond what training again would change, as the replicates "
+    "show it?"
+)
+ANOTHER_MATRIX = (
+    "Another matrix of the same population: do these trained matrices differ beyond a random matrix's noise? Whether "
+    "training again would give the same difference cannot be told without replicates (runs=)."
+)
+"""The questions that contrasts can answer."""
 
 
 class ComparisonError(HTMPError):
@@ -48,7 +59,8 @@ def compare_models(
     contrast : {"ratio", "difference"}
         First over second, or first minus second.
     parameters : sequence of str
-        Parameters of the law.
+        Parameters of the law. By default kappa/N, correlation, tail index (of the inverse-gamma population) and mean
+        (where it is finite).
     rope : float
         Half-width of the region of practical equivalence: of the logarithm of a ratio (0.1: within about
         10 %), or of a difference in its own unit.
@@ -62,6 +74,9 @@ def compare_models(
         A row for each parameter and pair: ``first``, ``second``, ``parameter``; the contrast's ``median``
         and the ends ``q5``, ``q25``, ``q75``, ``q95`` of its 90 and 50 % intervals; ``p_less``, the probability
         that the first is smaller; ``p_rope``, the probability that they are practically equivalent.
+        ``table.attrs["question"]`` says in words which question is answered: whether another training run would show
+        the difference, if the fit knew of runs; otherwise, whether another matrix of the same population would, and
+        what that cannot tell.
 
     Raises
     ------
@@ -72,12 +87,12 @@ def compare_models(
 
     Notes
     -----
-    Models of one `fit_network` are compared by their typical layers, at the same mix of kinds and depths, with
-    all layers' parameters partially pooled: the contrast of two models is itself pulled towards none by its
-    prior, so that looking at all of them needs no correction for multiple comparisons (Gelman, Hill & Yajima
-    2012, J. Res. Educ. Eff. 5, 189). Separate fits are not pooled, and have no such protection. Their draws are
-    paired at random, as independent posteriors allow. The region of practical equivalence: Kruschke (2018),
-    Adv. Methods Pract. Psychol. Sci. 1, 270.
+    Models of one `fit_network` are compared by the mean over their layers if these have the same names, and otherwise
+    by their typical layers, at the same mix of kinds and depths, with all layers' parameters partially pooled: the
+    contrast of two models is itself pulled towards none by its prior, so that looking at all of them needs no
+    correction for multiple comparisons (Gelman, Hill & Yajima 2012, J. Res. Educ. Eff. 5, 189). Separate fits are not
+    pooled, and have no such protection. Their draws are paired at random, as independent posteriors allow. The region
+    of practical equivalence: Kruschke (2018), Adv. Methods Pract. Psychol. Sci. 1, 270.
 
     Examples
     --------
@@ -100,10 +115,11 @@ def compare_models(
             values = [shuffle.permutation(_scalar(result, parameter)) for result in (a, b)]
             size = min(map(len, values))
             rows.append(_row(*pairs[0], parameter, values[0][:size], values[1][:size], contrast, rope))
-        return _table(rows)
+        return _table(rows, ANOTHER_MATRIX)
     posterior = at_step(group(a, "posterior"), step)
     names = _coordinate(posterior, "model")
-    return _contrasts(posterior, names, _pairs(names, b, c, "model"), "model", parameters, contrast, rope)
+    rows = _contrasts(posterior, names, _pairs(names, b, c, "model"), "model", parameters, contrast, rope)
+    return _table(rows, question(a))
 
 
 def compare_layers(
@@ -155,9 +171,9 @@ def compare_layers(
     _check(contrast, rope)
     posterior = at_step(group(result, "posterior"), step)
     names = _coordinate(posterior, "layer")
-    return _contrasts(
-        posterior, names, _pairs(names, first, second, "layer"), "layer", parameters, contrast, rope
-    )
+    pairs = _pairs(names, first, second, "layer")
+    rows = _contrasts(posterior, names, pairs, "layer", parameters, contrast, rope)
+    return _table(rows, question(result))
 
 
 def _contrasts(
@@ -168,23 +184,22 @@ def _contrasts(
     parameters: Sequence[str],
     contrast: str,
     rope: float,
-) -> "pd.DataFrame":
+) -> list[dict[str, Any]]:
     columns = {}
     for parameter in parameters:
         variable = f"model_{parameter}" if dim == "model" else parameter
         if variable in posterior:
             columns[parameter] = posterior[variable].transpose(dim, ...).values.reshape(len(names), -1)
-        elif parameter != "tail_index":
+        elif parameter not in _SOMETIMES:
             raise ComparisonError(
                 f"The result has no parameter {parameter!r}; there are {_listed(posterior)}."
             )
     where = {name: index for index, name in enumerate(names)}
-    rows = [
+    return [
         _row(a, b, parameter, values[where[a]], values[where[b]], contrast, rope)
         for a, b in pairs
         for parameter, values in columns.items()
     ]
-    return _table(rows)
 
 
 def _row(
@@ -203,10 +218,23 @@ def _row(
     }
 
 
-def _table(rows: list[dict[str, Any]]) -> "pd.DataFrame":
+def _table(rows: list[dict[str, Any]], asked: str) -> "pd.DataFrame":
     import pandas as pd
 
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    table.attrs["question"] = asked
+    return table
+
+
+def question(result: xr.DataTree) -> str:
+    """Which question the contrasts of a network answer: one of `ANOTHER_RUN` and `ANOTHER_MATRIX`.
+
+    Examples
+    --------
+    >>> print(question(xr.DataTree()).split(":")[0])
+    Another matrix of the same population
+    """
+    return ANOTHER_RUN if result.attrs.get("runs", 0) else ANOTHER_MATRIX
 
 
 def _pairs(names: list[str], first: Any, second: Any, what: str) -> list[tuple[str, str]]:
@@ -249,4 +277,4 @@ def _name(result: xr.DataTree, default: str) -> str:
 
 
 def _listed(posterior: xr.Dataset) -> str:
-    return ", ".join(name for name in PARAMETERS if name in posterior)
+    return ", ".join(name for name in (*PARAMETERS, "kappa", "temperature", "scale") if name in posterior)

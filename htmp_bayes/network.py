@@ -5,37 +5,19 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import xarray as xr
 
-from htmp_bayes._settings import FitError, as_seed, check_choices, check_counts, check_gamma
-from htmp_bayes.layer_names import kind_of, relative_depths
-from htmp_bayes.network_steps import order_by_step, steps_of
-from htmp_bayes.spectra import Spectrum
+from htmp_bayes._settings import FitError, as_seed, check_choices, check_counts
+from htmp_bayes.network_layers import Layer, Spectra, design_of, gather
 
 if TYPE_CHECKING:
-    from htmp_bayes.models.network import Design
+    from htmp_bayes.models.layer_site import LayerSite
+    from htmp_bayes.models.network_design import Structure
 
-Spectra = Sequence[Spectrum] | Mapping[str, Sequence[Spectrum]]
 Advance = Callable[[int, int, str], None]
-_POPULATION = (
-    "typical",
-    "kind_effect",
-    "model_effect",
-    "depth_trend",
-    "kind_spread",
-    "model_spread",
-    "layer_spread",
-    "step_trend",
-    "step_spread",
-    "trend_spread",
-)
-# Draws at which the polynomials are compared with the likelihoods that they stand for. Pareto's k is fitted to the
-# largest fifth of their weights: of 48 draws it is noise (up to 1.7 where 200 say 0.1).
-_COMPARED_DRAWS = 200
 # In seconds.
 _SWITCH_INTERVAL = 2e-4
 
@@ -51,7 +33,8 @@ def fit_network(
     kinds: Mapping[str, str] | Sequence[str] | None = None,
     depth: Mapping[str, float] | Sequence[float] | None = None,
     steps: Sequence[float] | None = None,
-    adjust: bool = True,
+    runs: str | Mapping[str, str] | None = None,
+    groups: str | Mapping[str, str] | None = None,
     cores: int | None = None,
     progressbar: bool = False,
     progress: Advance | None = None,
@@ -64,11 +47,17 @@ def fit_network(
     between layers or models need no further correction for multiple comparisons (Gelman, Hill & Yajima 2012,
     *Why we (usually) don't have to worry about multiple comparisons*, J. Res. Educ. Eff. 5, 189).
 
+    It takes two stages (Lunn, Barrett, Sweeting & Thompson 2013, J. R. Stat. Soc. C 62, 551): each layer's likelihood,
+    that of `htmp_bayes.fit`, is worked out by itself; then all are joined, through normal likelihoods for which
+    the layers can be integrated out, and the draws are corrected for what was not normal
+    (:mod:`htmp_bayes.models.network_draws`).
+
     Parameters
     ----------
     spectra : sequence of Spectrum, or mapping of str to sequence of Spectrum
         The layers of a model, or those of several models by the model's name. Names of layers are unique
-        within a model, or within each checkpoint of its training (see `steps`).
+        within a model, or within each run or checkpoint of its training (see `runs` and `steps`). A layer that has the
+        same name in several models is taken for the same part of them.
     population : {"inverse-gamma", "log-normal"}
         Law of the population spectrum.
     draws, tune, chains : int
@@ -86,9 +75,15 @@ def fit_network(
         spectra; by default ``Spectrum.meta["step"]`` where all have one. Every layer is there at every step.
         The parameters of a layer then follow a random walk over the steps, about one that all layers share,
         and the steps become a coordinate of the result.
-    adjust : bool
-        Correct the curvature of the composite likelihoods for the repulsion of eigenvalues, as
-        `htmp_bayes.fit` does.
+    runs : str or mapping, optional
+        For models that were trained several times: the training run of each spectrum. A regular expression with a
+        group named ``run``, and perhaps one named ``group``, such as ``r"batch(?P<group>\d+)\.seed(?P<run>\d+)"``: it
+        is looked for in the model's name, or else in the spectrum's, and what matches is taken out of that name, so
+        that the rest is the same in all runs. Or a key of ``Spectrum.meta``, or a mapping from the names of spectra or
+        models. Not together with `steps`.
+    groups : str or mapping, optional
+        The group of each spectrum's run (batch size, recipe, ...): a key of ``Spectrum.meta``, or a mapping from the
+        names of spectra or models. Groups take the place of models, which they are by default.
     cores : int, optional
         Chains that run at a time; by default as many as there are cores.
     progressbar : bool
@@ -102,34 +97,39 @@ def fit_network(
         What ArviZ works on, with the groups
 
         ``posterior``
-            ``kappa``, ``temperature``, ``correlation``, ``tail_index`` (not for the log-normal population),
-            ``scale`` = kappa T / (2 gamma), dimensions ``(chain, draw, layer)``; the same names with
-            ``model_`` in front for the typical layer of each model (mean over the kinds and depths of all
-            layers), dimension ``model``; and the population's ``typical``, ``kind_effect``, ``model_effect``,
-            ``depth_trend``, ``kind_spread``, ``model_spread`` and ``layer_spread``, with the dimensions
-            ``parameter`` (log kappa, logit(correlation / 3), log scale), ``kind`` and ``model``, as far as
-            there are several kinds, models and depths. With `steps`, all parameters have the further dimension
-            ``step``, and there are ``step_trend``, what all layers' parameters have moved together since the
-            first step, and the standard deviations ``trend_spread`` and ``step_spread`` of its increments and
-            of each layer's own.
+            ``kappa``, ``dyson_index`` (kappa/N), ``temperature``, ``correlation``, ``tail_index`` (not for the
+            log-normal population), ``scale`` = kappa T / (2 gamma) and ``mean`` (not if it is infinite in any draw,
+            which the attribute ``infinite`` says), dimensions ``(chain, draw, layer)``; with `runs`, of what a layer
+            has in common in all its runs. The same names with ``model_`` in front, dimension ``model``: for each model,
+            the mean over its layers (of log(kappa/N), logit(correlation / 3) and log scale) if all models have layers
+            of the same names; otherwise its typical layer, at the mean over the kinds and depths of all layers. And the
+            population's ``typical``, ``kind_effect``, ``model_effect``, ``depth_trend``, ``kind_spread``,
+            ``model_spread``, ``layer_spread``, ``model_layer_spread`` and ``run_spread``, with the dimensions
+            ``parameter`` (log(kappa/N), logit(correlation / 3), log scale), ``kind`` and ``model``, as far as there are
+            several kinds, models, depths and runs. With `steps`, all parameters have the further dimension ``step``,
+            and there are ``step_trend``, what all layers' parameters have moved together since the first step, and the
+            standard deviations ``trend_spread`` and ``step_spread`` of its increments and of each layer's own.
         ``sample_stats``
             As `htmp_bayes.fit` has them.
         ``log_likelihood``
-            ``spectra``, the log-likelihood of each layer.
+            ``spectra``, the log-likelihood of each spectrum, dimensions ``(chain, draw, spectrum)``.
         ``observed_data``, ``constant_data``
-            ``eigenvalues`` of each layer, filled up with NaN; ``n``, ``gamma``, ``zeros``, ``dead``,
-            ``n_eigenvalues``, and ``layer_kind``, ``layer_model`` and ``layer_depth``.
+            ``eigenvalues`` of each spectrum, dimensions ``(spectrum, eigenvalue)``, filled up with NaN; ``n``,
+            ``gamma``, ``zeros``, ``dead`` and ``n_eigenvalues``, dimension ``spectrum``; and ``layer_kind``, ``layer_model`` and
+            ``layer_depth``, dimension ``layer``. ``spectrum_layer`` says of which layer a spectrum is, and
+            ``spectrum_run`` or ``spectrum_step`` of which run or step.
 
         Layers are named ``model/layer`` where there are several models. Attributes of the root: the
-        settings, the versions, and what the polynomials cost in accuracy, from exact likelihoods at up to
-        200 draws: ``surrogate_error`` (largest of any layer, in nats), ``surrogate_log_weight_sd`` (of the whole
-        network's log importance weight) and ``surrogate_pareto_k``.
+        settings, the versions, and what the normal likelihoods and the polynomials cost:
+        ``correction_log_weight_sd`` and ``correction_pareto_k`` of the weights by which the draws were corrected,
+        ``correction_counting``, which share of the candidates for a layer's parameters counts in the worst layer, and
+        ``stand_in_error`` of the worst layer's polynomials, in nats. :func:`htmp_bayes.check` judges them. With runs
+        ``runs`` is their number, and 0 otherwise.
 
     Notes
     -----
-    Look at ``surrogate_log_weight_sd``: up to 0.5 the draws are as good as the model's. It is larger for small
-    layers of pure noise, where a large kappa without correlation puts a sharp edge next to single eigenvalues
-    and no polynomial of moderate degree follows the likelihood; such networks are better fitted layer by layer.
+    Without runs, intervals and contrasts say what other matrices of the same population would give. Whether another
+    *training run* would give the same is seen in replicates only, by `runs`.
 
     Given their parameters, the spectra are taken as independent. Checkpoints so close together that the weights
     hardly change in between share their chance fluctuations, too: intervals of what does not move are then too
@@ -139,7 +139,7 @@ def fit_network(
     ------
     FitError
         A ValueError, if there are fewer than two layers, a name is not unique, a layer is missing at a step or
-        has another kind or depth there, or a setting is not available.
+        has another kind or depth there, a spectrum has no run, or a setting is not available.
 
     Examples
     --------
@@ -151,19 +151,27 @@ def fit_network(
     Traceback (most recent call last):
     htmp_bayes._settings.FitError: fit_network takes at least two layers; for one use fit.
     """
-    layers = _layers(spectra, kinds, depth, steps)
+    layers = gather(spectra, kinds, depth, steps, runs, groups)
     check_choices(population=population)
+    if population == "none":
+        raise FitError(
+            "fit_network pools the correlation, which population = 'none' has not; fit layers one by one."
+        )
     check_counts(1, draws=draws, tune=tune, chains=chains)
     seed = as_seed(random_seed)
     from htmp_bayes.laws.beforehand import compile_beforehand
-    from htmp_bayes.models.network import network_data, sample_network
+    from htmp_bayes.models.network import network_data, normal_forms, sample_network, typical_prior
+    from htmp_bayes.models.network_draws import draw_layers
+    from htmp_bayes.network_result import network_result
 
     compile_beforehand()
-    design = _design(layers)
-    prepared = _prepared(layers, design, population, adjust, seed, progress)
+    design = design_of(layers)
+    sites = _prepared(layers, design.structure, population, progress)
+    known = [np.array([getattr(site.data, name) for site in sites]) for name in ("size", "gamma", "log_mean")]
+    data = network_data(design, normal_forms(sites), typical_prior(*known))
     tree = sample_network(
-        network_data(design, *prepared),
-        design.shape,
+        data,
+        design.structure,
         draws=draws,
         tune=tune,
         chains=chains,
@@ -171,122 +179,42 @@ def fit_network(
         cores=cores,
         progressbar=progressbar and sys.stdout.isatty(),
     )
+    hyper = {str(name): values.to_numpy() for name, values in tree["posterior"].data_vars.items()}
+    drawn = draw_layers(design, data, sites, hyper, seed)
     settings = {
-        "law": "htmp", "population": population, "likelihood": "density", "adjusted": int(adjust),
-        "draws": draws, "tune": tune, "chains": chains, "random_seed": seed, "nuts_sampler": "nutpie",
+        "law": "htmp", "population": population, "likelihood": "counts", "runs": len(design.runs), "draws": draws,
+        "tune": tune, "chains": chains, "random_seed": seed, "nuts_sampler": "nutpie",
     }  # fmt: skip
-    return _result(layers, design, prepared, tree, settings)
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """A spectrum and where it belongs."""
-
-    spectrum: Spectrum
-    model: str
-    kind: str
-    depth: float
-    name: str
-    step: float | None = None
-
-
-def _layers(spectra: Spectra, kinds: Any, depth: Any, steps: Any = None) -> list[_Layer]:
-    models = dict(spectra) if isinstance(spectra, Mapping) else {"network": list(spectra)}
-    total = sum(map(len, models.values()))
-    if total < 2:
-        raise FitError("fit_network takes at least two layers; for one use fit.")
-    flat = [(model, spectrum) for model, members in models.items() for spectrum in members]
-    names = [spectrum.name for _, spectrum in flat]
-    inferred = [d for members in models.values() for d in relative_depths(members)]
-    chosen_kinds = _chosen("kinds", kinds, names, [kind_of(spectrum) for _, spectrum in flat])
-    depths = _chosen("depth", depth, names, inferred)
-    several = len(models) > 1
-    labels = [f"{model}/{spectrum.name}" if several else spectrum.name for model, spectrum in flat]
-    at = steps_of([spectrum for _, spectrum in flat], steps)
-    for _, spectrum in flat:
-        check_gamma(spectrum)
-        _check_kind(spectrum)
-    rows = zip(flat, chosen_kinds, depths, labels, at, strict=True)
-    layers = [
-        _Layer(spectrum, model, str(kind), float(place), label, step)
-        for (model, spectrum), kind, place, label, step in rows
-    ]
-    return [layers[i] for i in order_by_step(labels, at)]
-
-
-def _check_kind(spectrum: Spectrum) -> None:
-    if spectrum.kind == "kernel":
-        raise FitError(
-            f"{spectrum.name or 'a spectrum'}: kernel spectra follow the inverse law and are not pooled with weights; "
-            "fit them one by one."
-        )
-
-
-def _chosen(setting: str, given: Any, names: list[str], inferred: list[Any]) -> list[Any]:
-    """Take what was given for each layer, by name or in order, and what was inferred for the others."""
-    if given is None:
-        return inferred
-    if isinstance(given, Mapping):
-        unknown = set(given) - set(names)
-        if unknown:
-            raise FitError(f"{setting} names a layer that is not there: {min(unknown)!r}.")
-        return [given.get(name, default) for name, default in zip(names, inferred, strict=True)]
-    if len(given) != len(names):
-        raise FitError(f"{setting} has {len(given)} entries for {len(names)} layers; give one for each.")
-    return list(given)
-
-
-def _design(layers: list[_Layer]) -> "Design":
-    from htmp_bayes.models.network import Design
-
-    steps = tuple(dict.fromkeys(layer.step for layer in layers if layer.step is not None))
-    for first, other in ((layers[i - i % len(steps)], layers[i]) for i in range(len(layers)) if steps):
-        if (first.kind, first.depth) != (other.kind, other.depth):
-            raise FitError(f"{other.name!r} has another kind or depth at step {other.step:g}; give it one.")
-    kinds = tuple(dict.fromkeys(layer.kind for layer in layers))
-    models = tuple(dict.fromkeys(layer.model for layer in layers))
-    return Design(
-        np.array([kinds.index(layer.kind) for layer in layers]),
-        kinds,
-        np.array([models.index(layer.model) for layer in layers]),
-        models,
-        np.array([layer.depth for layer in layers]),
-        steps,
-    )
+    return network_result(layers, design, tree, drawn, settings)
 
 
 def _prepared(
-    layers: list[_Layer],
-    design: "Design",
-    population: str,
-    adjust: bool,
-    seed: int,
-    progress: Advance | None,
-) -> tuple[list[Any], list[Any], list[Any]]:
-    """Make data, polynomial and adjustment of each layer, and compile their model meanwhile."""
-    from htmp_bayes.models.adjustment import IDENTITY
-    from htmp_bayes.models.layer import layer_data
-    from htmp_bayes.models.layer_likelihood import LayerLikelihood, build
+    layers: list[Layer], structure: "Structure", population: str, progress: Advance | None
+) -> list["LayerSite"]:
+    """Work out the likelihood of each layer, and compile the model of all meanwhile."""
+    from htmp_bayes.models.layer_data import layer_data
+    from htmp_bayes.models.layer_site import LayerSite
     from htmp_bayes.models.network import compile_network
-    from htmp_bayes.models.posterior import adjusted_posterior
+    from htmp_bayes.models.stand_in import StandInError
 
-    seeds = np.random.SeedSequence(seed).generate_state(len(layers))
+    def prepare(layer: Layer) -> LayerSite:
+        spectrum = layer.spectrum
+        try:
+            return LayerSite(layer_data(spectrum.eigenvalues, spectrum.gamma, population))
+        except StandInError as error:
+            raise FitError(
+                f"{layer.label}: its likelihood cannot be pooled ({error}); leave the layer out, or fit it by itself."
+            ) from error
 
-    def prepare(layer: _Layer, layer_seed: int) -> tuple[Any, Any, Any]:
-        data = layer_data(layer.spectrum.eigenvalues, layer.spectrum.gamma, population)
-        adjustment = adjusted_posterior(data, layer_seed).adjustment if adjust else IDENTITY
-        return data, build(LayerLikelihood(data)), adjustment
-
-    done = []
+    done: list[LayerSite] = []
     with _quick_switches(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        compiled = pool.submit(compile_network, design)
-        for layer, prepared in zip(layers, pool.map(prepare, layers, map(int, seeds)), strict=True):
-            done.append(prepared)
+        compiled = pool.submit(compile_network, structure)
+        for layer, site in zip(layers, pool.map(prepare, layers), strict=True):
+            done.append(site)
             if progress:
-                progress(len(done), len(layers), layer.name)
+                progress(len(done), len(layers), layer.label)
         compiled.result()
-    datas, surrogates, adjustments = zip(*done, strict=True)
-    return list(datas), list(surrogates), list(adjustments)
+    return done
 
 
 @contextlib.contextmanager
@@ -298,145 +226,3 @@ def _quick_switches() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(before)
-
-
-def _result(
-    layers: list[_Layer], design: "Design", prepared: Any, tree: xr.DataTree, settings: dict[str, Any]
-) -> xr.DataTree:
-    from htmp_bayes._fit_result import package_versions, sample_stats
-
-    unfolded = tree["posterior"].to_dataset().drop_attrs().drop_vars(["layer", "step"], errors="ignore")
-    unfolded = unfolded.assign_coords(kind=list(design.kinds), model=list(design.models))
-    sampled = _by_step(unfolded, layers, design)
-    datas, _, adjustments = prepared
-    constant, observed = _data_groups(layers, design)
-    gamma = constant["gamma"]
-    posterior = _layer_parameters(sampled, gamma, settings["population"])
-    typical = _typical_parameters(sampled, gamma, design, settings["population"])
-    population = sampled[[name for name in _POPULATION if name in sampled]]
-    groups = {
-        "posterior": xr.merge([posterior, typical, population]),
-        "sample_stats": sample_stats(tree["sample_stats"].to_dataset()),
-        "log_likelihood": sampled[["log_likelihood"]].rename(log_likelihood="spectra"),
-        "observed_data": observed,
-        "constant_data": constant,
-    }
-    result = xr.DataTree.from_dict(groups)
-    accuracy = _surrogate_accuracy(unfolded, datas, adjustments)
-    name = " and ".join(design.models) if len(design.models) > 1 else "network"
-    result.attrs = {"name": name, "kind": "network", **settings, **accuracy, **package_versions()}
-    return result
-
-
-def _layer_parameters(sampled: xr.Dataset, gamma: xr.DataArray, population: str) -> xr.Dataset:
-    from htmp_bayes.models.network import correlation_of
-
-    kappa, scale = np.exp(sampled["log_kappa"]), np.exp(sampled["log_scale"])
-    correlation = xr.apply_ufunc(correlation_of, sampled["logit_correlation"])
-    return _named(kappa, correlation, scale, gamma, population)
-
-
-def _typical_parameters(
-    sampled: xr.Dataset, gamma: xr.DataArray, design: "Design", population: str
-) -> xr.Dataset:
-    """Parameters of each model's typical layer, at each step: at the mean over the kinds and depths of all."""
-    from htmp_bayes.models.network import correlation_of
-
-    typical = sampled["typical"]
-    if "kind_effect" in sampled:
-        share = np.bincount(design.kind, minlength=len(design.kinds)) / len(design.kind)
-        typical = typical + (sampled["kind_effect"] * xr.DataArray(share, dims="kind")).sum("kind")
-    if "model_effect" in sampled:
-        typical = typical + sampled["model_effect"]
-    else:
-        typical = typical.expand_dims(model=list(design.models), axis=-1)
-    if "step_trend" in sampled:
-        typical = typical + sampled["step_trend"]
-    elif design.steps:  # of one layer: its own walk is all there is
-        typical = typical.expand_dims(step=sampled["step"], axis=-1)
-    log_kappa, logit_correlation, log_scale = (
-        typical.sel(parameter=name, drop=True) for name in ("log_kappa", "logit_correlation", "log_scale")
-    )
-    typical_gamma = xr.DataArray(np.exp(np.log(gamma.values).mean()))
-    correlation = xr.apply_ufunc(correlation_of, logit_correlation)
-    named = _named(np.exp(log_kappa), correlation, np.exp(log_scale), typical_gamma, population)
-    return named.rename({name: f"model_{name}" for name in named.data_vars})
-
-
-def _named(kappa: Any, correlation: Any, scale: Any, gamma: Any, population: str) -> xr.Dataset:
-    from htmp_bayes.laws import HTMP
-
-    named = {
-        "kappa": kappa,
-        "temperature": scale * 2 * gamma / kappa,
-        "correlation": correlation,
-        "scale": scale,
-    }
-    if population == "inverse-gamma":
-        law = HTMP(1.0, 0.5, 1.0, np.maximum(correlation.values, 1e-6), population)
-        named["tail_index"] = correlation.copy(data=np.broadcast_to(law.tail_index(), correlation.shape))
-    order = [dim for dim in ("chain", "draw", "layer", "model", "step") if dim in correlation.dims]
-    return xr.Dataset({name: value.transpose(*order) for name, value in named.items()})
-
-
-def _by_step(data: xr.Dataset, layers: list[_Layer], design: "Design") -> xr.Dataset:
-    """Name the layers, and give the steps of training, if there are any, a dimension of their own."""
-    steps = len(design.steps) or 1
-    names = {"layer": [layer.name for layer in layers[::steps]]}
-    if not design.steps:
-        return data.assign_coords(names)
-    folded = data.coarsen(layer=steps).construct(layer=("layer", "step"))
-    whole = all(step == int(step) for step in design.steps)
-    return folded.assign_coords({**names, "step": [int(s) if whole else s for s in design.steps]})
-
-
-def _data_groups(layers: list[_Layer], design: "Design") -> tuple[xr.Dataset, xr.Dataset]:
-    """Make ``constant_data`` and ``observed_data``."""
-    spectra = [layer.spectrum for layer in layers]
-    eigenvalues = np.full((len(spectra), max(map(len, spectra))), np.nan)
-    for row, spectrum in zip(eigenvalues, spectra, strict=True):
-        row[: len(spectrum)] = spectrum.eigenvalues
-    known = {
-        "n": [s.n for s in spectra],
-        "gamma": [s.gamma for s in spectra],
-        "zeros": [s.zeros for s in spectra],
-        "dead": [s.dead for s in spectra],
-        "n_eigenvalues": [len(s) for s in spectra],
-    }
-    constant = _by_step(xr.Dataset({k: ("layer", v) for k, v in known.items()}), layers, design)
-    one_each = layers[:: len(design.steps) or 1]
-    for name in ("kind", "model", "depth"):
-        constant[f"layer_{name}"] = "layer", [getattr(layer, name) for layer in one_each]
-    observed = xr.Dataset({"eigenvalues": (("layer", "eigenvalue"), eigenvalues)})
-    return constant, _by_step(observed, layers, design)
-
-
-def _surrogate_accuracy(sampled: xr.Dataset, datas: list[Any], adjustments: list[Any]) -> dict[str, float]:
-    """Compare the polynomials with the exact likelihoods at evenly thinned draws."""
-    from arviz_stats.base import array_stats
-
-    from htmp_bayes.models.layer_likelihood import LayerLikelihood
-    from htmp_bayes.models.network import evaluated_points
-
-    flat = sampled.stack(sample=("chain", "draw"))
-    compared = np.linspace(0, flat.sizes["sample"] - 1, min(_COMPARED_DRAWS, flat.sizes["sample"]))
-    thinned = flat.isel(sample=compared.round().astype(int))
-    log_kappa, logit, location, polynomial = (
-        thinned[name].transpose("layer", "sample").values
-        for name in ("log_kappa", "logit_correlation", "location", "log_likelihood")
-    )
-
-    def errors(k: int) -> np.ndarray:
-        points = evaluated_points(log_kappa[k], logit[k], location[k], datas[k], adjustments[k])
-        likelihood = LayerLikelihood(datas[k])
-        return polynomial[k] - np.array([likelihood.value(*point) for point in points])
-
-    with ThreadPoolExecutor() as pool:
-        table = np.array(list(pool.map(errors, range(len(datas)))))
-    table -= np.median(table, axis=1, keepdims=True)
-    log_weights = -table.sum(axis=0)
-    return {
-        "surrogate_error": float(np.abs(table).max()),
-        "surrogate_log_weight_sd": float(log_weights.std()),
-        "surrogate_pareto_k": float(array_stats.psislw(log_weights)[1]),
-    }

@@ -78,6 +78,19 @@ def test_a_network_beside_a_layer_is_refused():
         compare_models(network(kappa=np.ones((1, 4, 3))), single("x", np.ones((1, 4))), parameters=["kappa"])
 
 
+def test_the_question_is_said_in_words():
+    result = network(kappa=np.ones((1, 4, 3)))
+    asked = compare_layers(result, parameters=["kappa"]).attrs["question"]
+    assert asked.startswith("Another matrix of the same population")
+    assert "cannot be told without replicates" in asked
+    result.attrs["runs"] = 3
+    assert compare_layers(result, parameters=["kappa"]).attrs["question"].startswith("Another training run")
+    separate = compare_models(
+        single("x", np.ones((1, 4))), single("y", np.ones((1, 4))), parameters=["kappa"]
+    )
+    assert separate.attrs["question"] == asked
+
+
 def test_an_unknown_parameter_is_named():
     with pytest.raises(ComparisonError, match="no parameter 'alpha'; there are kappa"):
         compare_layers(network(kappa=np.ones((1, 4, 3))), parameters=["alpha"])

@@ -215,6 +215,10 @@ def fit(
     pool: Annotated[
         bool, typer.Option("--pool", help="Fit all layers together; each file is a model of its own.")
     ] = False,
+    runs: Annotated[
+        str | None,
+        typer.Option(help="What tells training runs apart, as 'seed(?P<run>\\d+)'.", show_default=False),
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -225,7 +229,8 @@ def fit(
     goes on with the layers that are missing, to the same results.
 
     With --pool all layers are fitted together, partially pooled over kind, depth and model: OUT/network.nc,
-    pictures, and the tables that htmp-bayes compare prints.
+    pictures, and the tables that htmp-bayes compare prints. With --runs, a regular expression, files
+    or layers whose names differ in its group named run alone are training runs of one model.
 
     Exit codes: 0 every posterior of the run passes the check; 1 all is written, but one of them fails it, for
     reasons given on standard error; 2 wrong input or usage, or a place that cannot be written, in one
@@ -246,9 +251,12 @@ def fit(
             raise HTMPError("--pool does not separate spikes: leave --spikes out, or --pool.")
         if jobs != 1 or dask is not None:
             raise HTMPError("--pool fits all layers together: leave --jobs and --dask out.")
-        pooled = pool_files(files, choice, RunFolder(out, {**settings, "pool": True}, sys.argv), quiet)
+        settings |= {"pool": True} if runs is None else {"pool": True, "runs": runs}
+        pooled = pool_files(files, choice, RunFolder(out, settings, sys.argv), quiet)
         _show_network(out, pooled, quiet, as_json)
         return
+    if runs is not None:
+        raise HTMPError("--runs says which layers are fitted together as runs of one model: add --pool.")
     if spikes != Spikes.OFF:
         settings |= {"spikes": str(spikes)}
     run = RunFolder(out, settings, sys.argv)

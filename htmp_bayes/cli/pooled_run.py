@@ -150,6 +150,7 @@ def contrasts_json(
         "htmp_bayes": __version__,
         "versions": {key.removesuffix("_version").replace("_", "-"): value for key, value in made_by.items()},
         "seed": None if seed is None else int(seed),
+        "question": contrasts.attrs.get("question"),
         "usable": not reasons,
         "reasons": list(reasons),
         "contrasts": rows,
@@ -162,7 +163,10 @@ def contrast_table(contrasts: "pd.DataFrame") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False,
+        caption=contrasts.attrs.get("question"), caption_justify="left",
+    )  # fmt: skip
     for heading in ("first", "second"):
         table.add_column(heading, overflow="fold", min_width=8)
     for heading in ("parameter", "ratio", "90 % interval", "P(first < second)", "P(within 10 %)"):

@@ -49,11 +49,6 @@ def hermite_matrices(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 _POINTS, _FROM_VALUES, _FROM_SLOPES = hermite_matrices(_NODES)
-# A panel of gradients, of which there are no slopes; and how often panels are halved.
-_PANEL_POINTS = chebyshev.chebpts1(24)
-_PANEL_MATRIX = np.linalg.inv(chebyshev.chebvander(_PANEL_POINTS, 23))
-_FIRST_PANELS = 4
-_HALVINGS = 8
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
@@ -128,25 +123,6 @@ def _fill_series(
     return halves
 
 
-def log_density_and_slope_near(
-    log_y: np.ndarray, kappa: float, gamma: float, rho: float, population: int, tolerance: float
-) -> np.ndarray:
-    """Logarithm of the density at temperature 1 and its derivative by log y, shape ``(N, 2)``, about to `tolerance`.
-
-    For searches and polynomials that bear an error of this size in log f, relative to 1 + abs(log f). Where one
-    series does not reach it, as around a sharp edge, the kernel is asked for every point.
-    """
-    law = (kappa, gamma, rho, population)
-    low, high = float(log_y.min()), float(log_y.max())
-    coefficients = _series([(low, high)], law, tolerance)[0] if log_y.size > _FEW and high > low else None
-    if coefficients is None:
-        return kernel.log_density_and_slope(log_y, *law)
-    half = 0.5 * (high - low)
-    z = (log_y - low) / half - 1.0
-    slopes = chebyshev.chebval(z, chebyshev.chebder(coefficients)) / half
-    return np.stack([chebyshev.chebval(z, coefficients), slopes], axis=1)
-
-
 def _series(panels: Sequence[tuple[float, float]], law: tuple, tolerance: float) -> list[np.ndarray | None]:
     """Chebyshev coefficients of log f on each panel, or None where they have not died out."""
     low, high = np.array(panels).T
@@ -171,51 +147,3 @@ def resolved_series(
     if not np.abs(coefficients[-last:]).max() <= tolerance * (1.0 + np.abs(rows[:, 0]).min()):
         return None
     return coefficients
-
-
-def gradient_near(
-    log_y: np.ndarray, kappa: float, gamma: float, rho: float, population: int, tolerance: float
-) -> np.ndarray:
-    """Log-density at temperature 1 and its gradient, the columns of `kernel.log_density`, about to `tolerance`.
-
-    For averages over very many points: an error of this size is relative to the largest value of a column nearby.
-    """
-    law = (kappa, gamma, rho, population)
-    out = np.empty((log_y.size, 5))
-    edges = np.linspace(log_y.min(), log_y.max(), _FIRST_PANELS + 1)
-    low, high = edges[:-1], edges[1:]
-    todo = np.ones(log_y.size, dtype=bool)
-    for _ in range(_HALVINGS):
-        low, high = _fill_panels(log_y, low, high, law, tolerance, out, todo)
-        if todo.sum() <= _PANEL_POINTS.size * low.size:
-            break
-    if todo.any():
-        out[todo] = kernel.log_density(log_y[todo], *law)
-    return out
-
-
-def _fill_panels(
-    log_y: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    law: tuple,
-    tolerance: float,
-    out: np.ndarray,
-    todo: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fill the rows of all points on panels that a polynomial follows; return the halves of the others."""
-    half = 0.5 * (high - low)
-    nodes = low[:, None] + half[:, None] * (1.0 + _PANEL_POINTS)
-    rows = kernel.log_density(nodes.ravel(), *law).reshape(*nodes.shape, 5)
-    series = np.einsum("ck,pkj->pcj", _PANEL_MATRIX, rows)
-    with np.errstate(invalid="ignore"):  # where the density vanishes
-        resolved = np.all(
-            np.abs(series[:, -_LAST:]).max(axis=1) <= tolerance * (1.0 + np.abs(rows).max(axis=1)), axis=1
-        )
-    for i in np.flatnonzero(resolved):
-        own = todo & (log_y >= low[i]) & (log_y <= high[i])
-        out[own] = chebyshev.chebval((log_y[own] - low[i]) / half[i] - 1.0, series[i]).T
-        todo[own] = False
-    a, b = low[~resolved], high[~resolved]
-    middle = 0.5 * (a + b)
-    return np.concatenate([a, middle]), np.concatenate([middle, b])

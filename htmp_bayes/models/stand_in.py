@@ -92,7 +92,7 @@ class StandIn:
 
     def at(self, z: Array) -> tuple[Array, Array]:
         """Whitened residuals, shape ``(K, J)``, and the rest of the log-posterior, at coordinates ``(K, D)``."""
-        values = np.einsum("kn,jn->kj", _basis(z, self.orders), self.coefficients)
+        values = _basis(z, self.orders) @ self.coefficients.T
         return values[:, :-1], values[:, -1]
 
 

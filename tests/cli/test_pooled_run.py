@@ -9,14 +9,14 @@ import xarray as xr
 import htmp_bayes as hb
 
 
-def pooled(spectra, random_seed, draws, chains, diverging=0, weight_sd=0.1):
+def pooled(spectra, random_seed, draws, chains, diverging=0, pareto_k=0.1):
     models = spectra if isinstance(spectra, dict) else {"network": spectra}
     layers = [
         f"{m}/{s.name}" if len(models) > 1 else s.name for m, members in models.items() for s in members
     ]
     rng, dims = np.random.default_rng(random_seed), ("chain", "draw")
     variables = {}
-    for name in ("kappa", "correlation", "tail_index", "temperature"):
+    for name in ("kappa", "dyson_index", "correlation", "tail_index", "mean"):
         variables[name] = ((*dims, "layer"), rng.uniform(1, 2, (chains, draws, len(layers))))
         variables[f"model_{name}"] = ((*dims, "model"), rng.uniform(1, 2, (chains, draws, len(models))))
     flags = np.arange(chains * draws).reshape(chains, draws) < diverging
@@ -35,7 +35,7 @@ def pooled(spectra, random_seed, draws, chains, diverging=0, weight_sd=0.1):
         }
     )
     made_by = {"random_seed": random_seed, "htmp_bayes_version": hb.__version__}
-    tree.attrs = {"name": "network", **made_by, "surrogate_error": 3.0, "surrogate_log_weight_sd": weight_sd}
+    tree.attrs = {"name": "network", **made_by, "correction_pareto_k": pareto_k, "correction_counting": 0.9}
     return tree
 
 
@@ -43,8 +43,8 @@ def pooled(spectra, random_seed, draws, chains, diverging=0, weight_sd=0.1):
 def fits(monkeypatch):
     asked = []
 
-    def fit_network(spectra, *, random_seed, draws, chains, progress, tune, population):
-        asked.append(spectra)
+    def fit_network(spectra, *, random_seed, draws, chains, progress, tune, population, runs=None):
+        asked.append((spectra, runs))
         return pooled(spectra, random_seed, draws, chains)
 
     monkeypatch.setattr("htmp_bayes.network.fit_network", fit_network)
@@ -66,7 +66,8 @@ SHORT = ("--draws", "4000", "--chains", "2", "--seed", "1")
 def test_each_file_is_a_model_and_all_is_written(run, fits, two_models, tmp_path):
     code, out, err = run("fit", *two_models, "--out", tmp_path / "run", "--pool", *SHORT)
     assert (code, err) == (0, "")
-    assert sorted(fits[0]) == ["a", "b"]
+    assert (sorted(fits[0][0]), fits[0][1]) == (["a", "b"], None)
+    assert "Another matrix of the same population" in out
     assert "P(first < second)" in out
     assert "tail_index" in out
     written = {file.name for file in (tmp_path / "run").iterdir()}
@@ -87,7 +88,7 @@ def test_what_is_written_and_json_name_seed_and_versions(run, fits, two_models, 
     content = json.loads(said)
     assert (content["seed"], content["versions"]) == (1, {"htmp-bayes": hb.__version__})
     assert (content["usable"], content["reasons"]) == (True, [])
-    assert {row["parameter"] for row in content["contrasts"]} >= {"kappa", "tail_index"}
+    assert {row["parameter"] for row in content["contrasts"]} >= {"dyson_index", "tail_index"}
     assert run("compare", out, "--json")[1] == said
     assert run("compare", out, "--quiet")[1] == ""
     for name in ("compare_models.csv", "compare_layers.csv"):
@@ -96,6 +97,14 @@ def test_what_is_written_and_json_name_seed_and_versions(run, fits, two_models, 
         assert first.endswith(f",1,{hb.__version__}")
     for name in ("layers.png", "depth.png", "map.png"):
         assert b"seed 1" in (out / name).read_bytes()
+
+
+def test_runs_are_told_by_a_pattern(run, fits, two_models, tmp_path):
+    pattern = "(?P<run>[ab])"
+    assert run("fit", *two_models, "--out", tmp_path / "run", "--pool", "--runs", pattern, *SHORT)[0] == 0
+    assert fits[0][1] == pattern
+    settings = json.loads((tmp_path / "run" / "run.json").read_text())["settings"]
+    assert settings["runs"] == pattern
 
 
 def test_other_layers_or_single_fits_in_the_same_folder_are_refused(run, fits, two_models, tmp_path):
@@ -126,6 +135,9 @@ def test_what_is_wrong_is_said_in_one_sentence(run, fits, two_models, tmp_path):
     code, _, err = run("fit", *two_models, "--out", tmp_path / "run", "--pool", "--jobs", "2")
     assert code == 2
     assert "leave --jobs" in err
+    code, _, err = run("fit", *two_models, "--out", tmp_path / "run", "--runs", "seed(?P<run>.)")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "add --pool" in err
     code, _, err = run("fit", *two_models, "--out", tmp_path / "run", "--pool", "--spikes", "auto")
     assert (code, err.count("\n")) == (2, 1)
     assert "--pool does not separate spikes" in err
@@ -133,10 +145,10 @@ def test_what_is_wrong_is_said_in_one_sentence(run, fits, two_models, tmp_path):
 
 def test_a_posterior_that_fails_is_told_by_the_exit_code(run, monkeypatch, two_models, tmp_path):
     def fit_network(spectra, *, random_seed, draws, chains, **settings):
-        return pooled(spectra, random_seed, draws, chains, diverging=3, weight_sd=2.0)
+        return pooled(spectra, random_seed, draws, chains, diverging=3, pareto_k=1.2)
 
     monkeypatch.setattr("htmp_bayes.network.fit_network", fit_network)
     code, _, err = run("fit", *two_models, "--out", tmp_path / "run", "--pool", *SHORT)
     assert code == 1
     assert "3 of 8000 draws diverged" in err
-    assert "off by 3.0 nats" in err
+    assert "Pareto's k of the correction 1.20" in err

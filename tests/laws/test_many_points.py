@@ -47,28 +47,3 @@ def test_the_laws_use_it(law):
 
 def test_all_points_alike():
     assert_allclose(HTMP(5.0, 0.25).logpdf(np.full(500, 3.0)), HTMP(5.0, 0.25).logpdf(3.0), rtol=1e-13)
-
-
-@pytest.mark.parametrize("law", LAWS)
-def test_values_and_slopes_to_a_tolerance(law):
-    log_y = np.log(law[0] / (2 * law[1])) + np.linspace(-2.0, 2.0, 200)
-    near = many_points.log_density_and_slope_near(log_y, *law, tolerance=1e-5)
-    exact = kernel.fast_rows(log_y, *law)[:, :2]
-    assert_allclose(near[:, 0], exact[:, 0], rtol=1e-4, atol=1e-4)
-    assert_allclose(near[:, 1], exact[:, 1], rtol=1e-3, atol=1e-2)
-
-
-@pytest.mark.parametrize("law", LAWS)
-def test_gradients_to_a_tolerance(law):
-    rng = np.random.default_rng(2)
-    log_y = np.log(law[0] / (2 * law[1])) + rng.normal(scale=1.0, size=3000)
-    near = many_points.gradient_near(log_y, *law, tolerance=1e-5)
-    chosen = slice(0, 3000, 50)
-    exact = kernel.log_density(log_y[chosen], *law)
-    assert_allclose(near[chosen], exact, rtol=1e-4, atol=1e-5 * np.abs(exact).max())
-
-
-def test_gradients_are_asked_for_once_for_each_node_and_not_for_each_point(asked_of):
-    asked = asked_of("log_density")
-    many_points.gradient_near(np.linspace(0.0, 3.0, 20_000), *LAWS[4], tolerance=1e-5)
-    assert sum(asked) < 1000
