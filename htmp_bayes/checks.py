@@ -131,8 +131,8 @@ def check(result: xr.DataTree) -> Verdict:
 
         *usable*: the draws are those of the posterior. ``reasons`` has a sentence for each of these that failed: no
         divergence, R-hat at most 1.01 and effective sample sizes of at least 400 in bulk and tail for every parameter
-        (of every layer), E-BFMI of at least 0.3 in every chain, and for a network a Pareto's k of at most 0.7 of the weights
-        by which its draws were corrected, with a quarter at least of each layer's candidates counting.
+        (of every layer), E-BFMI of at least 0.3 in every chain, and for a network a Pareto's k of at most 0.7 of the
+        weights by which its draws were corrected, with a quarter at least of each layer's candidates counting.
 
         *fits*: neither the counts nor the gaps of the spectrum have a probability below 0.01 under the posterior
         (:mod:`htmp_bayes.models.law_test`). ``misfits`` says where the law is off and by how many eigenvalues, and

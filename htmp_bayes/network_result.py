@@ -72,6 +72,7 @@ def network_result(
         "n": ("spectrum", [s.n for s in spectra]),
         "gamma": ("spectrum", [s.gamma for s in spectra]),
         "zeros": ("spectrum", [s.zeros for s in spectra]),
+        "dead": ("spectrum", [s.dead for s in spectra]),
         "n_eigenvalues": ("spectrum", [len(s) for s in spectra]),
         "spectrum_layer": ("spectrum", [layer.label for layer in layers]),
         **{

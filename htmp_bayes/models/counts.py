@@ -94,8 +94,10 @@ def moments(data: LayerData, kappa: float, correlation: float, log_temperature: 
     if len(parts) == 1:
         return parts[0][1]
     (_, first), (_, second) = parts
-    mixed = (exact * a + (1 - exact) * b for a, b in zip(first[:4], second[:4], strict=True))
-    return Moments(*mixed, exact)
+    mean, repulsion, independent, response = (
+        exact * first[k] + (1 - exact) * second[k] for k in range(len(Moments._fields) - 1)
+    )
+    return Moments(mean, repulsion, independent, response, exact)
 
 
 def _exact_moments(data: LayerData, kappa: float, correlation: float, log_temperature: float) -> Moments:

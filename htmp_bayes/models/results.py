@@ -60,7 +60,7 @@ def with_derived(
     derived = {name: (dims, values) for name, values in reported.items() if np.all(np.isfinite(values))}
     infinite = float(np.mean(np.isinf(reported["mean"])))
     left_out = [name for name in ("tail_index", "mean") if name not in derived]
-    result = parameters[names].assign(dyson_index=parameters["kappa"] / size, **derived)
+    result = parameters[names].assign({"dyson_index": parameters["kappa"] / size, **derived})
     return result.assign_attrs(probability_infinite_mean=infinite, infinite=" ".join(left_out))
 
 
