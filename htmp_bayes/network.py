@@ -116,8 +116,8 @@ def fit_network(
         ``observed_data``, ``constant_data``
             ``eigenvalues`` of each spectrum, dimensions ``(spectrum, eigenvalue)``, filled up with NaN; ``n``,
             ``gamma``, ``zeros``, ``dead`` and ``n_eigenvalues``, dimension ``spectrum``; and ``layer_kind``,
-            ``layer_model`` and ``layer_depth``, dimension ``layer``. ``spectrum_layer`` says of which layer a spectrum is, and
-            ``spectrum_run`` or ``spectrum_step`` of which run or step.
+            ``layer_model`` and ``layer_depth``, dimension ``layer``. ``spectrum_layer`` says of which layer a spectrum
+            is, and ``spectrum_run`` or ``spectrum_step`` of which run or step.
 
         Layers are named ``model/layer`` where there are several models. Attributes of the root: the
         settings, the versions, and what the normal likelihoods and the polynomials cost:

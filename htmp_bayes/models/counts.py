@@ -94,10 +94,13 @@ def moments(data: LayerData, kappa: float, correlation: float, log_temperature: 
     if len(parts) == 1:
         return parts[0][1]
     (_, first), (_, second) = parts
-    mean, repulsion, independent, response = (
-        exact * first[k] + (1 - exact) * second[k] for k in range(len(Moments._fields) - 1)
+    return Moments(
+        exact * first.mean + (1 - exact) * second.mean,
+        exact * first.repulsion + (1 - exact) * second.repulsion,
+        exact * first.independent + (1 - exact) * second.independent,
+        exact * first.response + (1 - exact) * second.response,
+        exact,
     )
-    return Moments(mean, repulsion, independent, response, exact)
 
 
 def _exact_moments(data: LayerData, kappa: float, correlation: float, log_temperature: float) -> Moments:
