@@ -317,7 +317,7 @@ def _misfits(result: xr.DataTree) -> Iterator[str]:
     if not found.counts_fit or found.kolmogorov_distance > _NOTABLE_DISTANCE:
         yield (
             f"The distribution function is off by up to {found.kolmogorov_distance:.2g} (chi-squared "
-            f"{found.chi_squared:.0f} of {found.statistics} counts, p = {_probability(found.probability_of_counts)})"
+            f"{found.chi_squared:.0f} of {found.statistics} counts, p {_probability(found.probability_of_counts)})"
             f"{_where(result)}; try another population or compare_laws, and do not read the parameters."
         )
     if not found.gaps_fit:
@@ -340,7 +340,7 @@ def _where(result: xr.DataTree) -> str:
 
 
 def _probability(value: float) -> str:
-    return f"{value:.2g}" if value >= _SMALLEST_SHOWN else f"< {_SMALLEST_SHOWN:g}"
+    return f"= {value:.2g}" if value >= _SMALLEST_SHOWN else f"< {_SMALLEST_SHOWN:g}"
 
 
 def _spikes(result: xr.DataTree) -> Iterator[str]:

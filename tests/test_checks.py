@@ -149,7 +149,7 @@ def test_a_law_that_does_not_fit_leaves_the_draws_usable_and_says_where_it_is_of
     assert verdict.usable
     assert not verdict.fits
     counts, gaps = verdict.misfits
-    assert "off by up to 0.11 (chi-squared 150 of 20 counts, p = < 0.0001)" in counts
+    assert "off by up to 0.11 (chi-squared 150 of 20 counts, p < 0.0001)" in counts
     assert "eigenvalues: 5 too many between 2 and 3 (lower edge)" in counts
     assert gaps.startswith("Neighbouring gaps say kappa/N = 1 [0.7, 1.4], the counts 0.02 [0.01, 0.03]")
     assert str(verdict).startswith("layer.0: usable, but the law does not fit\n  - ")
