@@ -241,7 +241,7 @@ def structure_factor(x, beta):
 
 @_jit
 def _shares(a, b, beta):
-    """Return X and the structure factors S with covariance X S X^T, where b = X X^T."""
+    """Return L, V and S: b is L L^T, V orthogonal, and the covariance L V diag(S) V^T L^T."""
     lower = np.linalg.cholesky(b)
     left = np.linalg.solve(lower, a)
     ratios, vectors = np.linalg.eigh(np.linalg.solve(lower, left.T))

@@ -119,7 +119,7 @@ def companion_transform(law: Law, x: ArrayLike) -> NDArray[np.complex128]:
     Examples
     --------
     >>> print(companion_transform(MarchenkoPastur(gamma=0.25), [0.5, 1.0]).round(6))
-    [-0.75+0.661438j -0.875+0.484123j]
+    [-1.25 +0.661438j -0.875+0.484123j]
     """
     _check_law(law)
     x = np.asarray(x, dtype=np.float64)
@@ -167,7 +167,8 @@ def linear_statistics(
     Notes
     -----
     The mean is :math:`N \int \phi f - \mu` for HTMP and :math:`N \int \phi f + (2/\beta - 1) \mu` for a limit,
-    :math:`\mu = \frac{1}{2\pi} \int \phi' \arg(m^2/m')`. For the inverse law, give that of 1/x and functions of 1/x.
+    :math:`\mu = \frac{1}{2\pi} \int \phi' \operatorname{arg}(m^2/m')`. For the inverse law, give that of 1/x and
+    functions of 1/x.
 
     Examples
     --------

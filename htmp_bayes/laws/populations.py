@@ -411,7 +411,7 @@ def population_quantiles(population: str | Population, correlation: float, size:
     Examples
     --------
     >>> print(population_quantiles("log-normal", 0.5, 4).round(4))
-    [0.5626 0.8528 1.1727 1.7776]
+    [0.5626 0.8527 1.1727 1.7774]
     """
     law = get_population(population)
     probability = (np.arange(size) + 0.5) / size

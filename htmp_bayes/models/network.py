@@ -36,7 +36,8 @@ DEPTH_SD = np.array([0.75, 0.5, 1.0])
 TREND_SPREAD = np.array([0.3, 0.2, 0.3])
 STEP_SPREAD = np.array([0.15, 0.1, 0.1])
 STEP_SPREAD_SD = 0.6
-TARGET_ACCEPT = 0.95
+# At 0.95 one draw in some ten thousand diverges.
+TARGET_ACCEPT = 0.98
 # The reference of the normal likelihoods is that much wider than the layers are spread, and at least so wide.
 _REFERENCE_FACTOR, _REFERENCE_SD = 1.5, np.array([0.7, 0.5, 0.7])
 

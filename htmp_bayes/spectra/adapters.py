@@ -13,7 +13,9 @@ ADAPTER = "adapter"
 # peft, kohya, diffusers (old and new) and MLX, which writes (in, rank) and (rank, out)
 _FIRST = r"lora_A|lora_a|lora_embedding_A|lora_down|lora\.down|lora_linear_layer\.down"
 _SECOND = r"lora_B|lora_b|lora_embedding_B|lora_up|lora\.up|lora_linear_layer\.up"
-_HALF = re.compile(rf"^(?P<layer>.*?)[._](?:(?P<first>{_FIRST})|(?P<second>{_SECOND}))(?P<rest>([._]\w+)*)$")
+_HALF = re.compile(
+    rf"^(?P<layer>.*?)[._](?:(?P<first>{_FIRST})|(?P<second>{_SECOND}))(?P<rest>([._]\w+(\.\w+)*)?)$"
+)
 
 
 def with_products(tensors: list[StoredTensor], wanted: bool) -> list[StoredTensor]:

@@ -20,20 +20,18 @@ _NARROW = re.compile(  # types that only a quantised weight has, in the words of
     r"^(u?int[1-8]|[UI]8|F[46]\w*|F8_E8M0|float4\w*|ByteStorage|CharStorage|Q\w+|I?Q\d\w*|TQ\d\w*|MXFP4|qtensor)$"
 )
 _WORDS = re.compile(r"^(u?int(16|32)|[UI](16|32)|IntStorage|ShortStorage)$")
-_PACKED = re.compile(r"(^|[._/])(qweight|(\w+_)?packed|w_q|codes)$", re.I)
-_WEIGHT_LIKE = re.compile(r"(^|[._/])(\w+_)?(weight|kernel|qweight|packed)$")
-_MASKS = re.compile(r"(^|[._/])(\w+_)?(mask|bias|ids|indices|\w+_index|\w+_ids)$")
+_PACKED = re.compile(r"(^|[._/])(qweight|packed|w_q|codes)$", re.I)
+_WEIGHT_LIKE = re.compile(r"(^|[._/])(weight|kernel|qweight|packed)$")
+_MASKS = re.compile(r"(^|[._/])(mask|bias|ids|indices|(?<=\w_)index)$")
 
 _KEPT = re.compile(  # what bitsandbytes, GPTQ, AWQ, compressed-tensors, FP8 and NVFP4 models keep beside a weight
-    r"(^|[._/])(qzeros|g_idx|\w*weight_scales?(_inv|_2)?|\w*_scale_inv|(in|out)put_(global_)?scale|weight_(global_)?scale"
-    r"|weight_zero_point|weight_shape|weight_format|(nested_)?absmax|(nested_)?quant_map|quant_state([._]\w+)*|SCB)$"
+    r"weight_scales?(_inv|_2)?$|_scale_inv$|(^|[._/])(qzeros|g_idx|(in|out)put_(global_)?scale|weight_(global_)?scale"
+    r"|weight_zero_point|weight_shape|weight_format|(nested_)?absmax|(nested_)?quant_map|quant_state([._]\w+(\.\w+)*)?|SCB)$"
 )
 _BESIDE = re.compile(  # and what is so only beside a quantised tensor with the same beginning
     r"[._](q?scales?|q?zeros|q?biases|zero_points?|zp|scale_and_zero|kernel_scale|bits|codebooks?|blocks_scales?)$"
 )
-_ENDS = re.compile(
-    r"([._](qweight|weight|kernel|weight_packed|blocks|quantized|packed|D?Q?_?Q[48]|W_q|codes))+$", re.I
-)
+_ENDS = re.compile(r"([._](qweight|weight|kernel|blocks|quantized|packed|D?Q?_?Q[48]|W_q|codes))+$", re.I)
 
 
 def sorted_out(tensors: list[StoredTensor]) -> list[StoredTensor]:

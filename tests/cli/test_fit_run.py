@@ -282,8 +282,12 @@ def test_names_from_a_checkpoint_stay_inside_the_run_and_apart(run, tmp_path, fi
     assert len(list((tmp_path / "run").glob("*/posterior.nc"))) == len(names)
 
 
-def test_a_real_fit_of_few_draws_ends_with_what_to_do_and_repeats_itself(run, collection, tmp_path):
-    """The one test here that samples."""
+def test_a_real_fit_of_few_draws_ends_with_what_to_do_and_repeats_itself(
+    run, collection, tmp_path, monkeypatch
+):
+    """The one test here that samples; it leaves nothing in the folder for temporary files either."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     settings = ["--include", "layer.0", "--seed", "3", "--draws", "60", "--tune", "100", "--chains", "2"]
     for out in ("a", "b"):
         code, said, err = run("fit", collection, *settings, "--out", tmp_path / out)
@@ -293,3 +297,4 @@ def test_a_real_fit_of_few_draws_ends_with_what_to_do_and_repeats_itself(run, co
     first, second = (xr.load_datatree(tmp_path / out / "layer.0" / "posterior.nc") for out in ("a", "b"))
     assert first.identical(second)
     assert (tmp_path / "a" / "layer.0" / "spectrum.png").stat().st_size > 10_000
+    assert list((tmp_path / "temporary").iterdir()) == []

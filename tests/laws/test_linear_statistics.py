@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy.special import digamma
+from scipy.special import digamma, polygamma
 
 from htmp_bayes.laws import (
     HTMP,
@@ -208,6 +208,28 @@ def test_without_repulsion_precisions_add_and_functions_may_be_mixed():
     mixed = [lambda x, row=row: sum(w * f(x) for w, f in zip(row, FUNCTIONS, strict=True)) for row in mix]
     other = linear_statistics(law, 10**6, mixed, cells=100)
     assert_allclose(other.covariance(), mix @ found.covariance() @ mix.T, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kappa", [2.0, 5.0, 20.0])
+def test_long_waves_at_small_kappa(kappa):
+    """The variance of the log-determinant is that of a log-gas on the whole half-line; what A and B make of it is less.
+
+    The secant of the likelihood puts this right.
+    """
+    size, gamma = 384, 0.25
+    law, half_beta = HTMP(kappa, gamma), kappa / (2 * size)
+    exact = polygamma(1, half_beta * (size / gamma - np.arange(size))).sum()
+    ends = np.exp(np.linspace(*np.log([law.ppf(1e-7), law.isf(1e-9)]), 301))
+    x, width, mass = (ends[1:] + ends[:-1]) / 2, np.diff(ends), np.diff(law.cdf(ends))
+    distance = np.abs(x[:, None] - x)
+    # the mean of log(1/t) between two points of one cell
+    np.fill_diagonal(distance, width * np.exp(-1.5))
+    covariance = np.linalg.inv(-2 * half_beta * np.log(distance) + np.diag(1 / (size * mass)))
+    of_number = covariance.sum(axis=1)
+    covariance -= np.outer(of_number, of_number) / of_number.sum()
+    assert np.log(x) @ covariance @ np.log(x) == pytest.approx(exact, rel=0.01)
+    stated = linear_statistics(law, size, [np.log], cells=100).covariance()[0, 0]
+    assert 0.55 * exact < stated < 0.95 * exact
 
 
 def test_the_classical_wishart_matrix():

@@ -202,21 +202,25 @@ class _Listing:
     def _search(self, value: Any, names: tuple[str, ...], kind: str = "") -> None:
         """Search dictionaries, lists and the states of objects; each once, for they may hold one another."""
         if isinstance(value, Call) and (arguments := _tensor_arguments(value)):
-            self.found.append(self._describe(check_name(".".join(names)), kind, *arguments))
-            if len(self.found) > MOST_TENSORS:
-                raise ValueError(f"it has more than the {MOST_TENSORS} tensors that are read")
+            self._add(self._describe(check_name(".".join(names)), kind, *arguments))
             return
         if id(value) in self.seen or len(names) > _DEEPEST:
             return
         if isinstance(value, dict | list | tuple | Call):
             self.seen.add(id(value))
         if isinstance(value, Call) and (array := _numpy_array(value)):
-            self.found.append(StoredTensor(".".join(names), *array, no_values, _PICKLED_ARRAY, type=kind))
+            name = check_name(".".join(names))
+            self._add(StoredTensor(name, *array, no_values, _PICKLED_ARRAY, type=kind))
             return
         if isinstance(value, dict) and value.keys() >= _OF_OPTIMISERS:
             kind = "optimiser state"
         for key, inside in _inside(value):
             self._search(inside, names if key in _INSIDE_MODULES else (*names, str(key)), kind)
+
+    def _add(self, tensor: StoredTensor) -> None:
+        self.found.append(tensor)
+        if len(self.found) > MOST_TENSORS:
+            raise ValueError(f"it has more than the {MOST_TENSORS} tensors that are read")
 
     def _describe(
         self,
@@ -264,8 +268,10 @@ def _numpy_array(call: Call) -> tuple[tuple[int, ...], str] | None:
     )
     shape, dtype = state[1], state[2]
     sides = tuple(shape) if isinstance(shape, tuple) and all(isinstance(side, int) for side in shape) else ()
+    check_sides(sides, "an array")
+    _check_whole_numbers(*sides)
     of = dtype.arguments[0] if isinstance(dtype, Call) and dtype.arguments else "unknown"
-    return sides, f"numpy {of if isinstance(of, str) else 'unknown'}"
+    return sides, f"numpy {of[:20] if isinstance(of, str) else 'unknown'}"
 
 
 def _inside(value: Any) -> Iterable[tuple[Any, Any]]:
