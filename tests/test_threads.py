@@ -9,6 +9,8 @@ from htmp_bayes._threads import one_blas_thread
 
 
 def blas_threads():
+    with one_blas_thread():  # loads what it limits
+        pass
     return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 
 

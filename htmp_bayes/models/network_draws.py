@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import norm, qmc
-from threadpoolctl import threadpool_limits
 
+from htmp_bayes._threads import one_blas_thread
 from htmp_bayes.models.layer_site import LayerSite
 from htmp_bayes.models.nested_normals import Known, effect_draw
 from htmp_bayes.models.network import Levels, known_by_level
@@ -200,7 +200,7 @@ def draw_layers(
         weights = _log_ratios(design, data, sites, layer, conditional.candidates(layer, common)[0])[0]
         return np.asarray(logsumexp(weights, axis=0))
 
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor() as pool:
+    with one_blas_thread(), ThreadPoolExecutor() as pool:
         log_weights = sum(pool.map(ratio, range(len(design.layers))))
     kept, attributes = _resampled(
         np.broadcast_to(log_weights, chains * length).reshape(chains, length), np.random.default_rng(seeds[0])
@@ -210,7 +210,7 @@ def draw_layers(
     def chosen(layer: int) -> _Chosen:
         return _choose(taken, sites, layer, np.random.default_rng(seeds[layer + 1]))
 
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor() as pool:
+    with one_blas_thread(), ThreadPoolExecutor() as pool:
         found = list(pool.map(chosen, range(len(design.layers))))
     attributes["correction_counting"] = min(one.counting for one in found)
     attributes["stand_in_error"] = max(one.error for one in found)
