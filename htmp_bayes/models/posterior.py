@@ -81,6 +81,11 @@ class CountsPosterior:
         """Points where a search for the mode may begin."""
         raise NotImplementedError
 
+    @property
+    def ends(self) -> Array:
+        """Ends of each coordinate's range of which draws are wanted, shape ``(D, 2)``; it may go on beyond."""
+        return self.bounds
+
     def folded(self, point: Array) -> Array:
         """Of points with the same density, the one that is reported."""
         return point
@@ -276,6 +281,14 @@ class LayerPosterior(CountsPosterior):
             value = value + self._correlation.logpdf(np.abs(columns["correlation"]))
         return value - 0.5 * np.log(2 * np.pi)
 
+    @property
+    def ends(self) -> Array:
+        """Those of the bounds, but for negative correlations, which say the same as positive ones."""
+        ends = self.bounds.copy()
+        if self.data.correlated:
+            ends[1, 0] = 0.0
+        return ends
+
     def starts(self) -> list[Array]:
         """Candidates whose spread of log-eigenvalues is what was observed, and some others."""
         data = self.data
@@ -284,8 +297,8 @@ class LayerPosterior(CountsPosterior):
         if not data.correlated:
             return [np.array([log_kappa, 0.0]) for log_kappa in kappas]
         matched = np.sqrt(max(data.log_sd**2 - noise, 1e-3))
-        correlations = sorted({min(matched, 2.5), *_START_CORRELATION})
-        near = [rho for rho in correlations if 0.5 * matched < rho < 2.0 * matched]
+        near = [rho for rho in _START_CORRELATION if 0.5 * matched < rho < 2.0 * matched]
+        near.append(min(matched, 2.5))
         return [np.array([log_kappa, rho, 0.0]) for log_kappa in kappas for rho in near]
 
     def folded(self, point: Array) -> Array:

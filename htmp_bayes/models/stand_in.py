@@ -36,7 +36,7 @@ WIDEST = 12.0
 TOLERANCE, LARGEST_ERROR = 0.03, 0.3
 # Where the log-posterior has fallen less than this below its mode anywhere on a face, the box is moved out.
 _LOW, _ROUNDS, _GROWTH = 4.0, 6, 1.35
-_FACE_NODES = 9
+_FACE_NODES, _LOOKED_UP = 9, 3
 _TEST_POINTS, _RELEVANT = 48, 8.0
 # Below the mode by so many nats, points count less.
 _SOFT = 5.0
@@ -116,20 +116,44 @@ def build_stand_in(posterior: CountsPosterior) -> StandIn:
     StandInError
         If the error stays above `LARGEST_ERROR` nats, or no box holds the posterior.
     """
-    growth = np.ones((2, len(posterior.mode)))
-    reach = _reaches(posterior)
+    limits = _limits(posterior)
+    reach = _reaches(posterior, limits)
     for _ in range(_ROUNDS):
-        fitting = _Fitting(posterior, _box(posterior, reach * growth))
-        found = fitting.sufficient()
-        falls = _falls_on_faces(posterior, found)
+        found = _Fitting(posterior, _box(posterior, reach)).sufficient()
+        falls = np.where(reach < limits, _falls_on_faces(posterior, found), np.inf)
         if falls.min() >= _LOW:
             return found
-        growth[falls < _LOW] *= _GROWTH
+        reach = np.minimum(np.where(falls < _LOW, _GROWTH * reach, reach), limits)
     raise StandInError("the posterior reaches beyond every box that was tried")
 
 
 def _unit(posterior: CountsPosterior) -> Box:
-    return Box(posterior.mode, np.linalg.cholesky(posterior.covariance))
+    """Box of one standard deviation about the mode, whose first axis is alone in moving the coordinate that may end.
+
+    That is the one whose range ends nearest to the mode: there the box can end, too.
+    """
+    spread = np.sqrt(np.diag(posterior.covariance))
+    distance = np.abs(posterior.ends - posterior.mode[:, None]).min(axis=1) / spread
+    first = int(np.argmin(distance))
+    order = [first, *(k for k in range(len(spread)) if k != first)]
+    axes = np.zeros_like(posterior.covariance)
+    axes[order] = np.linalg.cholesky(posterior.covariance[np.ix_(order, order)])
+    return Box(posterior.mode, axes)
+
+
+def _limits(posterior: CountsPosterior) -> Array:
+    """How far from the mode, in standard deviations, the box may reach, shape ``(2, D)``: the first axis to its end."""
+    unit = _unit(posterior)
+    ending = _ending(unit)
+    limits = np.full((2, len(posterior.mode)), WIDEST)
+    room = np.abs(posterior.ends[ending] - posterior.mode[ending]) / unit.axes[ending, 0]
+    limits[:, 0] = np.minimum(room, WIDEST)
+    return limits
+
+
+def _ending(unit: Box) -> int:
+    """Index of the coordinate that the first axis alone moves."""
+    return int(np.flatnonzero((unit.axes[:, 1:] == 0).all(axis=1))[0])
 
 
 def _box(posterior: CountsPosterior, reach: Array) -> Box:
@@ -139,29 +163,31 @@ def _box(posterior: CountsPosterior, reach: Array) -> Box:
     return Box(unit.points((low + high) / 2), unit.axes * ((high - low) / 2))
 
 
-def _reaches(posterior: CountsPosterior) -> Array:
+def _reaches(posterior: CountsPosterior, limits: Array) -> Array:
     """How far from the mode the log-posterior has fallen by `_DROP` along each axis, shape ``(2, D)``."""
     size = len(posterior.mode)
-    directions = list(itertools.product((-1.0, 1.0), range(size)))
+    directions = list(itertools.product(range(2), range(size)))
     with one_blas_thread(), ThreadPoolExecutor() as pool:
-        found = list(pool.map(lambda direction: _reach(posterior, *direction), directions))
+        found = list(pool.map(lambda at: _reach(posterior, at[0], at[1], limits[at]), directions))
     return np.reshape(found, (2, size))
 
 
-def _reach(posterior: CountsPosterior, sign: float, axis: int) -> float:
+def _reach(posterior: CountsPosterior, side: int, axis: int, limit: float) -> float:
     unit = _unit(posterior)
+    direction = (2 * side - 1) * np.eye(len(unit.origin))[axis]
 
     def fallen(distance: float) -> bool:
-        point = unit.points(sign * distance * np.eye(len(unit.origin))[axis])
-        return posterior.highest - posterior.log_density(point) > _DROP
+        return posterior.highest - posterior.log_density(unit.points(distance * direction)) > _DROP
 
-    inside, outside = 0.0, np.sqrt(2 * _DROP)
-    while not fallen(outside) and outside < WIDEST:
-        inside, outside = outside, 1.5 * outside
+    inside, outside = 0.0, min(np.sqrt(2 * _DROP), limit)
+    while not fallen(outside):
+        if outside >= limit:
+            return limit
+        inside, outside = outside, min(1.5 * outside, limit)
     for _ in range(5):
         middle = 0.5 * (inside + outside)
         inside, outside = (inside, middle) if fallen(middle) else (middle, outside)
-    return min(outside, WIDEST)
+    return outside
 
 
 class _Fitting:
@@ -228,17 +254,22 @@ def _test_coordinates(posterior: CountsPosterior, box: Box) -> Array:
 
 
 def _falls_on_faces(posterior: CountsPosterior, found: StandIn) -> Array:
-    """Least fall below the mode on each low and high face, shape ``(2, D)``; infinite beyond a bound."""
+    """Least fall below the mode on each low and high face, shape ``(2, D)``; infinite beyond the coordinates' ends.
+
+    Where the polynomials are highest the posterior itself is looked up: in corners they may overshoot.
+    """
     dimensions = len(posterior.mode)
     nodes = np.linspace(-1, 1, _FACE_NODES)
-    across = np.array([*itertools.product(nodes, repeat=dimensions - 1)])
+    across = np.stack(np.meshgrid(*[nodes] * (dimensions - 1)), axis=-1).reshape(-1, dimensions - 1)
     falls = np.full((2, dimensions), np.inf)
     for (side, sign), i in itertools.product(enumerate((-1.0, 1.0)), range(dimensions)):
         z = np.insert(across, i, sign, axis=1)
         points = found.box.points(z)
-        inside = np.all((points >= posterior.bounds[:, 0]) & (points <= posterior.bounds[:, 1]), axis=1)
-        if inside.any():
-            falls[side, i] = float((posterior.highest - found.log_density(z[inside])).min())
+        z = z[np.all((points >= posterior.ends[:, 0]) & (points <= posterior.ends[:, 1]), axis=1)]
+        if len(z):
+            highest = z[np.argsort(found.log_density(z))[-_LOOKED_UP:]]
+            exact = [row.log_density for row in evaluated(posterior, found.box.points(highest))]
+            falls[side, i] = posterior.highest - max(exact)
     return falls
 
 

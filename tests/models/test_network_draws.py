@@ -150,7 +150,9 @@ def test_the_spread_of_runs_is_not_taken_for_matrix_noise(planted):
     spreads = np.array([hyper["run_spread"] for hyper, _ in planted])
     lower, upper = np.quantile(spreads, [0.05, 0.95], axis=1)
     assert np.sum((lower < RUN_SD) & (upper > RUN_SD)) >= 8
-    assert np.all(upper[:, 2] / lower[:, 2] < 3)  # 30 runs of layers, and matrix noise is a quarter of the spread
+    assert np.all(
+        upper[:, 2] / lower[:, 2] < 3
+    )  # 30 runs of layers, and matrix noise is a quarter of the spread
 
 
 @pytest.mark.slow
