@@ -239,7 +239,7 @@ def test_bad_input(spectrum):
 
 @pytest.fixture(scope="module")
 def spiked():
-    """One spike for certain and one that may be of the bulk."""
+    """One spike far from the bulk and one near to it."""
     eigenvalues = sample_ensemble(62, 62.0, 0.25, 0.2, 0.2, random_state=1)
     return Spectrum(np.append(eigenvalues, max(eigenvalues) * np.array([1.5, 6.0])), n=256, name="spiked")
 
@@ -249,12 +249,13 @@ def apart(spiked):
     return fit(spiked, spikes="auto", **QUICK)
 
 
+@pytest.mark.slow
 def test_spikes_are_set_apart(apart, spiked):
     assert set(apart.children) == GROUPS
     assert (apart.attrs["spikes"], apart["posterior"]["n_spikes"].dtype.kind) == ("auto", "i")
     probability = apart["constant_data/spike_number_probability"].to_numpy()
     assert probability.sum() == pytest.approx(1)
-    assert np.all(probability[1:3] > 0.1)
+    assert probability[1:3].sum() > 0.9
     assert probability[0] < 0.01
     number = apart["posterior"]["n_spikes"].to_numpy()
     shares = np.bincount(number.ravel(), minlength=probability.size) / number.size
@@ -279,10 +280,12 @@ def test_a_fit_that_sets_none_apart_says_that_spikes_are_suspected(factors):
     assert ("largest eigenvalue stands" if len(factors) == 1 else "3 largest eigenvalues stand") in caution
 
 
+@pytest.mark.slow
 def test_arviz_works_on_a_number_of_spikes(apart):
     assert "n_spikes" in az.summary(apart).index
 
 
+@pytest.mark.slow
 def test_spikes_are_found_alike_with_the_same_seed(apart, spiked, tmp_path):
     apart.to_netcdf(tmp_path / "posterior.nc")
     with xr.open_datatree(tmp_path / "posterior.nc") as back:

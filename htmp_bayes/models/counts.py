@@ -6,6 +6,7 @@ factor of its own (:mod:`htmp_bayes.laws.gap_ratio`). Up to kappa = `FINITE` the
 its first order in 1/kappa; between, moments pass smoothly from one to the other.
 """
 
+import bisect
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ type Array = NDArray[np.float64]
 FINITE, LIMIT = 60.0, 120.0
 # Narrower populations are a point mass to the likelihood.
 _NARROW = 1e-4
+# A point is far beyond an edge if it is so many widths of the edge, kappa^(-2/3), from where there is nothing left.
+_EDGE_WIDTHS, _NOTHING = 8.0, 1e-9
 # Relative step of the difference by s = kappa/(2 gamma).
 _STEP = 1e-3
 # It is smooth: taken at so many places and interpolated.
@@ -109,7 +112,7 @@ def _exact_moments(data: LayerData, kappa: float, correlation: float, log_temper
     nodes = np.concatenate([data.knots, middles, data.cell_middles[data.in_long_intervals]])
     nodes = np.unique(nodes.round(12))
     law = (kappa, data.gamma, correlation, data.code)
-    rows = kernel.density_and_distribution(nodes - log_temperature, *law)
+    rows = _rows(nodes - log_temperature, *law)
     log_density, below, mean = CubicSpline(nodes, rows[:, [0, 5, 7]])(data.cell_middles).T
     log_y = data.cell_middles - log_temperature
     transform = counting.finite_transform(log_density, mean, log_y, kappa)
@@ -118,6 +121,38 @@ def _exact_moments(data: LayerData, kappa: float, correlation: float, log_temper
     found = averaged_moments(data, transform, below, 1 - below, argument / (2 * np.pi))
     below = rows[np.searchsorted(nodes, middles.round(12)), 5]
     return found._replace(response=_response(data, below, *law, log_temperature))
+
+
+def _rows(log_y: Array, kappa: float, gamma: float, correlation: float, code: int) -> Array:
+    """Rows of the kernel without gradient, at ascending points; far beyond a sharp edge, where they take long, simpler.
+
+    There F is 0 or 1 and the density goes on as it fell; without a density, the mean <g> has no part in anything.
+    """
+    first, last = _reached(log_y, kappa, gamma, correlation, code)
+    rows = np.empty((len(log_y), 8))
+    near = slice(first, last)
+    rows[near] = kernel.density_and_distribution(log_y[near], kappa, gamma, correlation, code)
+    for far, nearest, below in ((slice(0, first), first, 0.0), (slice(last, None), last - 1, 1.0)):
+        rows[far] = rows[nearest]
+        rows[far, 0] += rows[nearest, 1] * (log_y[far] - log_y[nearest])
+        rows[far, 5], rows[far, 6] = below, 1 - below
+    return rows
+
+
+def _reached(log_y: Array, kappa: float, gamma: float, correlation: float, code: int) -> tuple[int, int]:
+    """First and last but one of the points that are not far beyond an edge of the law at kappa = infinity."""
+    rule = population_rule(correlation if correlation > _NARROW else 0.0, code)
+    log_x, margin = log_y - np.log(kappa / 2), _EDGE_WIDTHS * kappa ** (-2 / 3)
+
+    def left(k: int, side: int) -> bool:
+        point = log_x[k : k + 1] + (margin if side == 0 else -margin)
+        return bool(counting.limit_columns(point, gamma, rule)[side][0] > _NOTHING)
+
+    # what is left of the distribution function rises with the first index, and falls with the second
+    size = len(log_y)
+    first = 0 if left(0, 0) else bisect.bisect_left(range(size), True, key=lambda k: left(k, 0))
+    last = size if left(size - 1, 1) else bisect.bisect_left(range(size), True, key=lambda k: not left(k, 1))
+    return (first, last) if first < last else (0, size)
 
 
 def _limit_moments(data: LayerData, kappa: float, correlation: float, log_temperature: float) -> Moments:
@@ -171,7 +206,7 @@ def _response(
     middles = (data.knots[:-1] + data.knots[1:]) / 2
     some = np.linspace(0, len(middles) - 1, min(len(middles), _RESPONSE_POINTS)).round().astype(int)
     law = (kappa, gamma / (1 + _STEP), correlation, code)
-    moved = kernel.density_and_distribution(middles[some] - log_temperature, *law)[:, 5]
+    moved = _rows(middles[some] - log_temperature, *law)[:, 5]
     slopes = -data.size * (moved - below[some]) / (_STEP * kappa / (2 * gamma))
     return np.asarray(CubicSpline(middles[some], slopes)(middles))
 

@@ -166,9 +166,11 @@ def _box(posterior: CountsPosterior, reach: Array) -> Box:
 def _reaches(posterior: CountsPosterior, limits: Array) -> Array:
     """How far from the mode the log-posterior has fallen by `_DROP` along each axis, shape ``(2, D)``."""
     size = len(posterior.mode)
-    directions = list(itertools.product(range(2), range(size)))
+    sides, axes = np.indices((2, size)).reshape(2, -1).tolist()
     with one_blas_thread(), ThreadPoolExecutor() as pool:
-        found = list(pool.map(lambda at: _reach(posterior, at[0], at[1], limits[at]), directions))
+        found = list(
+            pool.map(lambda side, axis: _reach(posterior, side, axis, float(limits[side, axis])), sides, axes)
+        )
     return np.reshape(found, (2, size))
 
 

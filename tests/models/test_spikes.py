@@ -25,6 +25,7 @@ def test_fewer_are_looked_for_in_small_matrices():
     assert [largest_number(size) for size in (5, 32, 64, 100, 1000)] == [0, 3, 6, 10, 10]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factors", [(), (4.0,), (3.0, 4.0, 6.0)], ids=len)
 def test_planted_spikes_are_found(factors):
     numbers = weigh_numbers(spiked(planted(bulk(), *factors)))
