@@ -45,7 +45,9 @@ def law_columns(law: Law, log_x: Floats) -> Columns:
         kappa, gamma, temperature, _ = law._parameters.ravel().tolist()
         log_y = log_x - np.log(temperature)
         rows = kernel_rows(law, log_y)
-        m = counting.finite_transform(rows, log_y, kappa) * (2 * gamma / kappa / temperature)
+        m = counting.finite_transform(rows[:, 0], rows[:, 7], log_y, kappa) * (
+            2 * gamma / kappa / temperature
+        )
         return Columns(np.clip(rows[:, 5], 0, 1), np.clip(rows[:, 6], 0, 1), m)
     if isinstance(law, MarchenkoPastur):
         gamma, scale, rho = law._parameters.ravel().tolist()

@@ -34,7 +34,8 @@ def test_real_part_of_the_transform(law, rows):
     log_y = np.concatenate([[switch - 40, switch - 1, switch + 1], inside, [inside[-1] + 3]])
     log_y.sort()
     y = np.exp(log_y)
-    transform = counting.finite_transform(rows(log_y, *law), log_y, kappa)
+    found = rows(log_y, *law)
+    transform = counting.finite_transform(found[:, 0], found[:, 7], log_y, kappa)
     assert_allclose(transform * 2 * gamma / kappa, gamma * exact.stieltjes(y) - (1 - gamma) / y, rtol=1e-9)
 
 
@@ -151,7 +152,8 @@ def test_repulsion_of_averages_over_intervals():
     law, count = (5.0, 0.25, 0.5, kernel.LOG_NORMAL), 10
     u = np.linspace(0.5, 4.0, 201)
     log_y, width = (u[1:] + u[:-1]) / 2, np.diff(u)
-    transform = counting.finite_transform(kernel.fast_rows(log_y, *law), log_y, law[0])
+    found = kernel.fast_rows(log_y, *law)
+    transform = counting.finite_transform(found[:, 0], found[:, 7], log_y, law[0])
     speed = np.abs(np.gradient(transform, log_y))
     intervals = np.arange(200) // 20
     quick = counting.repulsion_covariance(transform, speed, width, intervals, count)

@@ -41,7 +41,7 @@ def test_the_transform_of_htmp(kappa, gamma, rho, population):
     x = np.exp(middles)
     stieltjes = principal_values(x, np.exp(ends)) @ np.exp(rows[:, 0]) - rows[0, 5] / x
     found = companion_transform(x, stieltjes, np.exp(here[:, 0]), gamma)[bulk]
-    exact = (counting.finite_transform(here, middles, kappa) * gamma / (kappa / 2))[bulk]
+    exact = (counting.finite_transform(here[:, 0], here[:, 7], middles, kappa) * gamma / (kappa / 2))[bulk]
     assert np.max(np.abs(found - exact) / np.abs(exact)) < 2e-3
     assert np.median(np.abs(found - exact) / np.abs(exact)) < 1e-4
 
