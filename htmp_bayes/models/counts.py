@@ -22,7 +22,7 @@ type Array = NDArray[np.float64]
 FINITE, LIMIT = 60.0, 120.0
 # Narrower populations are a point mass to the likelihood.
 _NARROW = 1e-4
-# A point is far beyond an edge if it is so many widths of the edge, kappa^(-2/3), from where there is nothing left.
+# A point is far above an edge if it is so many widths of the edge, kappa^(-2/3), from where there is nothing left.
 _EDGE_WIDTHS, _NOTHING = 8.0, 1e-9
 # Relative step of the difference by s = kappa/(2 gamma).
 _STEP = 1e-3
@@ -124,35 +124,32 @@ def _exact_moments(data: LayerData, kappa: float, correlation: float, log_temper
 
 
 def _rows(log_y: Array, kappa: float, gamma: float, correlation: float, code: int) -> Array:
-    """Rows of the kernel without gradient, at ascending points; far beyond a sharp edge, where they take long, simpler.
+    """Rows of the kernel without gradient, at ascending points; far above a sharp edge, where they take long, simpler.
 
-    There F is 0 or 1 and the density goes on as it fell; without a density, the mean <g> has no part in anything.
+    There F is 1 and the density goes on as it fell; without a density, the mean <g> has no part in anything. Below the
+    lower edge a law of small repulsion falls by a power only, and is evaluated as it is.
     """
-    first, last = _reached(log_y, kappa, gamma, correlation, code)
+    last = _reached(log_y, kappa, gamma, correlation, code)
     rows = np.empty((len(log_y), 8))
-    near = slice(first, last)
-    rows[near] = kernel.density_and_distribution(log_y[near], kappa, gamma, correlation, code)
-    for far, nearest, below in ((slice(0, first), first, 0.0), (slice(last, None), last - 1, 1.0)):
-        rows[far] = rows[nearest]
-        rows[far, 0] += rows[nearest, 1] * (log_y[far] - log_y[nearest])
-        rows[far, 5], rows[far, 6] = below, 1 - below
+    rows[:last] = kernel.density_and_distribution(log_y[:last], kappa, gamma, correlation, code)
+    rows[last:] = rows[last - 1]
+    rows[last:, 0] += rows[last - 1, 1] * (log_y[last:] - log_y[last - 1])
+    rows[last:, 5:7] = 1.0, 0.0
     return rows
 
 
-def _reached(log_y: Array, kappa: float, gamma: float, correlation: float, code: int) -> tuple[int, int]:
-    """First and last but one of the points that are not far beyond an edge of the law at kappa = infinity."""
+def _reached(log_y: Array, kappa: float, gamma: float, correlation: float, code: int) -> int:
+    """Last but one of the points that are not far above the edge of the law at kappa = infinity; at least 1."""
     rule = population_rule(correlation if correlation > _NARROW else 0.0, code)
-    log_x, margin = log_y - np.log(kappa / 2), _EDGE_WIDTHS * kappa ** (-2 / 3)
+    log_x = log_y - np.log(kappa / 2) - _EDGE_WIDTHS * kappa ** (-2 / 3)
 
-    def left(k: int, side: int) -> bool:
-        point = log_x[k : k + 1] + (margin if side == 0 else -margin)
-        return bool(counting.limit_columns(point, gamma, rule)[side][0] > _NOTHING)
+    def beyond(k: int) -> bool:
+        return bool(counting.limit_columns(log_x[k : k + 1], gamma, rule)[1][0] < _NOTHING)
 
-    # what is left of the distribution function rises with the first index, and falls with the second
     size = len(log_y)
-    first = 0 if left(0, 0) else bisect.bisect_left(range(size), True, key=lambda k: left(k, 0))
-    last = size if left(size - 1, 1) else bisect.bisect_left(range(size), True, key=lambda k: not left(k, 1))
-    return (first, last) if first < last else (0, size)
+    if not beyond(size - 1):
+        return size
+    return max(bisect.bisect_left(range(size), True, key=beyond), 1)
 
 
 def _limit_moments(data: LayerData, kappa: float, correlation: float, log_temperature: float) -> Moments:

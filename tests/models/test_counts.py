@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from htmp_bayes import sample_ensemble
+from htmp_bayes.laws import kernel
 from htmp_bayes.laws.ensemble import sample_ensembles
 from htmp_bayes.models import counts
 from htmp_bayes.models.layer_data import average_counts, layer_data
@@ -37,6 +38,20 @@ def test_the_exact_law_and_its_first_order_meet(size, gamma, rho, population):
     assert worst[0].max() < 0.25
     assert worst[1].max() < 0.12
     assert np.median(worst[1]) < 0.5 * np.median(worst[0]) + 1e-3
+
+
+@pytest.mark.parametrize(
+    ("kappa", "gamma", "rho"),
+    [(1.0, 0.8, 0.0), (2.0, 0.25, 0.3), (20.0, 0.25, 0.0), (60.0, 0.5, 0.1), (100.0, 1.0, 0.05)],
+)
+def test_far_above_an_edge_the_law_is_what_it_is_said_to_be(kappa, gamma, rho):
+    """The distribution function and density of log eigenvalue, from far below the spectrum to far above it."""
+    middle = np.log(kappa / (2 * gamma))
+    log_y = np.linspace(middle - 12, middle + 6, 90)
+    law = (kappa, gamma, rho, layer_data([1.0, 2.0], gamma, "log-normal").code)
+    ours, exact = counts._rows(log_y, *law), kernel.fast_rows(log_y, *law)
+    np.testing.assert_allclose(ours[:, 5], exact[:, 5], atol=1e-9)
+    np.testing.assert_allclose(np.exp(ours[:, 0] + log_y), np.exp(exact[:, 0] + log_y), atol=1e-8)
 
 
 def test_moments_pass_smoothly_from_one_to_the_other():
