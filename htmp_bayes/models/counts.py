@@ -72,7 +72,7 @@ def share_of_exact(kappa: float) -> float:
     Examples
     --------
     >>> share_of_exact(10.0), round(share_of_exact(85.0), 3), share_of_exact(500.0)
-    (1.0, 0.491, 0.0)
+    (1.0, 0.495, 0.0)
     """
     place = np.clip(np.log(kappa / FINITE) / np.log(LIMIT / FINITE), 0.0, 1.0)
     return float(1 - place**3 * (10 - 15 * place + 6 * place**2))

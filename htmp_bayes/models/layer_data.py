@@ -106,7 +106,7 @@ def layer_data(
     --------
     >>> data = layer_data(np.linspace(0.5, 2.0, 50), gamma=0.25)
     >>> len(data.counts), round(data.log_sd, 3), round(data.gap_ratio, 6)
-    (10, 0.398, 1.0)
+    (10, 0.391, 1.0)
     """
     if population not in POPULATIONS:
         raise ValueError(f"population must be one of {sorted(POPULATIONS)}, got {population!r}")

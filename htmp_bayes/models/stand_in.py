@@ -262,7 +262,8 @@ def _falls_on_faces(posterior: CountsPosterior, found: StandIn) -> Array:
     """
     dimensions = len(posterior.mode)
     nodes = np.linspace(-1, 1, _FACE_NODES)
-    across = np.stack(np.meshgrid(*[nodes] * (dimensions - 1)), axis=-1).reshape(-1, dimensions - 1)
+    rest = dimensions - 1
+    across = np.array(list(itertools.product(nodes, repeat=rest))).reshape(_FACE_NODES**rest, rest)
     falls = np.full((2, dimensions), np.inf)
     for (side, sign), i in itertools.product(enumerate((-1.0, 1.0)), range(dimensions)):
         z = np.insert(across, i, sign, axis=1)

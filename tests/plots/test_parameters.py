@@ -40,7 +40,7 @@ def test_draws_of_both_are_in_the_pairs(noise):
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
-        (["kapa"], "parameters are some of kappa, temperature, correlation, not 'kapa'"),
+        (["kapa"], "parameters are some of kappa, dyson_index, temperature, correlation, not 'kapa'"),
         ([], "not none"),
         (["kappa", "temperature", "correlation"], "ax takes one parameter or a pair of them, not 3"),
     ],

@@ -79,7 +79,7 @@ _INSIDE_MODULES = {"_parameters", "_buffers", "_modules"}
 _OF_OPTIMISERS = {"state", "param_groups"}
 """Keys of the state of any optimiser of torch (torch/optim/optimizer.py, `state_dict`)."""
 _PICKLED_ARRAY = "is an array of NumPy within the pickle, which is not read; save it as a tensor"
-_DEEPEST = 50
+_DEEPEST = 100
 _FEW = 1000  # steps of the pickles that hold a number or three settings
 _BROKEN = (
     *(ValueError, LookupError, TypeError, AttributeError, OverflowError, EOFError, struct.error),
@@ -199,13 +199,15 @@ class _Listing:
             )
         return self.found
 
-    def _search(self, value: Any, names: tuple[str, ...], kind: str = "") -> None:
+    def _search(self, value: Any, names: tuple[str, ...], kind: str = "", depth: int = 0) -> None:
         """Search dictionaries, lists and the states of objects; each once, for they may hold one another."""
         if isinstance(value, Call) and (arguments := _tensor_arguments(value)):
             self._add(self._describe(check_name(".".join(names)), kind, *arguments))
             return
-        if id(value) in self.seen or len(names) > _DEEPEST:
+        if id(value) in self.seen:
             return
+        if depth > _DEEPEST and isinstance(value, dict | list | tuple | Call):
+            raise ValueError(f"its objects are nested more than {_DEEPEST} levels deep")
         if isinstance(value, dict | list | tuple | Call):
             self.seen.add(id(value))
         if isinstance(value, Call) and (array := _numpy_array(value)):
@@ -215,7 +217,8 @@ class _Listing:
         if isinstance(value, dict) and value.keys() >= _OF_OPTIMISERS:
             kind = "optimiser state"
         for key, inside in _inside(value):
-            self._search(inside, names if key in _INSIDE_MODULES else (*names, str(key)), kind)
+            inner = names if key in _INSIDE_MODULES else (*names, str(key))
+            self._search(inside, inner, kind, depth + 1)
 
     def _add(self, tensor: StoredTensor) -> None:
         self.found.append(tensor)
