@@ -1,5 +1,6 @@
 """The PyMC model of one layer: a prior for the law's parameters and the likelihood of the spectrum's counts."""
 
+import contextlib
 import hashlib
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ from htmp_bayes.models.posterior import LayerPosterior
 
 if TYPE_CHECKING:
     import pymc as pm
+
+# in standard deviations of the location's prior
+_LOCATION_END = 40.0
 
 
 class SpectrumLogLikelihood(Op):
@@ -49,10 +53,11 @@ class SpectrumLogLikelihood(Op):
 
     def perform(self, node: Apply, inputs: Any, output_storage: Any) -> None:
         """Evaluate; -inf and a gradient of 0 where the law is not available."""
-        try:
-            value, gradient = self._likelihood.with_gradient(inputs[0])
-        except np.linalg.LinAlgError:
-            value, gradient = -np.inf, np.zeros(len(inputs[0]))
+        value, gradient = -np.inf, np.zeros(len(inputs[0]))
+        # a trajectory that runs away may leave all that exp can tell, far outside of the prior of the location
+        if abs(inputs[0][-1]) < _LOCATION_END:
+            with contextlib.suppress(np.linalg.LinAlgError):
+                value, gradient = self._likelihood.with_gradient(inputs[0])
         output_storage[0][0] = np.asarray(value)
         output_storage[1][0] = gradient
 
