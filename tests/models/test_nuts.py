@@ -48,12 +48,10 @@ def test_a_trace_that_was_cut_short_is_refused(sampler, short):
 # The model itself, without a polynomial, on a layer of noise.
 FIT = """
 import numpy as np
-from htmp_bayes.models.layer import layer_data
-from htmp_bayes.models.posterior import adjusted_posterior
-from htmp_bayes.models.sampling import _sample_nutpie
+import htmp_bayes as hb
 noise = np.random.default_rng(1).normal(size=(32, 64))
-posterior = adjusted_posterior(layer_data(np.linalg.svd(noise, compute_uv=False) ** 2, 0.5), 1)
-tree = _sample_nutpie(posterior, 100, 100, 2, 1, None, False)
+spectrum = hb.Spectrum(np.linalg.svd(noise, compute_uv=False) ** 2, n=64)
+tree = hb.fit(spectrum, draws=100, tune=100, chains=2, random_seed=1, predictive_draws=0, progressbar=False)
 print(tree["posterior"]["kappa"].to_numpy().tobytes().hex())
 """
 
