@@ -76,7 +76,7 @@ def test_a_setting_that_never_was_is_a_type_error():
 
 @pytest.mark.slow
 @pytest.mark.xfail(
-    strict=True, reason="the mode of log kappa lies 0.62 standard errors too low: the bias is not mended yet"
+    strict=True, reason="the mode of log kappa is 0.62 standard errors too low; not mended yet"
 )
 def test_bias_and_coverage_of_the_standard_errors():
     """Over 30 real matrices: bias below half a standard error, and 68 % within one, up to three binomial errors."""
