@@ -45,7 +45,7 @@ def test_a_trace_that_was_cut_short_is_refused(sampler, short):
         sample_compiled(None, **ASKED)
 
 
-# The model itself, without a polynomial, on a layer of noise.
+# A fit of a layer of noise, all of it.
 FIT = """
 import numpy as np
 import htmp_bayes as hb
