@@ -8,7 +8,7 @@ changes their bytes (in the header, anywhere, cut short, lengths blown up), and 
 What counts as a failure: an exit code other than 0 and 2, no sentence of one line on standard error with 2 (a second
 line may say that a file can be read in part only), a traceback, a crash of the process, 10 s of processor time, 1 GB of
 memory, code that was executed, a file left behind.
-One input in forty is of an HDF5 format: each of those starts a process.
+One input in forty is of HDF5 or Parquet: each of those starts a process.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from htmp_bayes.cli import main as htmp_bayes
 from htmp_bayes.spectra import Spectrum, read_spectra, save_spectra
 
 REAL = Path(__file__).parents[1] / "tests" / "spectra" / "readers" / "files"
-HDF5 = {".h5", ".keras", ".nc"}
+IN_A_PROCESS = {".h5", ".keras", ".nc", ".parquet"}
 CHUNK = 1000
 COSTLY = 40
 EXCLUDE = "int|complex|expanded|sparse|quantised"
@@ -154,8 +154,8 @@ def work(seed: int, numbers: list[int], bases: list[Path], reports: Connection) 
     kept = {file.name for file in bases[0].parent.iterdir() if file.name in BESIDE}
     for name in kept:
         shutil.copy(bases[0].parent / name, folder)
-    cheap = [base for base in bases if base.suffix not in HDF5]
-    costly = [base for base in bases if base.suffix in HDF5]
+    cheap = [base for base in bases if base.suffix not in IN_A_PROCESS]
+    costly = [base for base in bases if base.suffix in IN_A_PROCESS]
     for number in numbers:
         rng = random.Random(f"{seed} {number}")
         base = rng.choice(costly if number % COSTLY == 0 else cheap)

@@ -27,7 +27,7 @@ _PATTERNS = (
     ("gate", _PART.format(r"(?:gate_proj|ffn_gate(?:_(?:sh)?exps?)?|wi_0)")),
     ("gate", rf"{_WORD.format('gate')}|{_FEED_FORWARD}w1$"),
     ("up", _PART.format(r"(?:(?<!gate_)up_proj|ffn_up(?:_(?:sh)?exps?)?|c_fc|dense_h_to_4h|wi|wi_1)")),
-    ("up", rf"{_WORD.format('up')}|{_FEED_FORWARD}w3$|intermediate(?:[._]dense)?$|{_IN_A_BLOCK}(?:fc1|lin1)$"),
+    ("up", rf"{_WORD.format('up')}|{_FEED_FORWARD}(?:w3|v1)$|intermediate(?:[._]dense)?$|{_IN_A_BLOCK}(?:fc1|lin1)$"),
     ("down", _PART.format(r"(?:down_proj|ffn_down(?:_(?:sh)?exps?)?|dense_4h_to_h)")),
     ("down", rf"{_FEED_FORWARD}w2$|mlp[./]c_proj$|(?:DenseReluDense|ffn|ff|mlp)[./]wo$|{_IN_A_BLOCK}(?:fc2|lin2)$"),
     ("up", r"blocks[./]\d+[./]mlp[./]0$"),  # OpenAI's whisper and CLIP's kin
@@ -81,7 +81,7 @@ def kind_of_name(name: str, found: str = "", axes: int = 2) -> str:
     if found == "recurrent":
         return "other"
     bare = _ADDED.sub("", name)
-    if found == "experts" and axes > 2:  # the number of the expert comes behind the name of the stack
+    if found == "experts":  # the number of the expert comes behind the name of the stack
         bare = _ADDED.sub("", re.sub(r"[.]\d+$", "", name))
     for kind, pattern in _PATTERNS:
         if re.search(pattern, bare, re.IGNORECASE):

@@ -25,7 +25,7 @@ _RUNS = {
     "marshal.load",
     "pty.spawn",
 }
-_OWN_SCRIPT = "hdf5_child.py"
+_OWN_SCRIPTS = ("hdf5_child.py", "parquet_child.py")
 _events: list[tuple[str, tuple]] | None = None
 
 
@@ -111,7 +111,7 @@ def _is_outside(path: object, root: Path) -> bool:
 
 def _is_run(event: str, args: tuple) -> bool:
     if event in ("subprocess.Popen", "os.posix_spawn"):
-        return not any(_OWN_SCRIPT in str(argument) for argument in args[1])
+        return not any(str(argument).endswith(_OWN_SCRIPTS) for argument in args[1])
     return event in _RUNS or (event == "import" and args[0] == "antigravity")
 
 

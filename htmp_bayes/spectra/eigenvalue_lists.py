@@ -19,7 +19,8 @@ from typing import IO, Any
 import numpy as np
 
 from htmp_bayes._errors import reason
-from htmp_bayes.spectra.readers.limits import LONGEST_NAME, MOST_TENSORS, check_name
+from htmp_bayes.spectra.parquet import parquet_columns
+from htmp_bayes.spectra.readers.limits import MOST_TENSORS, check_name
 from htmp_bayes.spectra.spectrum import MIN_EIGENVALUES, Spectrum, SpectrumError
 
 SUFFIXES = (".csv", ".json", ".parquet")
@@ -31,9 +32,6 @@ LONGEST_LINE = 100_000
 
 LARGEST_JSON = 2**24
 """Bytes of a JSON file, of which Python makes up to 24 times as many in memory."""
-
-LONGEST_FOOTER, LARGEST_PARQUET = 2**21, 2**28
-"""Bytes of the directory of a Parquet file, and of the columns that are read."""
 
 MOST_COLUMNS = 20
 """Columns of a table, or entries of the objects in JSON: a table of spectra has a handful."""
@@ -216,77 +214,15 @@ def _json(path: Path) -> Iterable[dict[str, Any]]:
 
 
 def _parquet(path: Path) -> Iterable[dict[str, Any]]:
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise SpectrumError(
-            "Parquet is read by pyarrow, which is not installed; install htmp-bayes[parquet], or write CSV."
-        ) from error
-    try:
-        with path.open("rb") as file:
-            _check_footer(file)
-            known = pyarrow.parquet.read_metadata(file)
-            if known.num_columns > MOST_COLUMNS:
-                raise ValueError(f"it has {known.num_columns} columns, more than {MOST_COLUMNS}")
-            in_dictionary = [name for name in known.schema.names if name != _COLUMN]
-            content = pyarrow.parquet.ParquetFile(file, metadata=known, read_dictionary=in_dictionary)
-            names = content.schema_arrow.names
-            _check_parquet(content, names)
-            _check_header(names)
-            batches = content.iter_batches(columns=names)
-            return _layers(_others(names), (row for batch in batches for row in _of_batch(batch)))
-    except pyarrow.ArrowException as error:
-        raise ValueError(reason(error)) from error
+    names, batches = parquet_columns(path, MOST_ROWS, MOST_COLUMNS)
+    _check_header(names)
+    return _layers(_others(names), (row for columns in batches for row in _of_batch(names, columns)))
 
 
-def _check_footer(file: IO[bytes]) -> None:
-    """Look at the length of the directory before pyarrow reads it."""
-    if file.seek(0, 2) >= 8:
-        file.seek(-8, 2)
-        length = int.from_bytes(file.read(4), "little")
-        if LONGEST_FOOTER < length < file.tell():
-            raise ValueError(f"its directory has {length} bytes, more than {LONGEST_FOOTER}")
-    file.seek(0)
-
-
-def _check_parquet(content: Any, names: list[str]) -> None:
-    import pyarrow.types as types
-
-    meta = content.metadata
-    if meta.num_rows > MOST_ROWS:
-        raise ValueError(f"it says that it has {meta.num_rows} rows, more than {MOST_ROWS}")
-    for name in names:
-        kind = content.schema_arrow.field(name).type
-        kind = kind.value_type if types.is_dictionary(kind) else kind
-        number = types.is_integer(kind) or (types.is_floating(kind) and name != _LAYER)
-        text = types.is_string(kind) or types.is_large_string(kind) or types.is_boolean(kind)
-        if not (number or (text and name != _COLUMN)):
-            raise ValueError(f"its column {name!r} is of type {str(kind)[:100]}")
-    groups = [meta.row_group(index) for index in range(meta.num_row_groups)]
-    columns = [group.column(index) for group in groups for index in range(group.num_columns)]
-    size = sum(column.total_uncompressed_size for column in columns)
-    if size > LARGEST_PARQUET:
-        raise ValueError(f"its columns have {size} bytes, more than {LARGEST_PARQUET}")
-
-
-def _of_batch(batch: Any) -> Iterator[_Row]:
-    columns = {name: _values_of(batch.column(name)) for name in batch.schema.names}
-    values = columns.pop(_COLUMN)
-    cells = zip(*columns.values(), strict=True) if columns else repeat((), len(values))
+def _of_batch(names: list[str], columns: list[list[Any]]) -> Iterator[_Row]:
+    values = columns.pop(names.index(_COLUMN))
+    cells = zip(*columns, strict=True) if columns else repeat((), len(values))
     return zip(cells, values, strict=True)
-
-
-def _values_of(column: Any) -> list[Any]:
-    """Values of some rows; each text is made once."""
-    if not hasattr(column, "dictionary"):
-        return column.to_pylist()
-    import pyarrow.compute
-
-    longest = pyarrow.compute.max(pyarrow.compute.binary_length(column.dictionary)).as_py() or 0
-    if longest > 4 * LONGEST_NAME:
-        raise ValueError(f"the name of a layer, or another text, is {longest} bytes long")
-    names = column.dictionary.to_pylist()
-    return [None if index is None else names[index] for index in column.indices.to_pylist()]
 
 
 def _layers(names: list[str], rows: Iterable[_Row]) -> list[dict[str, Any]]:

@@ -24,6 +24,10 @@ _TWO = re.compile(
     r"(^|[._])(kv|to_kv|w_?kv|kv_proj|kv_b_proj|kv_a_proj\w*|in_proj_qkvz|in_proj_ba)([._]weight)?$", re.I
 )
 _GATE_UP = re.compile(r"(^|[._])gate_up_proj([._]weight)?$")
+# Names that hold the up projection alone or, where they are twice as long as config.json says, the gate too
+_PERHAPS_GATE_UP = re.compile(r"(^|[._])(ffn_up|Wi|dense_h_to_4h|ff_proj)([._]weight)?$")
+# DINOv2 and xformers, whose SwiGLU has the gate first
+_ALWAYS_GATE_UP = re.compile(r"(^|[._])mlp[._](w12|weights_in)([._]weight)?$")
 
 # Names of which every library that uses them lays out all queries, then all keys, then all values: torch's
 # MultiheadAttention, timm, vit-pytorch, flash-attn, and llama.cpp, whose converter brings all models into that order.
@@ -39,7 +43,8 @@ _BY_HEAD = {"bloom", "gpt_neox", "gpt_neox_japanese", "persimmon", "fuyu"}
 _BY_GROUP = {"internlm2", "internlmxcomposer2"}
 _SIDE_BY_SIDE = {"gpt2", "openai-gpt", "imagegpt", "decision_transformer"}
 _CODEGEN_BLOCKS = 4  # CodeGen was trained on that many TPU cores, whose parts lie one after the other
-_GATE_THEN_UP = {"phi3", "phi4_multimodal", "glm", "glm4"}
+_GATE_THEN_UP = {"phi3", "phi4_multimodal", "glm", "glm4", "chatglm", "modernbert"}
+_UP_THEN_GATE = {"olmo", "hf_olmo"}
 
 _UNKNOWN = "left whole, for config.json names no architecture whose order of query, key and value is known"
 _PAIR = "left whole, though it holds key and value (and more), whose order is not known"
@@ -66,11 +71,16 @@ class Sizes:
             ),
         )
         self.head = _first(config, "head_dim", "d_kv", "kv_channels")
+        # OLMo's own count is of gate and up together
+        self.inner = (
+            _first(config, "intermediate_size", "ffn_hidden_size") or _first(config, "mlp_hidden_size") // 2
+        )
 
 
 def is_fused(name: str) -> bool:
     """Say whether a tensor of this name holds query, key and value, or gate and up."""
-    return bool(_FUSED.search(name) or _TWO.search(name) or _GATE_UP.search(name))
+    of_gate = any(pattern.search(name) for pattern in (_GATE_UP, _PERHAPS_GATE_UP, _ALWAYS_GATE_UP))
+    return is_attention(name) or of_gate
 
 
 def is_attention(name: str) -> bool:
@@ -84,7 +94,7 @@ def unfused(whole: Matrix, config: Mapping[str, Any]) -> list[Matrix]:
     Parameters
     ----------
     whole : Matrix
-        One of which `is_fused` is true.
+        One of which `is_fused` is true: its name is one that fused matrices have.
     config : mapping
         Settings of the model; may be empty.
 
@@ -93,8 +103,8 @@ def unfused(whole: Matrix, config: Mapping[str, Any]) -> list[Matrix]:
     list of Matrix
         Query, key and value; gate and up; or the matrix itself.
     """
-    if _GATE_UP.search(whole.tensor.name):
-        return _gate_and_up(whole, str(config.get("model_type")))
+    if not is_attention(whole.tensor.name):
+        return _gate_and_up(whole, config)
     if _TWO.search(whole.tensor.name):
         return [replace(whole, note=_PAIR)]
     layout = _layout(whole, config)
@@ -108,6 +118,8 @@ _Layout = Callable[[Matrix, Sizes], list[Matrix]]
 
 def _layout(whole: Matrix, config: Mapping[str, Any]) -> _Layout | None:
     model, out, across = str(config.get("model_type")), *whole.sides
+    if config.get("format") == "gguf":
+        return _in_order  # llama.cpp's converter brings all models into it
     if _ALWAYS_THIRDS.search(whole.tensor.name) and out == 3 * across:
         return _in_thirds
     if "c_attn" in whole.tensor.name and across == 3 * out and model in {*_SIDE_BY_SIDE, "None"}:
@@ -203,11 +215,17 @@ def _codegen(whole: Matrix, _: Sizes) -> list[Matrix]:
     ]
 
 
-def _gate_and_up(whole: Matrix, model: str) -> list[Matrix]:
-    if model not in _GATE_THEN_UP or whole.sides[0] % 2:
+def _gate_and_up(whole: Matrix, config: Mapping[str, Any]) -> list[Matrix]:
+    name, model, out = whole.tensor.name, str(config.get("model_type")), whole.sides[0]
+    if _PERHAPS_GATE_UP.search(name) and out != 2 * Sizes(config).inner:
+        return [whole]
+    gate_first = (
+        model in _GATE_THEN_UP or config.get("format") == "gguf" or bool(_ALWAYS_GATE_UP.search(name))
+    )
+    if out % 2 or not (gate_first or model in _UP_THEN_GATE):
         return [replace(whole, note=_GATE_UNKNOWN)]
-    half = whole.sides[0] // 2
-    return [whole.rows("gate", 0, half), whole.rows("up", half, half)]
+    parts = ("gate", "up") if gate_first else ("up", "gate")
+    return [whole.rows(part, index * (out // 2), out // 2) for index, part in enumerate(parts)]
 
 
 def _interleaved(groups: int, size: int, start: int, stop: int, values: np.ndarray) -> np.ndarray:

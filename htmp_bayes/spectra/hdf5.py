@@ -2,9 +2,6 @@
 
 import json
 import math
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from htmp_bayes.spectra.child import run_script
 from htmp_bayes.spectra.readers.raw_values import mapped
 
 LISTING_SECONDS = 8
@@ -23,7 +21,8 @@ BYTES_A_SECOND = 10 * 2**20
 MOST_COMPRESSED = 20
 """Values are at most this many times longer than what is stored of them: more is a decompression bomb."""
 
-_WAIT = 8  # the time on the wall is that many times the processor time: other work may be going on
+MEMORY = 2**30
+MEMORY_FOR_VALUES = 2 * 2**30
 
 
 @dataclass(frozen=True)
@@ -136,30 +135,6 @@ def check_within(path: Path) -> None:
 
 def _run(file: Hdf5File, seconds: int, *name: str) -> bytes:
     """Run the script beside this module on a file, and take what it writes."""
-    script = Path(__file__).with_name("hdf5_child.py")
-    command = [
-        sys.executable,
-        "-P",
-        str(script),
-        str(file.path),
-        str(file.start),
-        str(file.size),
-        str(seconds),
-        *name,
-    ]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        "OPENBLAS_NUM_THREADS": "1",
-        "HDF5_PLUGIN_PRELOAD": "::",  # a filter that the library does not know is not looked for as code to load
-    }
-    try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, timeout=_WAIT * seconds, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ValueError("it keeps the HDF5 library busy without end") from error
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip() if done.returncode == 1 else ""
-        raise ValueError(said or "it makes the HDF5 library crash or loop without end")
-    return done.stdout
+    what = (str(file.path), str(file.start), str(file.size), *name)
+    memory = MEMORY_FOR_VALUES if name else MEMORY
+    return run_script("hdf5_child.py", *what, library="HDF5", seconds=seconds, memory=memory)

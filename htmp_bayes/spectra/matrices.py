@@ -9,15 +9,20 @@ from typing import Any, Literal
 from htmp_bayes.spectra.fused import THREE, Sizes, is_attention, is_fused, unfused
 from htmp_bayes.spectra.matrix import Matrix, whole_of
 from htmp_bayes.spectra.readers import StoredTensor
-from htmp_bayes.spectra.stacks import at_positions, gates_of, matrices_of_stack, type_of_stack
+from htmp_bayes.spectra.stacks import (
+    MOST_PARTS,
+    at_positions,
+    experts_below_one_another,
+    gates_of,
+    is_stack_on_one_axis,
+    matrices_of_stack,
+    type_of_stack,
+)
 
 Heads = int | Literal["auto"] | None
 
 TYPES = ("attention", "linear", "convolution", "embedding", "experts", "recurrent")
 """Types of weight matrices."""
-
-MOST_PARTS = 100_000
-"""Matrices that a tensor is taken apart into: experts are hundreds, those of stacked layers thousands."""
 
 UNKNOWN = "unknown"
 """Type of a tensor that may hold weights, though its shape and name do not say so."""
@@ -84,6 +89,8 @@ def matrices(
     if len(tensor.shape) > 2:
         return [_not_apart(whole)] if prod(tensor.shape[:-2]) > MOST_PARTS else list(matrices_of_stack(whole))
     config = _settings_of(tensor.name, config)
+    if whole.type == "experts":
+        return list(experts_below_one_another(whole, config))
     parts = unfused(whole, config) if split_fused and is_fused(tensor.name) else [whole]
     attention = _Heads(config, heads)
     return [head for part in parts for head in attention.of(part)]
@@ -114,6 +121,8 @@ def _type_by_name(tensor: StoredTensor) -> str:
         return "embedding"
     if len(tensor.shape) > 2:
         return type_of_stack(tensor)
+    if is_stack_on_one_axis(name):
+        return "experts"
     attention = is_attention(name) or any(pattern.search(name) for pattern in (_QUERY, _KEY_VALUE, _OUTPUT))
     return "attention" if attention else "linear"
 

@@ -238,7 +238,7 @@ def _in_file(file: Path, choice: Choice) -> list[Layer]:
             return _in_collection(file, load_spectra(file), choice)
         if suffix in LISTS and not file.name.endswith(sharded.SUFFIX):
             return _in_collection(file, load_list(file, choice.n), choice)
-        return _in_checkpoint(file, readers.tensors(file), sharded.config_beside(file), choice)
+        return _in_checkpoint(file, readers.tensors(file), readers.settings(file), choice)
     except OSError as error:
         raise SpectrumError(
             f"{file} cannot be read ({reason(error)}); check its permissions and the disk."

@@ -1,18 +1,24 @@
 """Several matrices in one tensor: experts, the directions and gates of a recurrent layer, positions of a kernel."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 from htmp_bayes.spectra.matrix import Matrix, item, position
 from htmp_bayes.spectra.readers import StoredTensor
 from htmp_bayes.spectra.spectrum import MIN_EIGENVALUES
 
+MOST_PARTS = 100_000
+"""Matrices that a tensor is taken apart into: experts are hundreds, those of stacked layers thousands."""
+
 LARGEST_KERNEL = 32
 """Side of a kernel up to which a tensor with three axes or more is a convolution, whatever it is called."""
 
 _EXPERTS = re.compile(r"(^|[._/])(experts?|moe|(?<=\w_)exps|switch_mlp|switch_glu)([._/]|$)")
+_ON_ONE_AXIS = re.compile(r"(^|[._/])experts[._/]mlp[._/](w1|v1|w2)([._/]weight)?$")  # DBRX and MegaBlocks
+_NO_COUNT = "left whole, though it holds many experts, for config.json does not say how many"
 _CONVOLUTION = re.compile(r"conv|patch_emb", re.I)
 
 # torch.nn.LSTM and GRU, their cells, and layers beyond the first; the order of the gates is in their documentation.
@@ -37,6 +43,26 @@ def type_of_stack(tensor: StoredTensor) -> str:
     if small or _CONVOLUTION.search(tensor.name) or min(tensor.shape[-2:]) < MIN_EIGENVALUES:
         return "convolution"
     return "linear"
+
+
+def is_stack_on_one_axis(name: str) -> bool:
+    """Say whether a matrix of this name holds experts below one another."""
+    return bool(_ON_ONE_AXIS.search(name))
+
+
+def experts_below_one_another(whole: Matrix, config: Mapping[str, Any]) -> Iterator[Matrix]:
+    """Yield the matrix of each expert that one of two axes holds, or it whole with a note that says why."""
+    nested = config.get("ffn_config")
+    count = nested.get("moe_num_experts") if isinstance(nested, Mapping) else None
+    rows, _ = whole.sides
+    if not isinstance(count, int) or not 0 < count <= min(rows, MOST_PARTS) or rows % count:
+        yield replace(whole, note=_NO_COUNT)
+        return
+    for index in range(count):
+        part = whole.rows(str(index), index * (rows // count), rows // count)
+        yield (
+            part.turned() if re.search(r"w2([._/]weight)?$", whole.tensor.name) else part
+        )  # that of the way down
 
 
 def matrices_of_stack(whole: Matrix) -> Iterator[Matrix]:

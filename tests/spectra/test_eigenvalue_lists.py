@@ -90,6 +90,18 @@ def test_parquet_of_more_rows_than_a_list_has_is_refused(tmp_path, monkeypatch):
         read_spectra(tmp_path / "a.parquet", n=80)
 
 
+def test_a_file_that_ends_pyarrow_ends_a_process_of_its_own(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table({"eigenvalue": VALUES}), tmp_path / "a.parquet")
+    content = (tmp_path / "a.parquet").read_bytes()
+    optional = b"%\x02\x18"  # which its pages say too
+    assert content.count(optional) == 1
+    (tmp_path / "a.parquet").write_bytes(content.replace(optional, b"%\x00\x18"))
+    with pytest.raises(SpectrumError, match="is not a list of eigenvalues"):
+        read_spectra(tmp_path / "a.parquet", n=80)
+
+
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     (tmp_path / "a.parquet").write_bytes(b"PAR1")

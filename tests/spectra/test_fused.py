@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from htmp_bayes.spectra import Spectrum, read_spectra
 from htmp_bayes.spectra.matrices import matrices
 from htmp_bayes.spectra.readers import StoredTensor
+from tests.spectra.writers import save_gguf
 
 RNG = np.random.default_rng(1)
 HIDDEN, HEADS = 48, 8
@@ -84,6 +86,39 @@ def test_each_architecture_has_its_layout(model, name, layout, groups, config):
         np.testing.assert_array_equal(values, expected)
 
 
+PHI3_MEDIUM = {  # as llama.cpp's converter writes them, with small numbers
+    "phi3.attention.head_count": HEADS,
+    "phi3.attention.head_count_kv": 2,
+    "phi3.embedding_length": HIDDEN,
+    "phi3.feed_forward_length": 60,
+    "general.architecture": "phi3",
+}
+
+
+def test_a_file_of_gguf_has_its_settings_in_itself(tmp_path):
+    parts, gate, up, down = three(2), *(RNG.normal(size=(60, HIDDEN)) for _ in "gud")
+    arrays = {
+        "blk.0.attn_qkv.weight": in_order(*parts, 2),
+        "blk.0.ffn_up.weight": np.concatenate([gate, up]),
+        "blk.0.ffn_down.weight": down.T,
+    }
+    kinds = dict.fromkeys(arrays, 28)
+    path = save_gguf(tmp_path / "phi3.gguf", arrays, kinds, PHI3_MEDIUM)
+    (tmp_path / "config.json").write_text('{"model_type": "bloom"}')  # of whatever else is in the folder
+    made = dict(zip(["attn_qkv.query", "ffn_up.gate", "ffn_up.up"], [parts[0], gate, up], strict=True))
+    found = {spectrum.name: spectrum for spectrum in read_spectra(path, min_size=20)}
+    for name, values in made.items():
+        expected = Spectrum.from_matrix(values).eigenvalues
+        np.testing.assert_allclose(found[f"blk.0.{name}"].eigenvalues, expected)
+    assert list(found) == [f"blk.0.{name}" for name in (*list(made)[:1], "ffn_down", *list(made)[1:])]
+
+
+def test_up_alone_is_not_cut(tmp_path):
+    arrays = {"blk.0.ffn_up.weight": RNG.normal(size=(60, HIDDEN)).astype(np.float32)}
+    path = save_gguf(tmp_path / "llama.gguf", arrays, None, PHI3_MEDIUM)
+    assert [spectrum.name for spectrum in read_spectra(path, min_size=20)] == ["blk.0.ffn_up"]
+
+
 @pytest.mark.parametrize(
     ("name", "config"),
     [
@@ -122,4 +157,27 @@ def test_gate_and_up_are_cut_where_the_order_is_known():
     assert list(cut) == ["gate", "up"]
     np.testing.assert_array_equal(cut["up"], values[40:])
     (whole,) = matrices(tensor("mlp.gate_up_proj.weight", values), {})
+    assert "gate and up in one" in whole.note
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "parts"),
+    [
+        ("layers.0.mlp.Wi.weight", {"model_type": "modernbert", "intermediate_size": 40}, ["gate", "up"]),
+        ("layers.0.mlp.Wi.weight", {"model_type": "modernbert", "intermediate_size": 80}, [""]),
+        ("layers.0.mlp.dense_h_to_4h.weight", {"model_type": "chatglm", "ffn_hidden_size": 40}, ["gate", "up"]),
+        ("layers.0.mlp.dense_h_to_4h.weight", {"model_type": "bloom"}, [""]),
+        ("blocks.0.mlp.w12.weight", {}, ["gate", "up"]),
+        ("blocks.0.ff_proj.weight", {"model_type": "hf_olmo", "mlp_hidden_size": 80}, ["up", "gate"]),
+    ],
+)  # fmt: skip
+def test_gate_and_up_under_other_names(name, config, parts):
+    cut = found(name, RNG.normal(size=(80, HIDDEN)), **config)
+    assert list(cut) == parts
+    assert {values.shape[0] for values in cut.values()} == {80 // len(parts)}
+
+
+def test_gate_and_up_in_one_are_said_to_be_where_their_order_is_not_known():
+    settings = {"model_type": "a new one", "intermediate_size": 40}
+    (whole,) = matrices(tensor("mlp.Wi.weight", RNG.normal(size=(80, HIDDEN))), settings)
     assert "gate and up in one" in whole.note

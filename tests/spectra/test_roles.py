@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from htmp_bayes.layer_names import kind_of
 from htmp_bayes.spectra import Spectrum, SpectrumError, list_matrices, read_spectra
 from tests.spectra.writers import Tensor, onnx_node, onnx_tensor, save_gguf, save_onnx, save_torch
 
@@ -64,6 +65,35 @@ def test_stacked_experts_are_a_matrix_each(tmp_path, name, experts):
 def test_experts_of_gguf(tmp_path):
     path = save_gguf(tmp_path / "m.gguf", {"blk.0.ffn_down_exps.weight": noise(6, 60, 70)})
     assert {s.meta["type"] for s in read(path).values()} == {"experts"}
+
+
+def test_experts_below_one_another_are_a_matrix_each(tmp_path):
+    values = {name: noise(4 * 60, 70) for name in ("w1", "v1", "w2")}
+    names = {name: f"transformer.blocks.0.ffn.experts.mlp.{name}" for name in values}  # of DBRX
+    path = safetensors(tmp_path, **{names[name]: stack for name, stack in values.items()})
+    assert {(s.name, s.n, s.meta["note"][:10]) for s in read_spectra(path)} == {
+        (name, 240, "left whole") for name in names.values()
+    }
+    (tmp_path / "config.json").write_text('{"model_type": "dbrx", "ffn_config": {"moe_num_experts": 4}}')
+    found = read(path)
+    assert len(found) == 12
+    for name, stack in values.items():
+        assert_same(found[f"{names[name]}.2"], stack[120:180])
+    kinds = {name: kind_of(found[f"{names[name]}.3"]) for name in values}
+    assert kinds == {"w1": "gate", "v1": "up", "w2": "down"}
+
+
+def test_a_transposed_convolution_is_read_as_the_one_whose_adjoint_it_is(tmp_path):
+    torch_order = noise(60, 20, 4)  # (in, out, kernel), as torch and ONNX keep it
+    keras_order = torch_order.transpose(2, 1, 0)  # (kernel, out, in)
+    with h5py.File(tmp_path / "m.weights.h5", "w") as file:
+        file["layers/conv1d_transpose/vars/0"] = keras_order
+    flax_order = torch_order.transpose(2, 0, 1)  # (kernel, in, out)
+    np.savez(tmp_path / "m.npz", **{"params/ConvTranspose_0/kernel": flax_order})
+    safetensors(tmp_path, **{"ups.0.weight": torch_order})
+    for name in ("m.safetensors", "m.weights.h5", "m.npz"):
+        (spectrum,) = read_spectra(tmp_path / name)
+        assert_same(spectrum, torch_order.reshape(60, 80))
 
 
 def test_a_stack_of_which_nothing_is_known_is_no_convolution(tmp_path):
@@ -405,6 +435,7 @@ def test_arrays_of_numpy_within_a_pickle_are_listed(tmp_path):
         ("params/Conv_0/kernel", (3, 3, 20, 64), (3, 2, 0, 1)),  # Flax
         ("params/Conv_0/kernel", (5, 30, 64), (2, 1, 0)),
         ("params/Dense_0/kernel", (70, 60), (1, 0)),
+        ("params/ConvTranspose_0/kernel", (3, 3, 64, 20), (2, 3, 0, 1)),  # inputs first, as torch has them
         ("conv3_1_W", (3, 3, 64, 70), (3, 2, 0, 1)),  # weights of VGG for TensorFlow, by their shape
     ],
 )

@@ -123,9 +123,13 @@ def save_onnx(path, nodes, initialisers=()):
 # GGUF
 
 
-def save_gguf(path, arrays, kinds=None):
-    """Write tensors of float32, or of what `kinds` says for their names."""
-    head, data = struct.pack("<4sIQQ", b"GGUF", 3, len(arrays), 0), b""
+def save_gguf(path, arrays, kinds=None, metadata=None):
+    """Write tensors of float32, or of what `kinds` says for their names, and metadata of texts and whole numbers."""
+    head, data = struct.pack("<4sIQQ", b"GGUF", 3, len(arrays), len(metadata or {})), b""
+    for key, value in (metadata or {}).items():
+        head += struct.pack("<Q", len(key)) + key.encode()
+        text = isinstance(value, str)
+        head += struct.pack("<IQ", 8, len(value)) + value.encode() if text else struct.pack("<II", 4, value)
     for name, array in arrays.items():
         head += struct.pack("<Q", len(name)) + name.encode()
         head += struct.pack(f"<I{array.ndim}Q", array.ndim, *reversed(array.shape))

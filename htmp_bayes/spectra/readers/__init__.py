@@ -7,9 +7,10 @@ bounded by `limits`: here for every format, and in the reader where more of it w
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from htmp_bayes._errors import reason
-from htmp_bayes.spectra.readers import sharded
+from htmp_bayes.spectra.readers import gguf_file, sharded
 from htmp_bayes.spectra.readers.foreign import refuse_foreign
 from htmp_bayes.spectra.readers.limits import MOST_IN_SHARDS, check_name, check_sides, check_tensors
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
@@ -49,6 +50,13 @@ def tensors(path: Path) -> list[StoredTensor]:
     return found
 
 
+def settings(path: Path) -> dict[str, Any]:
+    """Read the settings of the model in a checkpoint: its own (GGUF), or ``config.json`` beside it."""
+    if path.suffix.lower() == ".gguf":
+        return gguf_file.settings(path)
+    return sharded.config_beside(path)
+
+
 def _in_file(path: Path) -> list[StoredTensor]:
     if path.suffix.lower() not in MODULES:
         raise SpectrumError(f"{path} is not of a format that is read ({', '.join(MODULES)}).")
@@ -65,4 +73,4 @@ def _in_file(path: Path) -> list[StoredTensor]:
     return found
 
 
-__all__ = ["MODULES", "StoredTensor", "tensors"]
+__all__ = ["MODULES", "StoredTensor", "settings", "tensors"]

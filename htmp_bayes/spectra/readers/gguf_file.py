@@ -8,7 +8,7 @@ import math
 import struct
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -34,6 +34,17 @@ _OTHERS = (
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 """Bytes of the metadata types that have a fixed length."""
 _UINT32, _STRING, _ARRAY = 4, 8, 9
+_WHOLE = {4: "<I", 5: "<i", 10: "<Q", 11: "<q"}
+
+# What the metadata say of a model (behind the name of its architecture), in the words of Hugging Face's config.json
+_ARCHITECTURE = "general.architecture"
+_SETTINGS = {
+    "attention.head_count": "num_attention_heads",
+    "attention.head_count_kv": "num_key_value_heads",
+    "attention.key_length": "head_dim",
+    "embedding_length": "hidden_size",
+    "feed_forward_length": "intermediate_size",
+}
 _DEEPEST_ARRAY = 4
 _MOST_AXES = 4
 _LONGEST_TEXT = 4 * LONGEST_NAME  # in UTF-8
@@ -60,9 +71,36 @@ def tensors(path: Path) -> list[StoredTensor]:
     SpectrumError
         If the file is truncated or is not GGUF.
     """
+    return _header(path)[0]
+
+
+def settings(path: Path) -> dict[str, Any]:
+    """Read what the metadata of a GGUF file say of its model.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    dict
+        Some of the settings that ``config.json`` of Hugging Face has, under the names that they have there; ``format``
+        is "gguf". Settings that differ from layer to layer are left out.
+
+    Raises
+    ------
+    SpectrumError
+        If the file is truncated or is not GGUF.
+    """
+    return _header(path)[1]
+
+
+def _header(path: Path) -> tuple[list[StoredTensor], dict[str, Any]]:
     try:
         with path.open("rb") as file:
-            return _Header(file, path).tensors()
+            header = _Header(file, path)
+            return header.tensors(), header.settings()
     except (ValueError, struct.error, OverflowError) as error:
         raise SpectrumError(
             f"{path} is not a whole GGUF file ({reason(error)}); fetch or convert it again."
@@ -76,6 +114,7 @@ class _Header:
         self.file, self.path, self.size = file, path, path.stat().st_size
         self.alignment = 32
         self.values = 0
+        self.architecture, self.numbers = "", dict[str, int]()
 
     def tensors(self) -> list[StoredTensor]:
         magic, version, count, pairs = self._unpack("<4sIQQ")
@@ -88,6 +127,11 @@ class _Header:
         described = [self._tensor() for _ in range(count)]
         start = -(-self.file.tell() // self.alignment) * self.alignment
         return [self._stored(start, *entry) for entry in described]
+
+    def settings(self) -> dict[str, Any]:
+        found = {name: self.numbers.get(f"{self.architecture}.{key}") for key, name in _SETTINGS.items()}
+        known = {name: number for name, number in found.items() if number is not None}
+        return {"format": "gguf", "model_type": self.architecture, **known}
 
     def _unpack(self, layout: str) -> tuple:
         return struct.unpack(layout, self.file.read(struct.calcsize(layout)))
@@ -110,6 +154,10 @@ class _Header:
             (self.alignment,) = self._unpack("<I")
             if not 0 < self.alignment <= 2**20:
                 raise ValueError(f"an alignment of {self.alignment} is none")
+        elif key == _ARCHITECTURE and kind == _STRING:
+            self.architecture = self._name()
+        elif kind in _WHOLE and key.partition(".")[2] in _SETTINGS:
+            (self.numbers[key],) = self._unpack(_WHOLE[kind])
         else:
             self._skip_value(kind)
 

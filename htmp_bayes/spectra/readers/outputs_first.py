@@ -28,7 +28,7 @@ def outputs_first(
     Returns
     -------
     shape : tuple of int
-        (out, in) or (out, in, kh, kw); heads are side by side.
+        (out, in) or (out, in, kh, kw), of a transposed convolution (in, out, kh, kw); heads are side by side.
     turn : callable
         ``turn(values)`` has that shape.
 
@@ -44,6 +44,8 @@ def outputs_first(
     if len(shape) == 3 and _JOINED & set(parts):
         return (shape[2], shape[0] * shape[1]), _heads_first
     order = (len(shape) - 1, len(shape) - 2, *range(len(shape) - 2))
+    if any(part.startswith("ConvTranspose") for part in parts):  # Flax has (kh, kw, in, out) here too
+        order = (order[1], order[0], *order[2:])
     return tuple(shape[axis] for axis in order), partial(np.transpose, axes=order)
 
 
