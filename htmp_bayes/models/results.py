@@ -1,7 +1,8 @@
 """What a fit reports beside the draws: derived parameters, predictive spectra, the prior."""
 
+import functools
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -10,6 +11,12 @@ from numpy.typing import NDArray
 from htmp_bayes._results import law_of
 from htmp_bayes.models.layer_data import LayerData
 from htmp_bayes.models.prior import log_prior, prior_draws
+
+if TYPE_CHECKING:
+    from htmp_bayes.laws.carried_noise import CarriedNoise
+
+WHOLE = 512
+"""Eigenvalues up to which predictive spectra are those of whole matrices, whose cost grows as their cube."""
 
 
 def with_derived(
@@ -82,6 +89,8 @@ def predictive_spectra(
 ) -> xr.Dataset:
     """Spectra of finite random matrices at evenly thinned draws: the draw's population fixed, and its repulsion.
 
+    Beyond `WHOLE` eigenvalues they are those of :class:`htmp_bayes.laws.carried_noise.CarriedNoise`.
+
     Parameters
     ----------
     posterior : xarray.Dataset
@@ -105,9 +114,6 @@ def predictive_spectra(
     xarray.Dataset
         ``eigenvalues`` with dimensions ``(chain, draw, eigenvalue)``, ascending in the last.
     """
-    from htmp_bayes.laws.ensemble import sample_ensemble
-
-    of_law = population if population != "none" else "point"
     chains, length = posterior["kappa"].shape
     per_chain = min(length, -(-draws // chains))
     kept = posterior.isel(draw=np.linspace(0, length - 1, per_chain).round().astype(int))
@@ -116,20 +122,57 @@ def predictive_spectra(
         kept["n_spikes"].to_numpy().ravel() if "n_spikes" in kept else np.zeros(columns[0].size, np.int64)
     )
     seeds = np.random.SeedSequence(random_seed).spawn(chains * per_chain)
+    matrices = _Matrices(gamma, population if population != "none" else "point", *map(np.median, columns))
 
     def at_draw(
         kappa: float, temperature: float, correlation: float, spikes: int, seed: np.random.SeedSequence
     ) -> NDArray[np.float64]:
         rng, size = np.random.default_rng(seed), len(eigenvalues) - spikes
-        bulk = sample_ensemble(
-            size, kappa, gamma, temperature, correlation, population=of_law, random_state=rng
-        )
+        bulk = matrices.eigenvalues(int(size), kappa, temperature, correlation, rng)
         return np.sort(np.append(1 / bulk if inverse else bulk, eigenvalues[size:]))
 
     with ThreadPoolExecutor() as pool:
         rows = list(pool.map(at_draw, *columns, spikes, seeds))
     values = np.reshape(rows, (chains, per_chain, len(eigenvalues)))
     return _spectra_dataset(values, kept.coords["chain"], kept.coords["draw"])
+
+
+class _Matrices:
+    """Random matrices of the law: whole ones up to `WHOLE`, and beyond it spectra that noise is carried over to.
+
+    Parameters
+    ----------
+    gamma : float
+        Aspect ratio.
+    population : str
+        Name of the population's law.
+    kappa, temperature, correlation : float
+        Some parameters, from which others are not far.
+    """
+
+    def __init__(
+        self, gamma: float, population: str, kappa: float, temperature: float, correlation: float
+    ) -> None:
+        self.gamma, self.population = gamma, population
+        self.about = (float(kappa), gamma, float(temperature), float(correlation), population)
+        self.of_size = functools.cache(self._of_size)
+
+    def _of_size(self, size: int) -> "CarriedNoise":
+        from htmp_bayes.laws.carried_noise import CarriedNoise, law_of_matrix
+
+        return CarriedNoise(size, self.gamma, law_of_matrix(*self.about))
+
+    def eigenvalues(
+        self, size: int, kappa: float, temperature: float, correlation: float, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """Eigenvalues of one matrix, ascending."""
+        from htmp_bayes.laws.carried_noise import law_of_matrix
+        from htmp_bayes.laws.ensemble import sample_ensemble
+
+        law = (kappa, self.gamma, temperature, correlation, self.population)
+        if size <= WHOLE:
+            return sample_ensemble(size, *law, random_state=rng)
+        return self.of_size(size).spectrum(law_of_matrix(*law), kappa / size, rng)
 
 
 def prior_groups(

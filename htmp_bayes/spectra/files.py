@@ -1,6 +1,5 @@
 """Which files are meant: a path, several, a folder, a Hugging Face model."""
 
-import logging
 import os
 import re
 from collections.abc import Iterable
@@ -8,13 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from htmp_bayes._errors import printable
 from htmp_bayes.spectra import eigenvalue_lists, readers
 from htmp_bayes.spectra.readers import sharded
 from htmp_bayes.spectra.readers.paths import check_inside
 from htmp_bayes.spectra.spectrum import SpectrumError
-
-logger = logging.getLogger(__name__)
 
 COLLECTION = ".nc"
 IN_FOLDERS = (*readers.MODULES, COLLECTION)
@@ -44,10 +40,11 @@ Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 @dataclass(frozen=True)
 class File:
-    """A file to read, and whether it was named itself or found in a folder."""
+    """A file to read, whether it was named itself or found in a folder, and what is to be said once it is read."""
 
     path: Path
     named: bool
+    note: str = ""
 
 
 def files_of(path: Paths) -> list[File]:
@@ -65,8 +62,8 @@ def files_of(path: Paths) -> list[File]:
                 f"A path is wanted in place of {type(item).__name__}; weights in memory come as one dictionary of "
                 "names to arrays, as one matrix or as a torch module."
             )
-    files = {file: not Path(item).is_dir() for item in paths for file in _expand(Path(item))}
-    return [File(file, named) for file, named in files.items()]
+    files = {file.path: file for item in paths for file in _expand(Path(item))}
+    return list(files.values())
 
 
 def _listed(paths: Any) -> list[Any]:
@@ -91,7 +88,7 @@ def prefixes(files: set[Path]) -> dict[Path, str]:
     return {file: ".".join(file.parts) for file in files}
 
 
-def _expand(path: Path) -> list[Path]:
+def _expand(path: Path) -> list[File]:
     if path.is_dir():
         return _in_folder(path)
     if not path.exists():
@@ -106,10 +103,10 @@ def _expand(path: Path) -> list[Path]:
             f"{path} is not of a format that is read ({', '.join(SUFFIXES)}; pickles never, for they "
             "run code); save the weights as .safetensors."
         )
-    return [path]
+    return [File(path, named=True)]
 
 
-def _in_folder(folder: Path) -> list[Path]:
+def _in_folder(folder: Path) -> list[File]:
     for name in _MODELS:
         if (folder / name).exists():
             return _models_in(folder, folder / name)
@@ -127,24 +124,23 @@ def _in_folder(folder: Path) -> list[Path]:
         _check_regular(file)
     indices = [file for file in inside if file.name.endswith(sharded.SUFFIX)]
     sharded_files = {file for index in indices for file in sharded.shards(index)}
-    return sorted(set(inside) - sharded_files, key=lambda file: natural(file.name))
+    read = sorted(set(inside) - sharded_files, key=lambda file: natural(file.name))
+    return [File(file, named=False) for file in read]
 
 
-def _models_in(folder: Path, model: Path) -> list[Path]:
-    """List the model of a folder of Hugging Face's libraries, and those that accelerate numbers; say what is beside."""
+def _models_in(folder: Path, model: Path) -> list[File]:
+    """List the model of a folder of Hugging Face's libraries, and those that accelerate numbers, and what is beside."""
     beside = [file for file in folder.iterdir() if file.suffix.lower() in IN_FOLDERS and file != model]
     numbered = [file for file in beside if _NUMBERED.fullmatch(file.name) and file.suffix == model.suffix]
-    others = [file.name for file in beside if file not in numbered and not _TWINS.fullmatch(file.name)]
-    if others:
-        named = ", ".join(sorted(others)[:_NAMED]) + " and others" * (len(others) > _NAMED)
-        logger.warning(
-            "%s is read, and %s beside it not; name them to read them.", *map(printable, (str(model), named))
-        )
     found = [model, *sorted(numbered, key=lambda file: natural(file.name))]
     for file in found:
         check_inside(folder, file, folder)
         _check_regular(file)
-    return found
+    read = {*numbered, *(sharded.shards(model) if model.name.endswith(sharded.SUFFIX) else ())}
+    others = [file.name for file in beside if file not in read and not _TWINS.fullmatch(file.name)]
+    named = ", ".join(sorted(others)[:_NAMED]) + " and others" * (len(others) > _NAMED)
+    note = f"{model} is read, and {named} beside it not; name them to read them." if others else ""
+    return [File(file, named=False, note=note if file == model else "") for file in found]
 
 
 def _check_regular(file: Path) -> None:

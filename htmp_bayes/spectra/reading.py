@@ -223,6 +223,8 @@ def _found(path: Paths | Any, choice: Choice) -> list[Layer]:
     for file in files_of(path):
         try:
             found += _in_file(file.path, choice)
+            if file.note:
+                logger.warning("%s", printable(file.note))
         except SpectrumError as error:
             if file.named or not (isinstance(error, NoTensors) or choice.excludes(file.path.name)):
                 raise

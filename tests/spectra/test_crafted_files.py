@@ -1,5 +1,6 @@
 """Files that mean harm, made at the structures of their formats: the fast ones of `benchmarks/crafted`."""
 
+import logging
 import os
 import shutil
 
@@ -30,7 +31,9 @@ def root(tmp_path_factory):
     return root
 
 
-def faults_of(cases, root):
+def faults_of(cases, root, monkeypatch):
+    # as in the command, where what is logged goes to standard error, and not to pytest
+    monkeypatch.setattr(logging.root, "handlers", [])
     found = {}
     for case in cases:
         if faults := examine(case, root).faults(case):
@@ -40,18 +43,18 @@ def faults_of(cases, root):
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_each_is_refused_by_a_sentence_and_reaches_nothing(root, form):
+def test_each_is_refused_by_a_sentence_and_reaches_nothing(root, monkeypatch, form):
     if form == "parquet":
         pytest.importorskip("pyarrow")
     cases = [case for case in CASES if case.name.startswith(f"{form}: ")]
     assert cases
-    assert faults_of(cases, root) == {}
+    assert faults_of(cases, root, monkeypatch) == {}
 
 
-def test_hdf5_is_refused_by_a_sentence_and_reaches_nothing(root):
+def test_hdf5_is_refused_by_a_sentence_and_reaches_nothing(root, monkeypatch):
     cases = [case for case in CASES if case.name in HDF5]
     assert len(cases) == len(HDF5)
-    assert faults_of(cases, root) == {}
+    assert faults_of(cases, root, monkeypatch) == {}
 
 
 def test_what_is_outside_would_be_seen(root):
