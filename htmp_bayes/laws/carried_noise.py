@@ -271,7 +271,7 @@ class _Noise:
         self.profile = _Profile.of(law, _grid(law), size, dyson_index)
 
     def _matrix(self) -> Floats:
-        drawn = sample_ensemble(self.size, self.kappa, self.gamma, random_state=self.rng)
+        drawn = sample_ensemble(self.size, self.kappa, self.gamma, population="point", random_state=self.rng)
         counts = self.profile.counts_of_log_x(np.log(np.maximum(drawn, 1e-300)))
         return np.arange(self.size) + 0.5 - counts
 
