@@ -18,13 +18,14 @@ import numba
 import numpy as np
 
 from htmp_bayes._errors import HTMPError
-from htmp_bayes.laws.ensemble import sample_ensemble
+from htmp_bayes.laws import counting
 from htmp_bayes.laws.kernel import (
     INVERSE_GAMMA,
     fast_rows,
     log_density,
     log_density_and_slope,
 )
+from htmp_bayes.laws.population_rule import population_rule
 from htmp_bayes.laws.secular import growing_eigenvalues
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,16 @@ def _entrances() -> Iterator[tuple[Any, tuple[Any, ...]]]:
     yield log_density_and_slope, _LAW
     numbers = np.array([1.0, 2.0, 3.0])
     yield growing_eigenvalues, (numbers, numbers, numbers)
+    # of the likelihood
+    points, group = np.array([-0.2, 0.0, 0.2]), np.arange(3)
+    transform, shares = np.array([1.0 + 1.0j, 1.0 + 0.9j, 1.0 + 0.8j]), np.array([0.3, 0.5, 0.7])
+    yield counting.limit_columns, (points, 0.5, population_rule(0.3, INVERSE_GAMMA))
+    yield counting.finite_transform, (points, points, points, 5.0)
+    yield counting.arguments_by_differences, (transform, points)
+    yield counting.repulsion_covariance, (transform, numbers, numbers, group, 3)
+    yield counting.independent_covariance, (shares, 1 - shares, numbers, group, 3)
+    for function in (counting.precision_factor, counting.joint_covariance):
+        yield function, (np.eye(3), np.eye(3), 1.0)
 
 
 def _on_disk(function: Any, arguments: tuple[Any, ...]) -> bool:
@@ -82,7 +93,5 @@ def _on_disk(function: Any, arguments: tuple[Any, ...]) -> bool:
 
 
 if __name__ == "__main__":
-    log_density(*_LAW)
-    fast_rows(*_LAW)
-    log_density_and_slope(*_LAW)
-    sample_ensemble(3, 5.0, 0.5, correlation=0.3, random_state=1)
+    for entrance, example in _entrances():
+        entrance(*example)

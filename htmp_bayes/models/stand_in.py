@@ -12,7 +12,7 @@ import functools
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -21,7 +21,8 @@ from scipy.stats import qmc
 
 from htmp_bayes._threads import one_blas_thread
 from htmp_bayes.models.counts import Whitened
-from htmp_bayes.models.nuts import compile_model, sample_compiled
+from htmp_bayes.models.nuts import sample_compiled
+from htmp_bayes.models.polynomial_density import polynomial_model
 from htmp_bayes.models.posterior import CountsPosterior
 
 type Array = NDArray[np.float64]
@@ -319,11 +320,11 @@ def sample_stand_in(
     found = build_stand_in(posterior)
     mode = found.box.coordinates(posterior.mode)
     width = np.sqrt(np.diag(np.linalg.solve(found.box.axes, _unit(posterior).axes) ** 2 @ np.eye(len(mode))))
-    compiled = _compiled_model(len(mode)).with_data(coefficients=found.coefficients, orders=found.orders)
+    start = functools.partial(_initial_point, mode, np.clip(width, 0.05, 0.5))
+    model = polynomial_model(found.coefficients, found.orders, start)
     tree = sample_compiled(
-        compiled, draws=draws, tune=tune, chains=chains, random_seed=random_seed, cores=cores,
-        progressbar=progressbar, start=functools.partial(_initial_point, mode, np.clip(width, 0.05, 0.5)),
-        target_accept=_TARGET_ACCEPT,
+        model, draws=draws, tune=tune, chains=chains, random_seed=random_seed, cores=cores,
+        progressbar=progressbar, target_accept=_TARGET_ACCEPT,
     )  # fmt: skip
     z = tree["posterior"]["z"].to_numpy()
     points = np.clip(found.box.points(z), posterior.bounds[:, 0], posterior.bounds[:, 1])
@@ -349,21 +350,3 @@ def _initial_point(mode: Array, width: Array, seed: int) -> Array:
     """Start a chain within two standard deviations of the mode, on the scale of the interval transform of z."""
     z = np.clip(mode + width * np.random.default_rng(seed).uniform(-2.0, 2.0, len(mode)), -0.9, 0.9)
     return np.log1p(z) - np.log1p(-z)
-
-
-@functools.cache
-def _compiled_model(dimensions: int) -> Any:
-    """Compile the polynomials' model once for each number of dimensions; any coefficients can follow."""
-    import pymc as pm
-    import pytensor.tensor as pt
-
-    orders = _orders_of_degree(DEGREES[0], dimensions)
-    with pm.Model() as model:
-        coefficients = pm.Data("coefficients", np.zeros((3, len(orders))))
-        given = pm.Data("orders", orders)
-        z = pm.Uniform("z", -1.0, 1.0, shape=dimensions)
-        angles = pt.arccos(pt.clip(z, -1.0 + 1e-12, 1.0 - 1e-12))
-        basis = pt.prod(pt.cos(given * angles), axis=1)
-        values = pt.sum(coefficients * basis, axis=1)
-        pm.Potential("log_posterior", values[-1] - 0.5 * pt.sum(values[:-1] ** 2))
-    return compile_model(model)
