@@ -89,7 +89,8 @@ def fit_network(
     progressbar : bool
         Show the sampler's progress where standard output is a terminal.
     progress : callable, optional
-        Called as ``progress(done, total, name)`` for each layer that is prepared.
+        Called as ``progress(done, total, name)`` for each layer that is prepared, and then with a total of 0 and the
+        name of what is done next, which takes as long as it takes: "sampling" and "correcting".
 
     Returns
     -------
@@ -169,6 +170,8 @@ def fit_network(
     sites = _prepared(layers, design.structure, population, progress)
     known = [np.array([getattr(site.data, name) for site in sites]) for name in ("size", "gamma", "log_mean")]
     data = network_data(design, normal_forms(sites), typical_prior(*known))
+    tell = progress or (lambda done, total, name: None)
+    tell(0, 0, "sampling")
     tree = sample_network(
         data,
         design.structure,
@@ -180,6 +183,7 @@ def fit_network(
         progressbar=progressbar and sys.stdout.isatty(),
     )
     hyper = {str(name): values.to_numpy() for name, values in tree["posterior"].data_vars.items()}
+    tell(0, 0, "correcting")
     drawn = draw_layers(design, data, sites, hyper, seed)
     settings = {
         "law": "htmp", "population": population, "likelihood": "counts", "runs": len(design.runs), "draws": draws,

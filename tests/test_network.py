@@ -21,13 +21,26 @@ def correlated(name, seed):
     return hb.Spectrum(eigenvalues, 128, name=name)
 
 
+TOLD: list[str] = []
+"""What `progress` was told of the fit of the fixture below."""
+
+
 @pytest.fixture(scope="module")
 def result():
     models = {
         model: [correlated(f"h.{i}.{part}", seed=10 * i + k) for i, part in enumerate(("fc1", "fc2"))]
         for k, model in enumerate("ab")
     }
-    return fit_network(models, draws=200, tune=300, chains=2, random_seed=1)
+
+    def tell(done, total, name):
+        TOLD.append(f"{done}/{total} {name}")
+
+    return fit_network(models, draws=200, tune=300, chains=2, random_seed=1, progress=tell)
+
+
+@pytest.mark.slow
+def test_progress_tells_each_phase(result):
+    assert TOLD[-3:] == ["4/4 b/h.1.fc2", "0/0 sampling", "0/0 correcting"]
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from htmp_bayes import __version__
 from htmp_bayes._errors import HTMPError
@@ -21,13 +22,24 @@ if TYPE_CHECKING:
 FAILED_CHECK, WRONG_INPUT, UNFORESEEN, INTERRUPTED = 1, 2, 70, 130
 
 app = typer.Typer(
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Bayesian inference of heavy-tailed spectral laws from the weights of neural networks.",
-    epilog="Exit codes: 0 well; 1 a posterior fails the check; 2 wrong input; 70 an error "
+    epilog="Exit codes: 0 success; 1 a posterior fails the check; 2 wrong input; 70 an error "
     "that nobody foresaw, which is worth a report; 130 interrupted.",
 )
+
+
+class Command(TyperCommand):
+    """A command whose help shows its arguments without the names of Python's types."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        for parameter in self.params:
+            if parameter.param_type_name == "argument":
+                parameter.display_type_rich = lambda ctx: None  # type: ignore[attr-defined]
+
 
 Files = Annotated[
     list[Path],
@@ -48,18 +60,25 @@ Exclude = Annotated[
 ]
 MinSize = Annotated[
     int | None,
-    typer.Option(help="Least shorter side of a matrix; for checkpoints 50 if not given.", show_default=False),
+    typer.Option(
+        metavar="N",
+        help="Least shorter side of a matrix; for checkpoints 50 if not given.",
+        show_default=False,
+    ),
 ]
 MaxSize = Annotated[
     int | None,
     typer.Option(
-        help="Largest shorter side of a matrix; beyond 20,000 only if given here.", show_default=False
+        metavar="N",
+        help="Largest shorter side of a matrix; beyond 20,000 only if given here.",
+        show_default=False,
     ),
 ]
 Types = Annotated[
     list[str] | None,
     typer.Option(
         "--type",
+        metavar="TYPE",
         help="Only attention, linear, convolution, embedding, experts or recurrent; may be repeated.",
         show_default=False,
     ),
@@ -81,7 +100,11 @@ Fused = Annotated[
 LongerSide = Annotated[
     int | None,
     typer.Option(
-        "--n", min=1, help="Longer side, for lists of eigenvalues that do not say it.", show_default=False
+        "--n",
+        min=1,
+        metavar="N",
+        help="Longer side, for lists of eigenvalues that do not say it.",
+        show_default=False,
     ),
 ]
 Adapters = Annotated[
@@ -89,6 +112,10 @@ Adapters = Annotated[
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse a file of which only a part can be read.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no table.")]
+Wide = Annotated[
+    bool,
+    typer.Option("--wide", help="All parameters, sizes and diagnostics: about 200 columns of the terminal."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, in place of the table.")]
 
 
@@ -135,11 +162,12 @@ def _common(
         logging.basicConfig(level=log.upper(), format="%(levelname)s %(name)s: %(message)s")
 
 
-@app.command()
+@app.command(cls=Command)
 def spectra(
     files: Files,
     out: Annotated[
-        Path | None, typer.Option(help="The collection to write, with suffix .nc.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="The collection to write, with suffix .nc.", show_default=False),
     ] = None,
     list_only: Annotated[
         bool, typer.Option("--list", help="Say what would be read, and why the rest is not; write nothing.")
@@ -177,10 +205,12 @@ def spectra(
     _report(quiet, as_json, lambda: listing.spectra_json(read), lambda _: listing.spectra_table(read))
 
 
-@app.command()
+@app.command(cls=Command)
 def fit(
     files: Files,
-    out: Annotated[Path, typer.Option(help="The folder for the results.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="The folder for the results.", show_default=False)
+    ],
     include: Include = None,
     exclude: Exclude = None,
     min_size: MinSize = None,
@@ -194,17 +224,22 @@ def fit(
     strict: Strict = False,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, help="Same seed, same results; else it is drawn.", show_default=False),
+        typer.Option(
+            min=0, metavar="N", help="Same seed, same results; else it is drawn.", show_default=False
+        ),
     ] = None,
     population: Annotated[Population, typer.Option(help="Law of the population.")] = Population.INVERSE_GAMMA,
     spikes: Annotated[
         Spikes, typer.Option(help="Set eigenvalues far above the bulk apart, and infer how many there are.")
     ] = Spikes.OFF,
-    draws: Annotated[int, typer.Option(min=1, help="Draws of each chain.")] = 1000,
-    tune: Annotated[int, typer.Option(min=1, help="Tuning steps of each chain.")] = 1000,
-    chains: Annotated[int, typer.Option(min=1, help="Chains.")] = 4,
+    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Draws of each chain.")] = 1000,
+    tune: Annotated[int, typer.Option(min=1, metavar="N", help="Tuning steps of each chain.")] = 1000,
+    chains: Annotated[int, typer.Option(min=1, metavar="N", help="Number of chains.")] = 4,
     jobs: Annotated[
-        int, typer.Option(min=1, help="Layers that are fitted at a time, each in a process of its own.")
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Layers that are fitted at a time, each in a process of its own."
+        ),
     ] = 1,
     dask: Annotated[
         str | None,
@@ -217,8 +252,13 @@ def fit(
     ] = False,
     runs: Annotated[
         str | None,
-        typer.Option(help="What tells training runs apart, as 'seed(?P<run>\\d+)'.", show_default=False),
+        typer.Option(
+            metavar="REGEX",
+            help="What tells training runs apart, as 'seed(?P<run>\\d+)'.",
+            show_default=False,
+        ),
     ] = None,
+    wide: Wide = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -232,13 +272,16 @@ def fit(
     pictures, and the tables that htmp-bayes compare prints. With --runs, a regular expression, files
     or layers whose names differ in its group named run alone are training runs of one model.
 
-    Exit codes: 0 every posterior of the run passes the check; 1 all is written, but one of them fails it, for
+    The table has the layers, what is said of draws and law, and three parameters with 90 % intervals; OUT/summary.csv
+    and --wide have all. Why a layer is not usable, does not fit or wants care is said on standard error.
+
+    Exit codes: 0 every posterior of the run is usable; 1 all is written, but one of them is not, for
     reasons given on standard error; 2 wrong input or usage, or a place that cannot be written, in one
     sentence on standard error; 130 interrupted.
     """
     from htmp_bayes.cli.fit_run import fit_files
     from htmp_bayes.cli.run_folder import RunFolder
-    from htmp_bayes.cli.summary import as_table
+    from htmp_bayes.cli.summary import as_table, why
 
     choice = _choice(
         include, exclude, min_size, max_size, types, heads, positions, fused, n, adapters, strict
@@ -265,21 +308,22 @@ def fit(
     except KeyboardInterrupt:
         say(f"Interrupted; layers finished in {out}: {len(run.layers)}; the same command goes on from there.")
         raise typer.Exit(INTERRUPTED) from None
-    _report(quiet, as_json, run.as_json, lambda one_line: as_table(run.rows, one_line))
+    _report(quiet, as_json, run.as_json, lambda columns: as_table(run.rows, columns, wide))
     unusable = [row for row in run.rows if not row["usable"]]
-    for row in unusable:
-        say(f"{row['layer']}: {row['reasons']}")
+    for line in why(unusable if quiet else run.rows):
+        say(line)
     if unusable:
         raise typer.Exit(FAILED_CHECK)
 
 
-@app.command()
+@app.command(cls=Command)
 def compare(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="The folder of a run of fit --pool.", show_default=False)
     ],
     layer: Annotated[
-        str | None, typer.Option(help="Compare this layer with all others.", show_default=False)
+        str | None,
+        typer.Option(metavar="LAYER", help="Compare this layer with all others.", show_default=False),
     ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -292,7 +336,7 @@ def compare(
     RUN/layers.png (intervals), RUN/ridge.png (posteriors of kappa), RUN/depth.png (kappa against depth) and
     RUN/map.png (kappa and correlation).
 
-    Exit codes: 0 well; 1 the posterior fails a check, for reasons on standard error; 2 wrong input.
+    Exit codes: 0 success; 1 the posterior fails a check, for reasons on standard error; 2 wrong input.
     """
     from htmp_bayes.cli.pooled_run import open_network
 
@@ -346,7 +390,7 @@ def _report(
     quiet: bool,
     as_json: bool,
     make_json: Callable[[], object],
-    make_table: Callable[[bool], "Table"],
+    make_table: Callable[[int], "Table"],
 ) -> None:
     if as_json:
         tell(json.dumps(make_json(), indent=1))
@@ -354,13 +398,16 @@ def _report(
         show(make_table)
 
 
-@app.command()
+@app.command(cls=Command)
 def report(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="The folder of a run of fit.", show_default=False)
     ],
     out: Annotated[
-        Path | None, typer.Option(help="The file to write; RUN/report.html if not given.", show_default=False)
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The file to write; RUN/report.html if not given.", show_default=False
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:

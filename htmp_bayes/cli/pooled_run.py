@@ -9,9 +9,10 @@ from htmp_bayes import __version__
 from htmp_bayes._cells import as_cell
 from htmp_bayes._errors import HTMPError, reason
 from htmp_bayes._files import replacing
-from htmp_bayes._numbers import short
+from htmp_bayes._numbers import interval
 from htmp_bayes._results import as_netcdf, opened_result
 from htmp_bayes.cli.run_folder import RunFolder
+from htmp_bayes.cli.summary import HEADINGS, common_prefix
 from htmp_bayes.cli.terminal import printable, progress, say
 from htmp_bayes.spectra import Spectrum, read_spectra
 
@@ -158,22 +159,24 @@ def contrasts_json(
 
 
 def contrast_table(contrasts: "pd.DataFrame") -> "Table":
-    """Table of contrasts: medians, 90 % intervals and probabilities."""
+    """Table of contrasts: medians, 90 % intervals and probabilities; names without what all begin with."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    prefix = common_prefix([*contrasts["first"], *contrasts["second"]])
     table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False,
+        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True,
         caption=contrasts.attrs.get("question"), caption_justify="left",
     )  # fmt: skip
     for heading in ("first", "second"):
         table.add_column(heading, overflow="fold", min_width=8)
-    for heading in ("parameter", "ratio", "90 % interval", "P(first < second)", "P(within 10 %)"):
-        table.add_column(heading, justify="right")
+    table.add_column("parameter", no_wrap=True)
+    for heading in ("ratio [90 %]", "P(first\n< second)", "P(within\n10 %)"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in contrasts.itertuples():
-        table.add_row(
-            Text(printable(row.first)), Text(printable(row.second)), row.parameter, short(row.median),
-            Text(f"[{short(row.q5, 2)}, {short(row.q95, 2)}]"), f"{row.p_less:.3f}", f"{row.p_rope:.3f}",
-        )  # fmt: skip
+        names = (Text(printable(name.removeprefix(prefix))) for name in (row.first, row.second))
+        ratio = Text(interval(row.median, row.q5, row.q95))
+        parameter = HEADINGS.get(row.parameter, row.parameter)
+        table.add_row(*names, parameter, ratio, f"{row.p_less:.3f}", f"{row.p_rope:.3f}")
     return table

@@ -26,7 +26,7 @@ def main(args: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     args : sequence of str, optional
-        Arguments; by default those that the program was called with.
+        Arguments; by default those that the program was called with. Without any it shows its help.
 
     Returns
     -------
@@ -34,12 +34,13 @@ def main(args: Sequence[str] | None = None) -> int:
         Exit code.
     """
     _prepare_streams()
+    args = (sys.argv[1:] if args is None else args) or ["--help"]
     try:
         return app(args, prog_name="htmp-bayes", standalone_mode=False) or 0
     except HTMPError as error:
         say(str(error))
     except _USAGE_ERROR as error:
-        say(f"{_in_words(error)}; see htmp-bayes --help.")
+        say(f"{_in_words(error)}; see {_command(error)} --help.")
     except typer.Abort:
         say("Interrupted.")
         return INTERRUPTED
@@ -64,6 +65,12 @@ def main(args: Sequence[str] | None = None) -> int:
 def _in_words(error: Exception) -> str:
     words = getattr(error, "format_message", error.__str__)()
     return " ".join(words.split()).rstrip(".")
+
+
+def _command(error: Exception) -> str:
+    """Name the command whose help helps."""
+    context = getattr(error, "ctx", None)
+    return str(context.command_path) if context else "htmp-bayes"
 
 
 def _to_report(error: Exception) -> str:

@@ -2,16 +2,17 @@
 
 import csv
 import io
+import itertools
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from htmp_bayes._cells import as_cell
 from htmp_bayes._misfit import law_fit
-from htmp_bayes._numbers import interval
+from htmp_bayes._numbers import interval, shared_exponent, times_ten_to
 from htmp_bayes._results import group
 from htmp_bayes.cli.terminal import printable
 
@@ -21,7 +22,20 @@ if TYPE_CHECKING:
 
     from htmp_bayes.checks import Verdict
 
-PARAMETERS = ("kappa", "dyson_index", "temperature", "correlation", "tail_index", "mean")
+HEADINGS = {
+    "kappa": "κ",
+    "dyson_index": "κ/N",
+    "temperature": "T",
+    "correlation": "correlation",
+    "tail_index": "tail index",
+    "lower_tail_index": "lower tail index",
+    "participation_ratio": "participation ratio",
+    "mean": "mean",
+}
+PARAMETERS = tuple(HEADINGS)
+_WORDS = ("draws", "law", "type", "kind")
+SHOWN = ("dyson_index", "correlation", "tail_index")
+"""Parameters that the table of a terminal has room for."""
 _STATISTICS = ("mean", "median", "q5", "q95", "r_hat", "ess_bulk")
 _OF_PARAMETERS = tuple(f"{name}_{statistic}" for name in PARAMETERS for statistic in _STATISTICS)
 _OF_LAYER = (
@@ -164,70 +178,159 @@ def as_csv(rows: Iterable[Row]) -> str:
     return text.getvalue()
 
 
-def as_table(rows: Iterable[Row], one_line: bool) -> "Table":
-    """Table of the layers with the median and the 90 % interval of each parameter, on one line or on two.
+def as_table(rows: Iterable[Row], width: int, wide: bool = False) -> "Table":
+    """Table of the layers with a verdict on draws and law, and the median and 90 % interval of what matters most.
 
-    Where spikes were set apart, with their most probable number and its probability too.
+    Parameters
+    ----------
+    rows : iterable of mapping
+        What `summary_row` returns for each layer.
+    width : int
+        Columns of the terminal: if a row does not fit on a line, names lose what all begin with, and then intervals
+        stand below the medians.
+    wide : bool
+        All parameters, sizes and diagnostics, for a terminal of some 200 columns.
     """
-    rows, separator = list(rows), " " if one_line else "\n"
-    spikes = ["spikes"] if any("n_spikes" in row for row in rows) else []
-    table = empty_table("N", "gamma", *PARAMETERS, *spikes, "R-hat", "bulk ESS", "diverging", "verdict")
-    for row in rows:
-        table.add_row(*_cells(row, separator, bool(spikes)))
+    rows = list(rows)
+    prefix = common_prefix([row["layer"] for row in rows])
+    for separator, cut in ((" ", ""), (" ", prefix), ("\n", prefix)):
+        table = _table(rows, separator, wide, cut)
+        if _natural_width(table) <= width:
+            break
     return table
 
 
-def empty_table(*headings: str) -> "Table":
+def _table(rows: list[Row], separator: str, wide: bool, prefix: str) -> "Table":
+    """Make the table: medians and intervals on one line, or on two."""
+    from rich.text import Text
+
+    columns: list[Column] = [
+        *([_plain("N", "n_eigenvalues", "d"), _plain("gamma", "gamma", ".3f")] if wide else []),
+        *_verdicts(rows, separator),
+        *(_parameter(name, rows, separator) for name in _known_names(rows, wide)),
+        *([_spikes_column(separator)] if any("n_spikes" in row for row in rows) else []),
+        *([_worst("R-hat", "r_hat", max, ".3f"), _worst("bulk ESS", "ess_bulk", min, ".0f")] if wide else []),
+        *([_plain("diverging", "divergences", "d")] if wide else []),
+    ]
+    cells = [(heading, column if isinstance(column, list) else [column(row) for row in rows])
+             for heading, column in columns]  # fmt: skip
+    table = empty_table(
+        *(heading for heading, _ in cells), layer=f"layer ({printable(prefix)}…)" if prefix else "layer"
+    )
+    for number, row in enumerate(rows):
+        name = printable(row["layer"].removeprefix(prefix))
+        table.add_row(Text(name), *(Text(column[number]) for _, column in cells))
+    return table
+
+
+def _known_names(rows: list[Row], wide: bool) -> list[str]:
+    """Name the parameters to show that some layer has, or of which it says that they are infinite."""
+    known = {name for name in PARAMETERS if any(f"{name}_median" in row for row in rows)} | {"mean"}
+    return [name for name in (PARAMETERS if wide else SHOWN) if name in known]
+
+
+def _natural_width(table: "Table") -> int:
+    from rich.console import Console
+
+    console = Console(width=10_000)
+    return console.measure(table).maximum
+
+
+def common_prefix(names: Sequence[str]) -> str:
+    """Whole parts that all names begin with, so that something is left of each.
+
+    Examples
+    --------
+    >>> common_prefix(["encoder.layer.0.key", "encoder.layer.10.key"])
+    'encoder.layer.'
+    >>> common_prefix(["encoder.layer.0.key"]), common_prefix(["a.b", "a.b.c"])
+    ('', 'a.')
+    """
+    parts = [name.split(".")[:-1] for name in names]
+    if len(set(names)) < 2:
+        return ""
+    shared = [
+        row[0] for row in itertools.takewhile(lambda row: len(set(row)) == 1, zip(*parts, strict=False))
+    ]
+    return "".join(f"{part}." for part in shared)
+
+
+def empty_table(*headings: str, layer: str = "layer") -> "Table":
     """Make a table with a column for the layer and one for each of the headings."""
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("layer", overflow="fold", min_width=12)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
+    table.add_column(layer, overflow="fold", min_width=12)
     for heading in headings:
-        table.add_column(heading, justify="right")
+        words = heading.partition("\n")[0] in _WORDS
+        table.add_column(heading, justify="left" if words else "right", no_wrap=True)
     return table
 
 
-def _cells(row: Row, separator: str, with_spikes: bool) -> list[Any]:
-    from rich.text import Text
-
-    return [
-        Text(printable(row["layer"])),
-        str(row["n_eigenvalues"]),
-        f"{row['gamma']:.3g}",
-        *(Text(_interval(row, name, separator)) for name in PARAMETERS),
-        *([_number_of_spikes(row, separator)] if with_spikes else []),
-        _worst(row, "r_hat", max, ".3f"),
-        _worst(row, "ess_bulk", min, ".0f"),
-        str(row["divergences"]),
-        _verdict(row),
-    ]
+Column = tuple[str, Callable[[Row], str] | list[str]]
 
 
-def _verdict(row: Row) -> str:
-    if not row["usable"]:
-        return "NOT USABLE"
-    if row["fits"] is False:
-        return "LAW DOES NOT FIT"
-    return "with care" if row["cautions"] else "usable"
+def _plain(heading: str, name: str, number: str) -> Column:
+    return heading, lambda row: f"{row[name]:{number}}"
 
 
-def _interval(row: Row, name: str, separator: str) -> str:
-    if f"{name}_median" not in row:
-        return f"infinite{separator}(p = {row['probability_infinite_mean']:.2g})" if name == "mean" else "-"
-    return interval(row[f"{name}_median"], row[f"{name}_q5"], row[f"{name}_q95"], separator)
+def _parameter(name: str, rows: list[Row], separator: str) -> Column:
+    """Heading with the power of ten that the column has in common, and its cells."""
+    power = shared_exponent(row[f"{name}_median"] for row in rows if f"{name}_median" in row)
+    heading = f"{HEADINGS[name]} {times_ten_to(power)}" if power else HEADINGS[name]
+    return heading, [_interval(row, name, separator, power) for row in rows]
 
 
-def _number_of_spikes(row: Row, separator: str) -> str:
+def _spikes_column(separator: str) -> Column:
     return (
-        f"{row['n_spikes']}{separator}(p = {row['n_spikes_probability']:.2g})" if "n_spikes" in row else "-"
+        "spikes",
+        lambda row: (
+            f"{row['n_spikes']}{separator}(p = {row['n_spikes_probability']:.2g})"
+            if "n_spikes" in row
+            else "-"
+        ),
     )
 
 
-def _worst(row: Row, statistic: str, worst: Callable[[list[float]], float], number: str) -> str:
-    values = [row[f"{name}_{statistic}"] for name in PARAMETERS if f"{name}_{statistic}" in row]
-    return "-" if None in values else f"{worst(values):{number}}"
+def _worst(heading: str, statistic: str, worst: Callable[[list[float]], float], number: str) -> Column:
+    def cell(row: Row) -> str:
+        values = [row[f"{name}_{statistic}"] for name in PARAMETERS if f"{name}_{statistic}" in row]
+        return "-" if None in values else f"{worst(values):{number}}"
+
+    return heading, cell
+
+
+def _verdicts(rows: list[Row], separator: str) -> list[Column]:
+    """Say what draws and law are worth: in two columns, or in one where a row has two lines."""
+    draws, law = [_of_draws(row) for row in rows], [_of_law(row) for row in rows]
+    if separator == "\n":
+        return [("draws\nlaw", list(map("\n".join, zip(draws, law, strict=True))))]
+    return [("draws", draws), ("law", law)]
+
+
+def _of_draws(row: Row) -> str:
+    if not row["usable"]:
+        return "NOT USABLE"
+    return "with care" if row["cautions"] else "usable"
+
+
+def _of_law(row: Row) -> str:
+    return "-" if row["fits"] is None else "fits" if row["fits"] else "MISFIT"
+
+
+def why(rows: Iterable[Row]) -> Iterator[str]:
+    """Say why layers are not usable, do not fit or want care: a line for each."""
+    for row in rows:
+        sentences = [row[kind] for kind in ("reasons", "misfits", "cautions") if row[kind]]
+        if sentences:
+            yield f"{row['layer']}: {' '.join(sentences)}"
+
+
+def _interval(row: Row, name: str, separator: str, power: int) -> str:
+    if f"{name}_median" not in row:
+        return f"infinite{separator}(p = {row['probability_infinite_mean']:.2g})" if name == "mean" else "-"
+    return interval(row[f"{name}_median"], row[f"{name}_q5"], row[f"{name}_q95"], separator, power)
 
 
 def _known(value: float) -> float | None:

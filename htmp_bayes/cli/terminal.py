@@ -1,7 +1,9 @@
 """What the commands say: progress on a terminal, tables that fit, and text that a terminal can be shown."""
 
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
@@ -21,8 +23,6 @@ class OutputError(HTMPError):
 
 
 Advance = Callable[[int, int, str], None]
-_TWO_LINES_BELOW = 190
-"""Columns that a row of the summary takes on one line."""
 
 
 @contextmanager
@@ -39,7 +39,8 @@ def progress(activity: str, quiet: bool) -> Iterator[Advance]:
     Yields
     ------
     callable
-        To be called as ``advance(done, total, name)`` with what comes next.
+        To be called as ``advance(done, total, name)`` with what comes next; with a total of 0 the name is that of an
+        activity whose length is not known, in place of the one before.
     """
     if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield lambda done, total, name: None
@@ -48,19 +49,34 @@ def progress(activity: str, quiet: bool) -> Iterator[Advance]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     name_column = TextColumn("{task.fields[name]}", markup=False)
-    columns = (TextColumn(activity), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn(), name_column)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        name_column,
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(activity, total=None, name="")
-        yield lambda done, total, name: bar.update(task, completed=done, total=total, name=printable(name))
+
+        def advance(done: int, total: int, name: str) -> None:
+            nonlocal task
+            if total or not name:
+                bar.update(task, completed=done, total=total, name=printable(name))
+                return
+            bar.remove_task(task)
+            task = bar.add_task(name, total=None, name="")
+
+        yield advance
 
 
-def show(make_table: Callable[[bool], "Table"]) -> None:
-    """Print a table on standard output, a row on one line if that is wide enough or no terminal."""
+def show(make_table: Callable[[int], "Table"]) -> None:
+    """Print a table on standard output, made for the columns of the terminal; where there is none, for very many."""
     from rich.console import Console
 
     with _standard_output() as out:
         console = Console() if out.isatty() else Console(width=10_000, color_system=None)
-        console.print(make_table(console.width >= _TWO_LINES_BELOW))
+        console.print(make_table(console.width))
 
 
 def tell(text: str) -> None:
@@ -96,5 +112,11 @@ def _write_no_more() -> None:
 
 
 def say(sentence: str) -> None:
-    """Say a sentence on standard error."""
-    typer.echo(printable(sentence), err=True)
+    """Say a sentence on standard error, wrapped between words if that is a terminal."""
+    line = printable(sentence)
+    if sys.stderr is not None and sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        line = textwrap.fill(
+            line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        )
+    typer.echo(line, err=True)

@@ -37,7 +37,8 @@ _LAW = (np.linspace(-1.0, 1.0, 3), 5.0, 0.5, 0.3, INVERSE_GAMMA)
 def compile_beforehand() -> None:
     """Have the law compiled by another process, unless an earlier one did so; takes a minute or two then.
 
-    Where that process leaves nothing on disk, the law is compiled when it is called.
+    That is said in the log at level WARNING (on standard error, unless the log is set up otherwise), for nothing else
+    is to be seen meanwhile. Where that process leaves nothing on disk, the law is compiled when it is called.
 
     Raises
     ------
@@ -52,7 +53,7 @@ def compile_beforehand() -> None:
         raise HTMPError("NUMBA_DISABLE_JIT is set, and without compiled code a fit takes days; unset it.")
     if _all_on_disk():
         return
-    logger.info("compiling the law, once for this installation")
+    logger.warning("The law is being compiled, once for this installation; that takes a minute or two.")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-P", "-m", __name__]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -50,10 +50,13 @@ def test_a_run_writes_posterior_picture_summary_and_record(run, collection, tmp_
     assert float(row["kappa_r_hat"]) <= 1.01
     assert (row["layer"], row["n"], row["divergences"], row["usable"]) == ("layer.0", "120", "0", "True")
     assert (row["mean_median"], row["probability_infinite_mean"]) == ("", "0.25")
-    first, second = said.splitlines()[-2:]
-    assert first.split()[:2] == ["layer.0", "40"]
-    assert "infinite (p = 0.25)" in first
-    assert second.endswith("usable")
+    assert [line.split()[:3] for line in said.splitlines()[-2:]] == [
+        ["layer.0", "usable", "-"],
+        ["layer.1", "usable", "-"],
+    ]
+    wide = run("fit", collection, "--include", "layer.[01]", "--seed", "7", "--out", out, "--wide")[1]
+    assert wide.splitlines()[-2].split()[:2] == ["layer.0", "40"]
+    assert "infinite (p = 0.25)" in wide.splitlines()[-2]
 
 
 def test_a_layers_seed_depends_on_its_name_and_the_runs_seed_and_on_no_other_layer(
@@ -220,7 +223,7 @@ def test_a_posterior_that_fails_the_check_is_written_and_said_to_fail(run, colle
     monkeypatch.setattr("htmp_bayes.fitting.fit", fit)
     code, said, err = run("fit", collection, "--out", tmp_path / "run")
     assert code == 1
-    assert [line.split()[-1] for line in said.splitlines()[-3:]] == ["usable", "USABLE", "usable"]
+    assert [line.split()[1] for line in said.splitlines()[-3:]] == ["usable", "NOT", "usable"]
     assert err.startswith("layer.1: 5 of 4000 draws diverged")
     assert err.count("\n") == 1
     assert [row["usable"] for row in rows_of(tmp_path / "run")] == ["True", "False", "True"]
@@ -292,7 +295,7 @@ def test_a_real_fit_of_few_draws_ends_with_what_to_do_and_repeats_itself(
     for out in ("a", "b"):
         code, said, err = run("fit", collection, *settings, "--out", tmp_path / out)
         assert code == 1
-        assert said.splitlines()[-1].endswith("NOT USABLE")
+        assert "NOT USABLE" in said.splitlines()[-1]
         assert "fit with more draws (draws = " in err
     first, second = (xr.load_datatree(tmp_path / out / "layer.0" / "posterior.nc") for out in ("a", "b"))
     assert first.identical(second)

@@ -68,8 +68,8 @@ def test_each_file_is_a_model_and_all_is_written(run, fits, two_models, tmp_path
     assert (code, err) == (0, "")
     assert (sorted(fits[0][0]), fits[0][1]) == (["a", "b"], None)
     assert "Another matrix of the same population" in out
-    assert "P(first < second)" in out
-    assert "tail_index" in out
+    assert "P(first" in out
+    assert "tail index" in out
     written = {file.name for file in (tmp_path / "run").iterdir()}
     assert written >= {"network.nc", "compare_models.csv", "compare_layers.csv", "run.json"}
     assert written >= {"layers.png", "ridge.png", "depth.png", "map.png"}

@@ -32,6 +32,7 @@ def test_another_process_compiles_if_nothing_is_on_disk(monkeypatch, caplog, on_
     monkeypatch.setattr(subprocess, "run", compile_there)
     beforehand.compile_beforehand.__wrapped__()
     assert run == ["htmp_bayes.laws.beforehand"] * (not on_disk[0])
+    assert ("The law is being compiled" in caplog.text) == (not on_disk[0])
     assert ("could not be compiled beforehand" in caplog.text) == (not on_disk[-1])
 
 
