@@ -17,6 +17,7 @@ import numpy as np
 from numba.extending import get_cython_function_address
 from numpy.typing import ArrayLike
 
+from htmp_bayes._seeds import generator_of, one_of
 from htmp_bayes.laws.joint import check_ensemble_parameters
 from htmp_bayes.laws.populations import Population, get_population, population_quantiles
 from htmp_bayes.laws.secular import growing_eigenvalues
@@ -33,6 +34,8 @@ def sample_ensemble(
     population: str | Population = "inverse-gamma",
     random_state: int | np.random.Generator | np.random.RandomState | None = None,
     population_values: ArrayLike | Literal["quantiles", "random"] = "quantiles",
+    *,
+    random_seed: int | np.random.Generator | None = None,
 ) -> np.ndarray:
     """Draw the eigenvalues of one finite matrix.
 
@@ -53,6 +56,8 @@ def sample_ensemble(
         Population law; ignored at ``correlation = 0``.
     random_state : None, int, numpy.random.Generator or numpy.random.RandomState
         Seed or generator, as in `scipy.stats`.
+    random_seed : None, int or numpy.random.Generator
+        The same under PyMC's name.
     population_values : array_like, shape (N,), or {"quantiles", "random"}
         The N values of the population. ``"quantiles"``: those of its law
         (`htmp_bayes.laws.population_quantiles`), the same list in every matrix, as where training fixes the covariance
@@ -84,8 +89,9 @@ def sample_ensemble(
     >>> bool(abs(x.mean() - 5.0 / 0.6) < 1.0)  # the mean of the law is kappa T / (2 gamma)
     True
     """
+    source = one_of(random_state=random_state, random_seed=random_seed)
     matrices = sample_ensembles(
-        1, N, kappa, gamma, temperature, correlation, population, random_state, population_values
+        1, N, kappa, gamma, temperature, correlation, population, source, population_values
     )
     return matrices[0]
 
@@ -129,7 +135,7 @@ def sample_ensembles(
     check_ensemble_parameters(kappa, gamma, temperature)
     if isinstance(N, bool) or int(N) != N or N < 1:
         raise ValueError(f"N, the number of eigenvalues, must be a positive integer, not {N!r}.")
-    law, rng = get_population(population), _generator(random_state)
+    law, rng = get_population(population), generator_of(random_state)
     values = _population_values(population_values, int(N), correlation, law, rng)
     matrices = (_random_matrix(int(N), kappa, gamma, values, rng) for _ in range(count))
     if count == 1:
@@ -217,9 +223,3 @@ def _singular_values(diagonal: np.ndarray, off: np.ndarray) -> np.ndarray:
             f"the singular values of the drawn matrix did not converge (dlasq1: {info.value})."
         )
     return d
-
-
-def _generator(random_state: int | np.random.Generator | np.random.RandomState | None) -> Any:
-    if isinstance(random_state, np.random.RandomState):
-        return random_state
-    return np.random.default_rng(random_state)

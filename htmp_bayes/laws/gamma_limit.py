@@ -81,6 +81,7 @@ class GammaLimit(SpectralLaw):
         arrays = np.broadcast_arrays(self.shape_parameter, self.temperature, self.correlation)
         self.shape = arrays[0].shape
         self._parameters = np.stack(arrays, axis=-1).astype(np.float64)
+        self._freeze()
 
     def __repr__(self) -> str:
         return (
@@ -88,18 +89,10 @@ class GammaLimit(SpectralLaw):
             f"correlation={self.correlation}, population={self.population.name!r})"
         )
 
-    def mean(self) -> Floats:
-        """Mean; inf where the population's is."""
-        return self.moments(1)
-
-    def var(self) -> Floats:
-        """Variance; inf where the population's second moment is."""
-        second = self.moments(2)
-        with np.errstate(invalid="ignore"):
-            return np.where(np.isinf(second), np.inf, second - self.moments(1) ** 2)[()]
-
-    def moments(self, order: int) -> Floats:
-        """Raw moment of a positive integer order: that of the Gamma law times that of the population."""
+    def moment(self, order: int) -> Floats:
+        """Raw moment: that of the Gamma law times that of the population."""
+        if not isinstance(order, int | np.integer) or order < 1:
+            return super().moment(order)
         log_moment = self.population.log_moment(order, self.correlation)
         with np.errstate(over="ignore"):
             unit = self.temperature**order * special.poch(self.shape_parameter, order)

@@ -1,5 +1,7 @@
 """Any density on a grid, with the face of the other laws."""
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -57,6 +59,7 @@ class GridLaw(SpectralLaw):
         masses /= masses.sum()
         self._cdf = np.concatenate([[0.0], np.cumsum(masses)])
         self._sf = np.concatenate([np.cumsum(masses[::-1])[::-1], [0.0]])
+        self._freeze()
 
     def __repr__(self) -> str:
         return f"GridLaw({self.x.size} points from {self.x[0]:g} to {self.x[-1]:g}, gamma={self.gamma})"
@@ -76,6 +79,12 @@ class GridLaw(SpectralLaw):
         after = 0.5 * (self.density[piece + 1] + np.interp(x, self.x, self.density)) * (high - x)
         with np.errstate(divide="ignore"):
             return np.log(density), self._cdf[piece] + before, self._sf[piece + 1] + after
+
+    @cached_property
+    def _panels(self) -> Floats:
+        """The density bends at the points of the grid."""
+        with np.errstate(divide="ignore"):
+            return np.sort(np.concatenate([super()._panels, np.maximum(np.log(self.x), _SMALLEST_LOG)]))
 
     def _log_bracket(self) -> tuple[Floats, Floats]:
         low, high = self.support()

@@ -96,6 +96,7 @@ class HTMP(SpectralLaw):
         arrays = np.broadcast_arrays(self.kappa, self.gamma, self.temperature, self.correlation)
         self.shape = arrays[0].shape
         self._parameters = np.stack(arrays, axis=-1).astype(np.float64)
+        self._freeze()
 
     def __repr__(self) -> str:
         return (
@@ -103,26 +104,10 @@ class HTMP(SpectralLaw):
             f"correlation={self.correlation}, population={self.population.name!r})"
         )
 
-    def mean(self) -> Floats:
-        """Mean T kappa/(2 gamma) E[h]; inf for an inverse-gamma population with correlation above 1.28."""
-        return self.moments(1)
-
-    def var(self) -> Floats:
-        """Variance; inf where the population's second moment is."""
-        second = self.moments(2)
-        with np.errstate(invalid="ignore"):
-            return np.where(np.isinf(second), np.inf, second - self.moments(1) ** 2)[()]
-
-    def moments(self, order: int) -> Floats:
-        """Raw moment of order 1 or 2 (law of a trace of a Wishart product; checked against draws).
-
-        Raises
-        ------
-        ValueError
-            If `order` is not 1 or 2.
-        """
+    def moment(self, order: int) -> Floats:
+        """Raw moment: of order 1 and 2 in closed form (law of a trace of a Wishart product), by quadrature beyond."""
         if order not in (1, 2):
-            raise ValueError(f"moments are available of order 1 and 2, not {order!r}")
+            return super().moment(order)
         mu1, mu2 = self.population.moments(self.correlation)
         unit = self.temperature * self.kappa / (2 * self.gamma)
         if order == 1:
@@ -217,34 +202,20 @@ class InverseHTMP(SpectralLaw):
     ) -> None:
         self.reciprocal = HTMP(kappa, gamma, temperature, correlation, population)
         self.shape = self.reciprocal.shape
+        self._freeze()
 
     def __repr__(self) -> str:
         return f"Inverse{self.reciprocal!r}"
 
-    def mean(self) -> Floats:
-        """Mean; inf where (kappa/2)(1/gamma - 1) is 1 or less."""
-        return self.moments(1)
-
-    def var(self) -> Floats:
-        """Variance; inf where (kappa/2)(1/gamma - 1) is 2 or less."""
-        second = self.moments(2)
-        with np.errstate(invalid="ignore"):
-            return np.where(np.isinf(second), np.inf, second - self.moments(1) ** 2)[()]
-
-    def moments(self, order: int) -> Floats:
-        r"""Raw moment of order 1 or 2, inf where it is infinite.
+    def moment(self, order: int) -> Floats:
+        r"""Raw moment, inf where it is infinite; of order 1 and 2 in closed form, by quadrature beyond.
 
         With :math:`p = (\kappa/2)(1/\gamma - 1)` and :math:`e_k = E[h^{-k}]`: :math:`e_1/(p - 1)` and
         :math:`(e_2 + \frac\kappa2 e_1^2)/((p-1)(p-2)) - \frac\kappa2 e_1^2/(p-1)^2`, from the expansion of the
         Stieltjes transform at 0, divided by the temperature to the order.
-
-        Raises
-        ------
-        ValueError
-            If `order` is not 1 or 2.
         """
         if order not in (1, 2):
-            raise ValueError(f"moments are available of order 1 and 2, not {order!r}")
+            return super().moment(order)
         law = self.reciprocal
         c = law.kappa / 2
         p = c * (1 / law.gamma - 1)

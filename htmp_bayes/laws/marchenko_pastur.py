@@ -76,6 +76,7 @@ class MarchenkoPastur(SpectralLaw):
         arrays = np.broadcast_arrays(self.gamma, self.scale, self.correlation)
         self.shape = arrays[0].shape
         self._parameters = np.stack(arrays, axis=-1).astype(np.float64)
+        self._freeze()
 
     def __repr__(self) -> str:
         population = (
@@ -109,16 +110,10 @@ class MarchenkoPastur(SpectralLaw):
             variance = self.scale**2 * (second + (self.gamma - 1) * first**2)
         return np.broadcast_to(np.where(np.isinf(second), np.inf, variance), self.shape)[()]
 
-    def moments(self, order: int) -> Floats:
-        """Raw moment of order 1 or 2.
-
-        Raises
-        ------
-        ValueError
-            If `order` is not 1 or 2.
-        """
+    def moment(self, order: int) -> Floats:
+        """Raw moment: of order 1 and 2 in closed form, by quadrature beyond."""
         if order not in (1, 2):
-            raise ValueError(f"moments are available of order 1 and 2, not {order!r}")
+            return super().moment(order)
         return self.mean() if order == 1 else self.var() + np.where(np.isinf(self.var()), 0, self.mean() ** 2)
 
     def tail_index(self) -> Floats:
@@ -197,7 +192,7 @@ def _classical(log_x: Floats, gamma: Floats, scale: Floats) -> tuple[Floats, Flo
     above, below = x - (1 - root) ** 2, (1 + root) ** 2 - x
     inside = (above > 0) & (below > 0)
     phi = 2 * np.arctan2(np.sqrt(np.maximum(below, 0.0)), np.sqrt(np.maximum(above, 0.0)))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         log_f = 0.5 * np.log(above * below) - np.log(2 * np.pi * gamma * x * scale)
     sf = np.clip(np.where(above > 0, _upper_mass(phi, root), 1.0), 0.0, 1.0)
     return np.where(inside, log_f, -np.inf), 1 - sf, sf

@@ -1,11 +1,14 @@
 """What all eigenvalue laws have in common: the methods of a frozen `scipy.stats` distribution on (0, inf)."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from htmp_bayes._seeds import generator_of, one_of
+from htmp_bayes.laws.frozen import Frozen
 
 type Floats = NDArray[np.float64]
 type Complexes = NDArray[np.complex128]
@@ -17,10 +20,8 @@ _QUANTILE_STEPS = 60
 _QUANTILE_TOLERANCE = 1e-12
 
 
-class SpectralLaw(ABC):
+class SpectralLaw(Frozen):
     """A continuous law on the positive axis, by its log-density and both tails as functions of log x."""
-
-    shape: tuple[int, ...]
 
     @abstractmethod
     def _evaluate(self, log_x: Floats) -> tuple[Floats, Floats, Floats]:
@@ -64,12 +65,21 @@ class SpectralLaw(ABC):
         """Upper quantile: the x with ``sf(x) = q``; nan for q outside [0, 1]."""
         return self._quantile(q, upper=True)
 
-    def rvs(self, size: int | tuple[int, ...] | None = None, random_state: RandomState = None) -> Floats:
-        """Independent draws (not a spectrum: eigenvalues of one matrix repel, see `sample_ensemble`)."""
-        rng = np.random.default_rng(random_state)
+    def rvs(
+        self,
+        size: int | tuple[int, ...] | None = None,
+        random_state: RandomState = None,
+        *,
+        rng: RandomState = None,
+    ) -> Floats:
+        """Independent draws (not a spectrum: eigenvalues of one matrix repel, see `sample_ensemble`).
+
+        `random_state` and `rng` are two names of one thing: a seed or a Generator.
+        """
+        source = generator_of(one_of(random_state=random_state, rng=rng))
         if size is None:
             size = self.shape
-        return self.ppf(rng.uniform(size=size))
+        return self.ppf(source.uniform(size=size))
 
     def stieltjes(self, z: ArrayLike) -> Complexes:
         r"""Stieltjes transform :math:`E[1/(x - z)]`, of which the spectral density is the boundary value.

@@ -90,7 +90,7 @@ def test_as_a_distribution():
     log_x = np.linspace(np.log(law.ppf(1e-12)), np.log(law.isf(1e-13)), 801)
     density = np.exp(law.logpdf(np.exp(log_x)) + log_x) * (log_x[1] - log_x[0])
     assert law.mean() == pytest.approx(density @ np.exp(log_x), rel=1e-8)
-    assert law.moments(2) == pytest.approx(density @ np.exp(2 * log_x), rel=1e-8)
+    assert law.moment(2) == pytest.approx(density @ np.exp(2 * log_x), rel=1e-8)
 
 
 def test_its_limit_of_strong_repulsion():

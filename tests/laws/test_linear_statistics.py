@@ -82,7 +82,7 @@ def test_variance_of_the_trace_by_the_transform_of_a_finite_kappa(kappa, gamma):
     """By the expansion of m at infinity it is 2 (gamma E[x^2] - gamma^2 E[x]^2), whatever the law."""
     found = linear_statistics(HTMP(kappa, gamma), 100, [np.asarray])
     law = HTMP(kappa, gamma)
-    expected = 2 * (gamma * law.moments(2) - gamma**2 * law.moments(1) ** 2)
+    expected = 2 * (gamma * law.moment(2) - gamma**2 * law.moment(1) ** 2)
     assert found.repulsion[0, 0] == pytest.approx(expected, rel=1e-5)
 
 
