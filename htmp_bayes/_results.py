@@ -27,6 +27,9 @@ def group(result: xr.DataTree, name: str) -> xr.Dataset:
     Traceback (most recent call last):
     htmp_bayes._results.ResultError: The result has no group 'posterior'; pass what htmp_bayes.fit returned.
     """
+    from htmp_bayes._arguments import check_result
+
+    check_result(result)
     if name not in result.children:
         remedy = _REMEDIES.get(name, "pass what htmp_bayes.fit returned")
         raise ResultError(f"The result has no group {name!r}; {remedy}.")

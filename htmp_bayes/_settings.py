@@ -1,7 +1,7 @@
 """Settings of the functions that fit: what is available, and what is said of what is not."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
 from htmp_bayes.spectra import Spectrum
@@ -21,17 +21,6 @@ class FitError(HTMPError):
 def as_followed(spectrum: Spectrum, law: str) -> NDArray[np.float64]:
     """Ascending numbers that follow the HTMP law: under the inverse law, the reciprocals of the eigenvalues."""
     return np.sort(1 / spectrum.eigenvalues) if law == "inverse-htmp" else spectrum.eigenvalues
-
-
-def as_spectrum(spectrum: Spectrum | ArrayLike, n: int | None) -> Spectrum:
-    """Make a spectrum of an array and the longer side of its matrix."""
-    if isinstance(spectrum, Spectrum):
-        return spectrum
-    if n is None:
-        raise FitError(
-            "An array of eigenvalues needs n, the longer side of the matrix: fit(eigenvalues, n=...)."
-        )
-    return Spectrum(np.asarray(spectrum), n)
 
 
 def check_gamma(spectrum: Spectrum) -> None:
@@ -82,12 +71,3 @@ def check_counts(least: int, **counts: int) -> None:
     for setting, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise FitError(f"{setting} must be a whole number of at least {least}, not {value!r}.")
-
-
-def as_seed(random_seed: int | None) -> int:
-    """Check a seed, or draw one."""
-    if random_seed is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
-    if isinstance(random_seed, bool) or not isinstance(random_seed, int | np.integer) or random_seed < 0:
-        raise FitError(f"random_seed must be a whole number of at least 0, not {random_seed!r}.")
-    return int(random_seed)

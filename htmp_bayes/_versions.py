@@ -2,6 +2,9 @@
 
 from importlib.metadata import version
 
+__version__ = version("htmp-bayes")
+"""Version of this package, which stands in pyproject.toml alone."""
+
 _PACKAGES = ("htmp-bayes", "pymc", "pytensor", "nutpie", "arviz", "numpy", "scipy", "numba")
 
 

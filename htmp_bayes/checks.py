@@ -44,7 +44,7 @@ _SMALLEST_SHOWN = 1e-4
 _AT_MOST = 0.05
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verdict:
     """Whether a posterior can be used and its law fits, why not, and the numbers behind that.
 
@@ -114,6 +114,13 @@ class Verdict:
         head = f"{self.name}: {self.headline}" if self.name else self.headline
         sentences = (*self.reasons, *self.misfits, *self.cautions)
         return "\n".join([head, *(f"  - {sentence}" for sentence in sentences)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from htmp_bayes.reporting.html import verdict_html
+
+        return verdict_html(self)
 
 
 def check(result: xr.DataTree) -> Verdict:

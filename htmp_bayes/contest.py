@@ -13,8 +13,11 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from htmp_bayes import _files
+from htmp_bayes._arguments import as_spectrum
 from htmp_bayes._contenders import CONTENDERS, ContestError, fit_contender
-from htmp_bayes._settings import as_seed, as_spectrum, check_counts, check_gamma
+from htmp_bayes._notebook import in_notebook, shows_progress
+from htmp_bayes._seeds import as_seed, one_of
+from htmp_bayes._settings import check_counts, check_gamma
 from htmp_bayes.checks import R_HAT_MAX
 from htmp_bayes.spectra import Spectrum
 
@@ -32,7 +35,7 @@ LAWS = tuple(CONTENDERS)
 HTMP_LAWS = ("htmp", "htmp-log-normal", "htmp-uncorrelated")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LawComparison:
     """Laws in the order of how well they predict where a layer's eigenvalues lie.
 
@@ -95,8 +98,22 @@ class LawComparison:
         gain = (self.pointwise[law] - self.pointwise[other]).to_numpy()
         return bool(gain.sum() > max(DISTINCT * np.sqrt(gain.size) * gain.std(), SIMILAR))
 
+    @property
+    def headline(self) -> str:
+        """Which law predicts best, and which cannot be told from it, in a sentence."""
+        first, *others = (str(self.table.loc[law, "title"]) for law in self.best)
+        return f"{first} predicts best{f', and cannot be told from {_listed(others)}' if others else ''}."
+
     def __str__(self) -> str:
-        return "\n".join([_headline(self), "", *_lines(self.table), *(f"  - {note}" for note in self.notes)])
+        head = f"{self.name}: {self.headline}" if self.name else self.headline
+        return "\n".join([head, "", *_lines(self.table), *(f"  - {note}" for note in self.notes)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from htmp_bayes.reporting.html import comparison_html
+
+        return comparison_html(self)
 
 
 def compare_laws(
@@ -107,16 +124,17 @@ def compare_laws(
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
-    random_seed: int | None = None,
+    random_seed: int | np.random.Generator | None = None,
     cores: int | None = None,
-    progressbar: bool = False,
+    progressbar: bool | None = None,
+    random_state: int | np.random.Generator | None = None,
 ) -> LawComparison:
     r"""Fit several laws to one layer's counts of eigenvalues and compare how well they predict one that was left out.
 
     Parameters
     ----------
     spectrum : Spectrum or array_like
-        A spectrum, or its eigenvalues of shape ``(N,)`` together with `n`.
+        A spectrum, a matrix, or eigenvalues of shape ``(N,)`` together with `n`.
     laws : iterable of str
         At least two of
 
@@ -136,10 +154,10 @@ def compare_laws(
             A log-normal body with a power-law tail: log-eigenvalues are normal plus exponential.
     n : int, optional
         Longer side of the matrix, where `spectrum` is an array.
-    draws, tune, chains, random_seed, cores
+    draws, tune, chains, random_seed, random_state, cores
         As for `htmp_bayes.fit`.
-    progressbar : bool
-        Show on standard error which law is being fitted, if that is a terminal.
+    progressbar : bool, optional
+        Show which law is being fitted; by default in notebooks. On standard error if that is a terminal.
 
     Returns
     -------
@@ -186,11 +204,11 @@ def compare_laws(
     >>> comparison.best[0]
     'marchenko-pastur'
     """
-    spectrum = as_spectrum(spectrum, n)
+    spectrum = as_spectrum(spectrum, n, "compare_laws")
     names = _checked(laws)
     check_gamma(spectrum)
     check_counts(1, draws=draws, tune=tune, chains=chains)
-    seed = as_seed(random_seed)
+    seed = as_seed(one_of(random_seed=random_seed, random_state=random_state))
     from htmp_bayes.models.layer_data import layer_data
     from htmp_bayes.models.sampling import Sampling
 
@@ -273,14 +291,6 @@ def _intervals(number: int) -> str:
     return "the count of one interval is" if number == 1 else f"the counts of {number} intervals are"
 
 
-def _headline(comparison: LawComparison) -> str:
-    first, *others = (str(comparison.table.loc[law, "title"]) for law in comparison.best)
-    head = f"{comparison.name}: " if comparison.name else ""
-    if not others:
-        return f"{head}{first} predicts best."
-    return f"{head}{first} predicts best, and cannot be told from {_listed(others)}."
-
-
 def _lines(table: "pd.DataFrame") -> Iterator[str]:
     width = max(map(len, table["title"]))
     yield f"{'law':{width}}  {'elpd':>8}  {'difference ± se':>16}  weight  parameters"
@@ -307,15 +317,17 @@ def _listed(names: Iterable[str]) -> str:
 
 
 @contextmanager
-def _progress(total: int, wanted: bool) -> Iterator[Callable[[str], None]]:
-    """Say on a terminal which law is being fitted."""
-    if not (wanted and sys.stderr.isatty()):
+def _progress(total: int, wanted: bool | None) -> Iterator[Callable[[str], None]]:
+    """Say on a terminal or in a notebook which law is being fitted."""
+    if not shows_progress(wanted, sys.stderr):
         yield lambda title: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # Rich's console knows notebooks by itself, unless it is told of a stream
+    console = Console() if in_notebook() else Console(stderr=True)
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=total, completed=-1)
         yield lambda title: bar.update(task, advance=1, description=title)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from htmp_bayes._settings import as_followed, as_spectrum, check_choices, check_gamma, refuse_removed
+from htmp_bayes._arguments import as_spectrum
+from htmp_bayes._settings import as_followed, check_choices, check_gamma, refuse_removed
 from htmp_bayes.spectra import Spectrum
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _FLAT = 1e-6
 _STEP = 1e-5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Estimate:
     """A point estimate.
 
@@ -56,6 +57,13 @@ class Estimate:
         ]
         return ": ".join(filter(None, (self.name, ", ".join(parts))))
 
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from htmp_bayes.reporting.html import estimate_html
+
+        return estimate_html(self)
+
 
 def estimate(
     spectrum: Spectrum | ArrayLike,
@@ -73,7 +81,7 @@ def estimate(
     Parameters
     ----------
     spectrum : Spectrum or array_like
-        A spectrum, or its eigenvalues of shape ``(N,)`` together with `n`. One of kind ``"kernel"`` follows the
+        A spectrum, a matrix, or eigenvalues of shape ``(N,)`` together with `n`. One of kind ``"kernel"`` follows the
         inverse law.
     population : {"inverse-gamma", "log-normal", "none"}
         Law of the population spectrum.
@@ -109,7 +117,7 @@ def estimate(
     from htmp_bayes.models.posterior import LayerPosterior
 
     refuse_removed("estimate", removed)
-    spectrum = as_spectrum(spectrum, n)
+    spectrum = as_spectrum(spectrum, n, "estimate")
     check_gamma(spectrum)
     check_choices(population=population, maximise=maximise)
     compile_beforehand()

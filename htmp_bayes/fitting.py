@@ -1,17 +1,17 @@
 """`fit`: the posterior of one layer's spectral law."""
 
-import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from htmp_bayes._arguments import as_spectrum
+from htmp_bayes._notebook import shows_progress
+from htmp_bayes._seeds import as_seed, one_of
 from htmp_bayes._settings import (
     FitError,
     as_followed,
-    as_seed,
-    as_spectrum,
     check_choices,
     check_counts,
     check_gamma,
@@ -33,14 +33,15 @@ def fit(
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
-    random_seed: int | None = None,
+    random_seed: int | np.random.Generator | None = None,
     *,
     n: int | None = None,
     spikes: Literal["off", "auto"] = "off",
     nuts_sampler: Literal["nutpie", "pymc"] = "nutpie",
     cores: int | None = None,
     predictive_draws: int = 100,
-    progressbar: bool = False,
+    progressbar: bool | None = None,
+    random_state: int | np.random.Generator | None = None,
     **removed: Any,
 ) -> xr.DataTree:
     r"""Posterior of repulsion, temperature and correlation of one layer, by NUTS.
@@ -53,7 +54,8 @@ def fit(
     Parameters
     ----------
     spectrum : Spectrum or array_like
-        A spectrum, or its eigenvalues of shape ``(N,)`` together with `n`.
+        A spectrum; a matrix, of shape ``(out, in)`` or that of a convolution's kernel; or eigenvalues of shape ``(N,)``
+        together with `n`.
     law : {"htmp", "inverse-htmp"}
         The law of the eigenvalues, or of their reciprocals. A spectrum of kind ``"kernel"`` follows the inverse
         law.
@@ -64,8 +66,9 @@ def fit(
         eigenvalues of a finite matrix (:func:`htmp_bayes.joint_logpdf`), for the population "none".
     draws, tune, chains : int
         Draws kept and tuning steps of each chain, and the number of chains.
-    random_seed : int, optional
-        The same seed gives the same bits on any number of cores. Without one, a seed is drawn and recorded.
+    random_seed : int or numpy.random.Generator, optional
+        The same seed gives the same bits on any number of cores. Without one, a seed is drawn and recorded; so is the
+        one that a generator yields.
     n : int, optional
         Longer side of the matrix, where `spectrum` is an array.
     spikes : {"off", "auto"}
@@ -81,8 +84,11 @@ def fit(
         Chains that run at a time; by default as many as there are cores.
     predictive_draws : int
         Number of posterior-predictive spectra; 0 leaves them out.
-    progressbar : bool
-        Show the sampler's progress where standard output is a terminal.
+    progressbar : bool, optional
+        Show the sampler's progress; by default in notebooks. Where standard output is neither a terminal nor a
+        notebook, it is not shown.
+    random_state : int or numpy.random.Generator, optional
+        Another name of `random_seed`.
     **removed
         Settings of earlier versions: `adjust` is refused with a sentence that says what took its place.
 
@@ -170,7 +176,7 @@ def fit(
         population = "none"
     check_counts(1, draws=draws, tune=tune, chains=chains)
     check_counts(0, predictive_draws=predictive_draws)
-    seed = as_seed(random_seed)
+    seed = as_seed(one_of(random_seed=random_seed, random_state=random_state))
     settings = {
         "law": "inverse-htmp" if spectrum.kind == "kernel" else law,
         "population": population,
@@ -184,8 +190,7 @@ def fit(
     }
     from htmp_bayes.models.sampling import Sampling
 
-    show = progressbar and sys.stdout.isatty()
-    sampling = Sampling(draws, tune, chains, seed, nuts_sampler, cores, show)
+    sampling = Sampling(draws, tune, chains, seed, nuts_sampler, cores, shows_progress(progressbar))
     compile_beforehand()
     of_counts = _spikes_result if spikes == "auto" else _counts_result
     result_of = of_counts if likelihood == "counts" else _joint_result

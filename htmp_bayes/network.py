@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import xarray as xr
 
-from htmp_bayes._settings import FitError, as_seed, check_choices, check_counts
+from htmp_bayes._notebook import shows_progress
+from htmp_bayes._seeds import as_seed, one_of
+from htmp_bayes._settings import FitError, check_choices, check_counts
 from htmp_bayes.network_layers import Layer, Spectra, design_of, gather
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def fit_network(
     draws: int = 1000,
     tune: int = 1000,
     chains: int = 4,
-    random_seed: int | None = None,
+    random_seed: int | np.random.Generator | None = None,
     *,
     kinds: Mapping[str, str] | Sequence[str] | None = None,
     depth: Mapping[str, float] | Sequence[float] | None = None,
@@ -36,8 +38,9 @@ def fit_network(
     runs: str | Mapping[str, str] | None = None,
     groups: str | Mapping[str, str] | None = None,
     cores: int | None = None,
-    progressbar: bool = False,
+    progressbar: bool | None = None,
     progress: Advance | None = None,
+    random_state: int | np.random.Generator | None = None,
 ) -> xr.DataTree:
     r"""Posterior of all layers of one or several models, each drawn towards others of its kind, depth and model.
 
@@ -62,7 +65,7 @@ def fit_network(
         Law of the population spectrum.
     draws, tune, chains : int
         Draws kept and tuning steps of each chain, and the number of chains.
-    random_seed : int, optional
+    random_seed : int or numpy.random.Generator, optional
         The same seed gives the same bits on any number of cores. Without one, a seed is drawn and recorded.
     kinds : mapping or sequence of str, optional
         Kind of each layer: by its name, or in the order of the layers. Layers that a mapping leaves out, and
@@ -86,11 +89,14 @@ def fit_network(
         names of spectra or models. Groups take the place of models, which they are by default.
     cores : int, optional
         Chains that run at a time; by default as many as there are cores.
-    progressbar : bool
-        Show the sampler's progress where standard output is a terminal.
+    progressbar : bool, optional
+        Show the sampler's progress; by default in notebooks. Where standard output is neither a terminal nor a
+        notebook, it is not shown.
     progress : callable, optional
         Called as ``progress(done, total, name)`` for each layer that is prepared, and then with a total of 0 and the
         name of what is done next, which takes as long as it takes: "sampling" and "correcting".
+    random_state : int or numpy.random.Generator, optional
+        Another name of `random_seed`.
 
     Returns
     -------
@@ -159,7 +165,7 @@ def fit_network(
             "fit_network pools the correlation, which population = 'none' has not; fit layers one by one."
         )
     check_counts(1, draws=draws, tune=tune, chains=chains)
-    seed = as_seed(random_seed)
+    seed = as_seed(one_of(random_seed=random_seed, random_state=random_state))
     from htmp_bayes.laws.beforehand import compile_beforehand
     from htmp_bayes.models.network import network_data, normal_forms, sample_network, typical_prior
     from htmp_bayes.models.network_draws import draw_layers
@@ -180,7 +186,7 @@ def fit_network(
         chains=chains,
         random_seed=seed,
         cores=cores,
-        progressbar=progressbar and sys.stdout.isatty(),
+        progressbar=shows_progress(progressbar),
     )
     hyper = {str(name): values.to_numpy() for name, values in tree["posterior"].data_vars.items()}
     tell(0, 0, "correcting")

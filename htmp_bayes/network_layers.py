@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from htmp_bayes._arguments import as_spectra, is_result
 from htmp_bayes._settings import FitError, check_gamma
 from htmp_bayes.layer_names import kind_of, relative_depths
 from htmp_bayes.network_runs import places_of
@@ -48,7 +49,7 @@ def gather(
     FitError
         A ValueError, as `htmp_bayes.fit_network` says.
     """
-    models = dict(spectra) if isinstance(spectra, Mapping) else {"": list(spectra)}
+    models = _models(spectra)
     flat = [(model, spectrum) for model, members in models.items() for spectrum in members]
     if len(flat) < 2:
         raise FitError("fit_network takes at least two layers; for one use fit.")
@@ -75,6 +76,12 @@ def gather(
         layers = [layers[i] for i in order_by_step(labels, at)]
     _check_same(layers)
     return layers
+
+
+def _models(spectra: Any) -> dict[str, list[Spectrum]]:
+    if isinstance(spectra, Mapping) and not is_result(spectra):
+        return {str(model): as_spectra(members, "fit_network") for model, members in spectra.items()}
+    return {"": as_spectra(spectra, "fit_network")}
 
 
 def _renamed(spectrum: Spectrum, name: str) -> Spectrum:

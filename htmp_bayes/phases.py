@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from htmp_bayes._arguments import check_result
 from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group, law_of
 
@@ -110,6 +111,7 @@ def phase_probabilities(result: xr.DataTree, conventions: PhaseConventions | Non
     'random-like'
     """
     limits = conventions or PhaseConventions()
+    check_result(result)
     if result.attrs.get("law") == "inverse-htmp":
         raise PhaseError(
             "The phases of training are those of weight matrices, and this is a fit of the inverse law; pass "

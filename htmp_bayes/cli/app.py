@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from htmp_bayes import __version__
 from htmp_bayes._errors import HTMPError
 from htmp_bayes.cli.terminal import progress, say, show, tell
 
@@ -144,6 +143,8 @@ class Spikes(StrEnum):
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from htmp_bayes import __version__
+
         typer.echo(f"htmp-bayes {__version__}")
         raise typer.Exit
 

@@ -68,7 +68,7 @@ def listed_table(found: Sequence["ListedMatrix"]) -> "Table":
             _kind(matrix) or "-",
             shape,
             *sizes,
-            printable(_fate(matrix)),
+            printable(matrix.fate),
         ]
         table.add_row(*map(Text, row))
     return table
@@ -88,11 +88,3 @@ def _kind(matrix: "ListedMatrix") -> str:
         return ""
     found = "" if matrix.type == "spectrum" else matrix.type
     return kind_of_name(matrix.name, found, len(matrix.shape))
-
-
-def _fate(matrix: "ListedMatrix") -> str:
-    if matrix.left_out:
-        return f"left out: {matrix.left_out}"
-    if matrix.obstacle:
-        return f"cannot be read: {matrix.obstacle}"
-    return f"read ({matrix.note})" if matrix.note else "read"

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from htmp_bayes._errors import HTMPError
+
 type Floats = NDArray[np.float64]
 
 # Logarithms of x beyond these have no part in an integral that float64 can hold.
@@ -23,6 +25,13 @@ _SHARES = np.array(
 _NODES = 20
 
 
+def _no_distribution(name: str) -> str:
+    return (
+        f"htmp_bayes.{name} is a law with numbers for parameters and no distribution of PyMC: in a pm.Model use "
+        "htmp_bayes.models.HTMP or InverseHTMP."
+    )
+
+
 def _along_second(values: Floats, dimensions: int) -> Floats:
     """Shape a vector so that it runs along the second of that many dimensions and one."""
     return values.reshape(1, -1, *[1] * (dimensions - 1))
@@ -32,6 +41,13 @@ class Frozen(ABC):
     """An immutable law on the positive axis: equal to another of the same class and parameters."""
 
     shape: tuple[int, ...]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Refuse what a distribution of PyMC would be made of: a name, and random variables."""
+        named = any(isinstance(first, str) for first in args[:1])
+        if named or any(hasattr(value, "owner") for value in (*args, *kwargs.values())):
+            raise HTMPError(_no_distribution(cls.__name__))
+        return super().__new__(cls)
 
     @abstractmethod
     def logpdf(self, x: ArrayLike) -> Floats:

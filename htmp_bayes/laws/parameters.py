@@ -22,7 +22,8 @@ def in_range(name: str, value: ArrayLike, low: float, high: float, hint: str = "
     """Return `value` as an array; raise a ValueError that states the range if any of it lies outside."""
     array = np.asarray(value, dtype=np.float64)
     if not np.all((array >= low) & (array <= high)):
-        described = f"[{low:g}, {high:g}]" if low > 1e-300 or low == 0 else "(0, inf)"
+        end = "inf)" if high > 1e300 else f"{high:g}]"
+        described = f"[{low:g}, {end}" if low > 1e-300 or low == 0 else f"(0, {end}"
         raise ValueError(f"{name} must be in {described}, got {value!r}{hint}")
     return array
 

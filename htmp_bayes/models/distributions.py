@@ -15,7 +15,7 @@ from pytensor.tensor.random.op import RandomVariable
 from htmp_bayes.laws.htmp import CORRELATION_RANGE, GAMMA_RANGE, KAPPA_RANGE
 from htmp_bayes.models.draws import draw_htmp, quantiles
 from htmp_bayes.models.layer_data import POPULATIONS
-from htmp_bayes.models.ops import LawOp, log_cdf, log_density, log_sf
+from htmp_bayes.models.ops import LawOp, Quantile, log_cdf, log_density, log_quantile, log_sf
 
 RANGES = {"kappa": KAPPA_RANGE, "gamma": GAMMA_RANGE, "correlation": CORRELATION_RANGE}
 _RANGE_MESSAGE = ", ".join(
@@ -23,7 +23,7 @@ _RANGE_MESSAGE = ", ".join(
 )
 
 
-def _over_law(op: LawOp, log_y: Any, *parameters: Any) -> Any:
+def _over_law(op: LawOp | Quantile, log_y: Any, *parameters: Any) -> Any:
     """Value of a vector Op for log y and parameters of any shapes that broadcast.
 
     Values that share their parameters go to the kernel in one vector: all of them if the parameters are
@@ -33,10 +33,14 @@ def _over_law(op: LawOp, log_y: Any, *parameters: Any) -> Any:
     log_y, *laws = (pt.shape_padleft(x, ndim - x.type.ndim) for x in (log_y, *parameters))
     if all(all(p.type.broadcastable) for p in laws):
         scalars = [p.reshape(()) for p in laws]
-        return op(log_y.ravel(), *scalars)[0].reshape(log_y.shape, ndim=ndim)
+        return _first(op(log_y.ravel(), *scalars)).reshape(log_y.shape, ndim=ndim)
     if all(p.type.broadcastable[-1] for p in laws):
-        return Blockwise(op)(log_y, *(p[..., 0] for p in laws))[0]
-    return Blockwise(op)(log_y[..., None], *laws)[0][..., 0]
+        return _first(Blockwise(op)(log_y, *(p[..., 0] for p in laws)))
+    return _first(Blockwise(op)(log_y[..., None], *laws))[..., 0]
+
+
+def _first(outputs: Any) -> Any:
+    return outputs[0] if isinstance(outputs, list | tuple) else outputs
 
 
 def _within(name: str, parameter: Any) -> Any:
@@ -55,6 +59,17 @@ def _evaluate(
         _within("correlation", correlation),
         population,
     )
+
+
+def _quantile(
+    probability: Any, kappa: Any, gamma: Any, temperature: Any, correlation: Any, population: Any
+) -> Any:
+    """Quantile, at the probabilities that are between 0 and 1."""
+    inside = (probability > 0) & (probability < 1)
+    within = [_within(*pair) for pair in (("kappa", kappa), ("gamma", gamma), ("correlation", correlation))]
+    log_y = _over_law(log_quantile, pt.switch(inside, probability, 0.5), *within, population)
+    ends = pt.switch(pt.eq(probability, 0), 0.0, pt.switch(pt.eq(probability, 1), np.inf, np.nan))
+    return pt.switch(inside, temperature * pt.exp(log_y), ends)
 
 
 def _checked(result: Any, kappa: Any, gamma: Any, temperature: Any, correlation: Any, population: Any) -> Any:
@@ -163,7 +178,7 @@ class HTMP(PositiveContinuous):
     a population spectrum :math:`H` of :math:`\mathrm E[\log h] = 0`; the mean is
     :math:`T\kappa\,\mathrm E[h]/(2\gamma)`. Gradients of ``logp`` by the value and by all parameters are
     exact; those of ``logcdf`` by the parameters are five-point differences. Second derivatives are not
-    available. Parameters out of range raise PyMC's ``ParameterValueError``.
+    available, nor those of ``icdf``. Parameters out of range raise PyMC's ``ParameterValueError``.
 
     Examples
     --------
@@ -202,6 +217,9 @@ class HTMP(PositiveContinuous):
         log_f = _evaluate(log_cdf, log_value, *parameters)
         result = pt.switch(value > 0, pt.switch(pt.isinf(value), 0.0, log_f), -np.inf)
         return _checked(result, *parameters)
+
+    def icdf(value: Any, *parameters: Any) -> Any:  # noqa: D102
+        return _checked(_quantile(value, *parameters), *parameters)
 
 
 class InverseHTMP(PositiveContinuous):
@@ -253,3 +271,6 @@ class InverseHTMP(PositiveContinuous):
         log_f = _evaluate(log_sf, -log_value, *parameters)
         result = pt.switch(value > 0, pt.switch(pt.isinf(value), 0.0, log_f), -np.inf)
         return _checked(result, *parameters)
+
+    def icdf(value: Any, *parameters: Any) -> Any:  # noqa: D102
+        return _checked(1 / _quantile(1 - value, *parameters), *parameters)

@@ -9,6 +9,14 @@ from scipy.interpolate import CubicHermiteSpline
 from scipy.special import logit
 
 from htmp_bayes.laws.kernel import fast_rows
+from htmp_bayes.laws.parameters import CORRELATION_RANGE, GAMMA_RANGE, KAPPA_RANGE, SCALE_RANGE, in_range
+
+_RANGES = {
+    "kappa": KAPPA_RANGE,
+    "gamma": GAMMA_RANGE,
+    "correlation": CORRELATION_RANGE,
+    "temperature": SCALE_RANGE,
+}
 
 # Probabilities from 2e-9 to 1 - 2e-9, as long as eigenvalues stay within the range of doubles.
 _LOGIT_RANGE = 20.0
@@ -45,12 +53,18 @@ def draw_htmp(
         Draws. Quantiles beyond 2e-9 on either side, and values below ``exp(-650)`` times the mean, are set
         to these ends.
 
+    Raises
+    ------
+    ValueError
+        If a parameter is outside its range; the message states the range.
+
     Examples
     --------
     >>> draws = draw_htmp(np.random.default_rng(1), 4.0, 0.5, 0.25, 0.0, 1, size=(20000,))
     >>> print(f"{draws.mean():.1f}")
     1.0
     """
+    _check(temperature=temperature)
     law = np.broadcast_arrays(kappa, gamma, correlation, population)
     shape = np.broadcast_shapes(law[0].shape, np.shape(temperature)) if size is None else tuple(size)
     probability = np.maximum(rng.random(shape), np.finfo(float).tiny)
@@ -61,6 +75,11 @@ def draw_htmp(
         chosen = which.ravel() == number
         draws[chosen] = quantiles(probability.ravel()[chosen], *row)
     return draws.reshape(shape) * np.broadcast_to(temperature, shape)
+
+
+def _check(**parameters: Any) -> None:
+    for name, value in parameters.items():
+        in_range(name, value, *_RANGES[name])
 
 
 def quantiles(
@@ -74,6 +93,7 @@ def quantiles(
 @functools.lru_cache(maxsize=256)
 def _log_quantile(kappa: float, gamma: float, correlation: float, population: int) -> CubicHermiteSpline:
     """Log y as a function of the logit of F: nearly linear in both tails, so that a cubic follows it."""
+    _check(kappa=kappa, gamma=gamma, correlation=correlation)
     law = (kappa, gamma, correlation, population)
     log_y, logits, _ = _logits(np.concatenate([_outwards(-1.0, law)[::-1], _outwards(1.0, law)]), law)
     wanted = np.linspace(max(-_LOGIT_RANGE, logits[0]), min(_LOGIT_RANGE, logits[-1]), _SIZE)

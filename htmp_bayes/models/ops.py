@@ -194,6 +194,50 @@ class LogSF(LawOp):
     entry = staticmethod(_cdf_entry(kernel.log_density_source_version(), upper=True))
 
 
+class Quantile(Op):
+    """Logarithm of the quantile of y = eigenvalue / temperature; without derivatives.
+
+    Inputs: probabilities of shape ``(K,)``, then the scalars kappa, gamma, correlation and the population's code.
+    """
+
+    __props__ = ()
+    gufunc_signature = "(k),(),(),(),()->(k)"
+
+    def make_node(self, probability: Any, *law: Any) -> Apply:
+        """Build the node."""
+        probability = pt.as_tensor(probability, dtype="float64")
+        return Apply(self, [probability, *map(pt.as_tensor, law)], [probability.type()])
+
+    def infer_shape(self, node: Apply, input_shapes: Any) -> Any:
+        """Give the shape of the probabilities."""
+        return [input_shapes[0]]
+
+    def perform(self, node: Apply, inputs: Any, output_storage: Any) -> None:
+        """Evaluate without the Numba backend."""
+        output_storage[0][0] = _log_quantile(*inputs)
+
+
+def _log_quantile(probability: Any, kappa: Any, gamma: Any, correlation: Any, population: Any) -> Any:
+    """Evaluate the quantile function of the law, which lives in Python."""
+    from htmp_bayes.laws import HTMP
+
+    named = "inverse-gamma" if int(population) == kernel.INVERSE_GAMMA else "log-normal"
+    with np.errstate(divide="ignore"):
+        return np.log(HTMP(float(kappa), float(gamma), 1.0, float(correlation), named).ppf(probability))
+
+
+@register_funcify_default_op_cache_key(Quantile)
+def _numba_quantile(op: Quantile, **kwargs: Any) -> Any:
+    @numba.njit(fastmath=False)
+    def quantile(probability, kappa, gamma, correlation, population):  # type: ignore[no-untyped-def]
+        values = np.ascontiguousarray(probability)
+        with numba.objmode(log_y="float64[::1]"):
+            log_y = _log_quantile(values, kappa, gamma, correlation, population)
+        return log_y  # noqa: RET504 - a variable of its own is how a value leaves the block
+
+    return quantile
+
+
 def kernel_version() -> int:
     """Version of the kernel's source, for the key of PyTensor's on-disk cache of compiled functions."""
     return int(kernel.log_density_source_version(), 16)
@@ -209,3 +253,4 @@ for _op_type in (LogDensity, LogCDF, LogSF):
 log_density = LogDensity()
 log_cdf = LogCDF()
 log_sf = LogSF()
+log_quantile = Quantile()

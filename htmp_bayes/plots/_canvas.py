@@ -1,5 +1,6 @@
 """What all pictures share: size, colours, titles and labels."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import xarray as xr
 
 from htmp_bayes._numbers import interval
 from htmp_bayes._results import group
+from htmp_bayes._seeds import one_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +25,8 @@ STYLES = (
     ("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P"),
     ("#000000", "X"),
 )  # fmt: skip
-TEXT, SMALL = 8.0, 6.8  # points
+# Shares of the user's font size, which is 10 points unless a style or `rcParams["font.size"]` says otherwise.
+TEXT, SMALL = "small", "x-small"
 LEGEND: dict[str, Any] = {"fontsize": SMALL, "frameon": False, "handlelength": 1.6, "labelspacing": 0.3}
 TITLE_LENGTH = 34
 # Share of the model's colour in the bands of each level; the rest is the background.
@@ -49,11 +52,27 @@ LOGARITHMIC = ("kappa", "temperature", "scale")
 _WITH_UNIT = ("temperature", "mean")
 
 
-def new_figure(height: float, width: float = COLUMN_WIDTH) -> "Figure":
-    """Make an empty figure, `height` times `width` high, that no window or registry knows of."""
+def new_figure(
+    height: float, width: float = COLUMN_WIDTH, figsize: tuple[float, float] | None = None
+) -> "Figure":
+    """Make an empty figure, `height` times `width` high unless its size is given, that no registry knows of."""
     from htmp_bayes.plots._picture import Picture
 
-    return Picture(figsize=(width, height * width), dpi=220, layout="constrained")
+    return Picture(figsize=figsize or (width, height * width), dpi=220, layout="constrained")
+
+
+def names_of(
+    parameters: Sequence[str] | str | None, var_names: Sequence[str] | str | None
+) -> list[str] | None:
+    """List the parameters that are asked for, by either name of the argument; None if all are.
+
+    Examples
+    --------
+    >>> names_of("kappa", None), names_of(None, ["kappa", "mean"]), names_of(None, None)
+    (['kappa'], ['kappa', 'mean'], None)
+    """
+    names = one_of(parameters=parameters, var_names=var_names)
+    return [names] if isinstance(names, str) else names if names is None else list(names)
 
 
 def ink() -> str:
@@ -166,7 +185,7 @@ def legend_below(figure: "FigureBase", ax: "Axes") -> None:
 
 def title(ax: "Axes", result: xr.DataTree, pad: float = 6.0) -> None:
     """Put the layer's name over the axes."""
-    ax.set_title(name_of(result), fontsize=TEXT + 0.5, loc="left", weight="bold", parse_math=False, pad=pad)
+    ax.set_title(name_of(result), fontsize=TEXT, loc="left", weight="bold", parse_math=False, pad=pad)
 
 
 def verdict(ax: "Axes", words: str, misfit: bool) -> None:

@@ -33,13 +33,17 @@ _POINTS = 200
 
 
 @overload
-def plot_ecdf(result: xr.DataTree) -> "Figure": ...
+def plot_ecdf(result: xr.DataTree, *, figsize: tuple[float, float] | None = ...) -> "Figure": ...
 @overload
 def plot_ecdf(result: xr.DataTree, *, figure: "FigureBase") -> "FigureBase": ...
 @overload
 def plot_ecdf(result: xr.DataTree, ax: "Axes") -> "Axes": ...
 def plot_ecdf(
-    result: xr.DataTree, ax: "Axes | None" = None, *, figure: "FigureBase | None" = None
+    result: xr.DataTree,
+    ax: "Axes | None" = None,
+    *,
+    figure: "FigureBase | None" = None,
+    figsize: tuple[float, float] | None = None,
 ) -> "FigureBase | Axes":
     """Draw a layer's empirical distribution function minus its prediction, with a simultaneous band.
 
@@ -51,6 +55,8 @@ def plot_ecdf(
         Where to draw.
     figure : matplotlib.figure.Figure or SubFigure, optional
         An empty figure to fill. By default a new one, as wide as a column (8.5 cm).
+    figsize : tuple of float, optional
+        Width and height of the new figure, in inches.
 
     Returns
     -------
@@ -85,7 +91,7 @@ def plot_ecdf(
         _draw(ax, result, observed, predicted)
         ax.legend(**LEGEND)
         return ax
-    filled = _canvas.new_figure(0.8) if figure is None else figure
+    filled = _canvas.new_figure(0.8, figsize=figsize) if figure is None else figure
     axes = filled.subplots()
     _draw(axes, result, observed, predicted)
     legend_below(filled, axes)

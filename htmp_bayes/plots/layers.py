@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from htmp_bayes._arguments import as_results
 from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group
 from htmp_bayes.network_steps import at_step
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase
 
+Names = Sequence[str] | str | None
 Results = xr.DataTree | Sequence[xr.DataTree] | Mapping[str, xr.DataTree]
 
 _DEFAULT = ("kappa", "correlation")
@@ -27,19 +29,29 @@ _NAME_LENGTH = 30
 
 
 @overload
-def plot_layers(results: Results, parameters: Sequence[str] | None = ...) -> "Figure": ...
-@overload
-def plot_layers(
-    results: Results, parameters: Sequence[str] | None = ..., *, figure: "FigureBase"
-) -> "FigureBase": ...
-@overload
-def plot_layers(results: Results, parameters: Sequence[str] | None = ..., *, ax: "Axes") -> "Axes": ...
 def plot_layers(
     results: Results,
-    parameters: Sequence[str] | None = None,
+    parameters: Names = ...,
+    *,
+    var_names: Names = ...,
+    figsize: tuple[float, float] | None = ...,
+) -> "Figure": ...
+@overload
+def plot_layers(
+    results: Results, parameters: Names = ..., *, figure: "FigureBase", var_names: Names = ...
+) -> "FigureBase": ...
+@overload
+def plot_layers(
+    results: Results, parameters: Names = ..., *, ax: "Axes", var_names: Names = ...
+) -> "Axes": ...
+def plot_layers(
+    results: Results,
+    parameters: Names = None,
     *,
     ax: "Axes | None" = None,
     figure: "FigureBase | None" = None,
+    var_names: Names = None,
+    figsize: tuple[float, float] | None = None,
 ) -> "FigureBase | Axes":
     """Draw medians and intervals of the parameters of many layers, a row for each layer.
 
@@ -48,7 +60,7 @@ def plot_layers(
     results : sequence or mapping of xarray.DataTree, or xarray.DataTree
         What `htmp_bayes.fit` returned for each layer, in the order of the rows; a mapping gives them names. Or
         one result whose posterior has a dimension ``layer``; of several steps of training the last is drawn.
-    parameters : sequence of str, optional
+    parameters : str or sequence of str, optional
         Variables of the posterior, a panel for each; by default repulsion and, where there is one,
         correlation. A layer without one of them has an empty row there.
     ax : matplotlib.axes.Axes, optional
@@ -56,6 +68,10 @@ def plot_layers(
     figure : matplotlib.figure.Figure or SubFigure, optional
         An empty figure to fill. By default a new one, as wide as a column (8.5 cm) for up to two parameters, and
         high enough for the names of all layers.
+    var_names : str or sequence of str, optional
+        Another name of `parameters`, that of ArviZ.
+    figsize : tuple of float, optional
+        Width and height of the new figure, in inches.
 
     Returns
     -------
@@ -85,19 +101,22 @@ def plot_layers(
     >>> [label.get_text() for label in plot_layers(results).axes[0].get_yticklabels()]
     ['layer.80', 'layer.160']
     """
-    rows = _rows(results)
+    rows, wanted = _rows(results), _canvas.names_of(parameters, var_names)
     available = [name for name in _DEFAULT if any(name in row.draws for row in rows)]
-    names = available if parameters is None else [*parameters]
+    names = available if wanted is None else wanted
     for name in names:
         if not any(name in row.draws for row in rows):
-            raise HTMPError(f"no layer has a parameter {name!r} in its posterior.")
+            known = sorted({parameter for row in rows for parameter in row.draws})
+            raise HTMPError(
+                f"no layer has a parameter {name!r} in its posterior; there are {', '.join(known)}."
+            )
     if ax is not None:
         if len(names) != 1:
             raise HTMPError(f"ax takes one parameter, not {len(names)}; pass figure for more.")
         _draw(ax, rows, names[0], rows[0].label(names[0]))
         _name_rows(ax, rows)
         return ax
-    filled = _new_figure(len(rows), len(names)) if figure is None else figure
+    filled = _new_figure(len(rows), len(names), figsize) if figure is None else figure
     panels = filled.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for panel, name in zip(panels, names, strict=True):
         _draw(panel, rows, name, rows[0].label(name))
@@ -121,18 +140,18 @@ class _Row:
 
 
 def _rows(results: Results) -> list[_Row]:
-    if isinstance(results, xr.DataTree):  # which is a Mapping, too
+    named = as_results(results)
+    if not named:
+        raise HTMPError("There are no results to draw; pass at least one.")
+    if isinstance(results, xr.DataTree):
         posterior = at_step(group(results, "posterior"))
         if "layer" in posterior.dims:
             names = posterior["layer"].to_numpy()
             return [_row(str(name), posterior.isel(layer=i), results) for i, name in enumerate(names)]
-        results = [results]
-    elif isinstance(results, Mapping):
-        named: Mapping[str, Any] = results
-        return [_row(name, group(result, "posterior"), result) for name, result in named.items()]
-    if not results:
-        raise HTMPError("There are no results to draw; pass at least one.")
-    return [_row(str(result.attrs.get("name", "")), group(result, "posterior"), result) for result in results]
+    return [
+        _row(str(result.attrs.get("name", "")) if name is None else name, group(result, "posterior"), result)
+        for name, result in named
+    ]
 
 
 def _row(name: str, posterior: xr.Dataset, result: Any) -> _Row:
@@ -145,9 +164,9 @@ def _row(name: str, posterior: xr.Dataset, result: Any) -> _Row:
     return _Row(shown(name, _NAME_LENGTH), draws, diverged, result)
 
 
-def _new_figure(rows: int, parameters: int) -> "Figure":
+def _new_figure(rows: int, parameters: int, figsize: tuple[float, float] | None) -> "Figure":
     width = _canvas.COLUMN_WIDTH * max(1.0, 0.35 + 0.325 * parameters)
-    return _canvas.new_figure((_FRAME + _ROW * rows) / width, width)
+    return _canvas.new_figure((_FRAME + _ROW * rows) / width, width, figsize)
 
 
 def _draw(ax: "Axes", rows: Sequence[_Row], parameter: str, label: str) -> None:

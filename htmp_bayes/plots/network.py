@@ -30,7 +30,9 @@ _REGION = 0.5
 _ANGLES = np.linspace(0, 2 * np.pi, 61)
 
 
-def plot_depth(result: xr.DataTree, parameter: str = "kappa") -> "Figure":
+def plot_depth(
+    result: xr.DataTree, parameter: str = "kappa", *, figsize: tuple[float, float] | None = None
+) -> "Figure":
     """Draw a parameter of all layers against their depth, in the colour of their kind and model.
 
     Parameters
@@ -39,6 +41,8 @@ def plot_depth(result: xr.DataTree, parameter: str = "kappa") -> "Figure":
         What `htmp_bayes.fit_network` returned.
     parameter : str
         Variable of the posterior with the dimension ``layer``.
+    figsize : tuple of float, optional
+        Width and height of the figure, in inches.
 
     Returns
     -------
@@ -52,7 +56,7 @@ def plot_depth(result: xr.DataTree, parameter: str = "kappa") -> "Figure":
         A ValueError, if the result has no such parameter.
     """
     values, kinds, depth = _by_layer(result, parameter)
-    figure = new_figure(0.85)
+    figure = new_figure(0.85, figsize=figsize)
     ax = figure.subplots()
     lower, median, upper = np.quantile(values, [0.05, 0.5, 0.95], axis=0)
     for kind, (colour, marker) in _styles(kinds).items():
@@ -71,13 +75,15 @@ def plot_depth(result: xr.DataTree, parameter: str = "kappa") -> "Figure":
     return _finished(figure, ax)
 
 
-def plot_kappa_correlation(result: xr.DataTree) -> "Figure":
+def plot_kappa_correlation(result: xr.DataTree, *, figsize: tuple[float, float] | None = None) -> "Figure":
     """Draw each layer on the map of repulsion and correlation, with an outline of its posterior.
 
     Parameters
     ----------
     result : xarray.DataTree
         What `htmp_bayes.fit_network` returned.
+    figsize : tuple of float, optional
+        Width and height of the figure, in inches.
 
     Returns
     -------
@@ -92,7 +98,7 @@ def plot_kappa_correlation(result: xr.DataTree) -> "Figure":
     """
     kappa, kinds, _ = _by_layer(result, "kappa")
     correlation = _by_layer(result, "correlation")[0]
-    figure = new_figure(0.95)
+    figure = new_figure(0.95, figsize=figsize)
     ax = figure.subplots()
     for kind, (colour, marker) in _styles(kinds).items():
         for k in np.flatnonzero(kinds == kind):

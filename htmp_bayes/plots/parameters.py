@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase
 
+Names = Sequence[str] | str | None
 _DEFAULT = ("kappa", "temperature", "correlation")
 _DOTS = 800
 _BINS = 40
@@ -35,19 +36,36 @@ _LOGARITHMIC = ("kappa", "temperature", "mean", "tail_index")
 
 
 @overload
-def plot_parameters(result: xr.DataTree, parameters: Sequence[str] | None = ...) -> "Figure": ...
-@overload
-def plot_parameters(
-    result: xr.DataTree, parameters: Sequence[str] | None = ..., *, figure: "FigureBase"
-) -> "FigureBase": ...
-@overload
-def plot_parameters(result: xr.DataTree, parameters: Sequence[str] | None = ..., *, ax: "Axes") -> "Axes": ...
 def plot_parameters(
     result: xr.DataTree,
-    parameters: Sequence[str] | None = None,
+    parameters: Names = ...,
+    *,
+    zoom: bool = ...,
+    var_names: Names = ...,
+    figsize: tuple[float, float] | None = ...,
+) -> "Figure": ...
+@overload
+def plot_parameters(
+    result: xr.DataTree,
+    parameters: Names = ...,
+    *,
+    figure: "FigureBase",
+    zoom: bool = ...,
+    var_names: Names = ...,
+) -> "FigureBase": ...
+@overload
+def plot_parameters(
+    result: xr.DataTree, parameters: Names = ..., *, ax: "Axes", zoom: bool = ..., var_names: Names = ...
+) -> "Axes": ...
+def plot_parameters(
+    result: xr.DataTree,
+    parameters: Names = None,
     *,
     ax: "Axes | None" = None,
     figure: "FigureBase | None" = None,
+    zoom: bool = False,
+    var_names: Names = None,
+    figsize: tuple[float, float] | None = None,
 ) -> "FigureBase | Axes":
     """Draw the posterior of parameters and of each pair of them, with the prior behind.
 
@@ -55,13 +73,19 @@ def plot_parameters(
     ----------
     result : xarray.DataTree
         What `htmp_bayes.fit` returns.
-    parameters : sequence of str, optional
+    parameters : str or sequence of str, optional
         Names of variables of the posterior; by default repulsion, temperature and, where there is one,
         correlation.
     ax : matplotlib.axes.Axes, optional
         Where to draw, if there are one parameter (its density) or two (their joint draws).
     figure : matplotlib.figure.Figure or SubFigure, optional
         An empty figure to fill. By default a new one, as wide as a column (8.5 cm).
+    zoom : bool
+        Let the axes span the posterior alone.
+    var_names : str or sequence of str, optional
+        Another name of `parameters`, that of ArviZ.
+    figsize : tuple of float, optional
+        Width and height of the new figure, in inches.
 
     Returns
     -------
@@ -80,8 +104,8 @@ def plot_parameters(
     On the diagonal are the densities of posterior (blue) and prior (grey), each with area 1 over its whole range;
     where the grey line is out of sight the prior is flat on this scale. Below it are draws of both. Repulsion,
     temperature, mean and tail index have logarithmic axes, and densities are those of the logarithm. The axes
-    span the posterior and as much on either side. Where the two densities agree, the
-    layer said nothing about the parameter.
+    span the posterior and as much on either side, or with `zoom` the posterior alone. Where the two densities agree,
+    the layer said nothing about the parameter.
 
     Examples
     --------
@@ -92,28 +116,29 @@ def plot_parameters(
     6
     """
     available = [name for name in _DEFAULT if name in group(result, "posterior")]
-    names = available if parameters is None else [*parameters]
+    wanted = _canvas.names_of(parameters, var_names)
+    names = available if wanted is None else wanted
     _check(result, names, ax is not None)
     if ax is not None:
-        columns = [_Draws(result, name) for name in names]
+        columns = [_Draws(result, name, zoom) for name in names]
         _draw_density(ax, columns[0]) if len(names) == 1 else _draw_pair(ax, *columns)
         ax.legend(**LEGEND)
         return ax
-    filled = _canvas.new_figure(0.98) if figure is None else figure
-    _draw_triangle(filled, result, names)
+    filled = _canvas.new_figure(0.98, figsize=figsize) if figure is None else figure
+    _draw_triangle(filled, result, names, zoom)
     return filled
 
 
 class _Draws:
     """Draws of one parameter, on the scale of its axis, with the ends of that axis."""
 
-    def __init__(self, result: xr.DataTree, name: str) -> None:
+    def __init__(self, result: xr.DataTree, name: str, zoom: bool) -> None:
         self.label = symbol_of(name, result)
         self.logarithmic = name in _LOGARITHMIC
         self.posterior = self._on_scale(group(result, "posterior")[name])
         self.prior = self._on_scale(group(result, "prior")[name])
         lower, upper = np.quantile(self.posterior, [0.001, 0.999])
-        width = upper - lower
+        width = (0.05 if zoom else 1.0) * (upper - lower)
         floor, ceiling = self.prior.min(), self.prior.max()
         self.ends = np.array([max(lower - width, min(floor, lower)), min(upper + width, max(ceiling, upper))])
 
@@ -147,8 +172,8 @@ def _check(result: xr.DataTree, names: list[str], one_ax: bool) -> None:
         raise HTMPError(f"ax takes one parameter or a pair of them, not {len(names)}; pass figure for more.")
 
 
-def _draw_triangle(figure: "FigureBase", result: xr.DataTree, names: list[str]) -> None:
-    columns, last = [_Draws(result, name) for name in names], len(names) - 1
+def _draw_triangle(figure: "FigureBase", result: xr.DataTree, names: list[str], zoom: bool) -> None:
+    columns, last = [_Draws(result, name, zoom) for name in names], len(names) - 1
     grid = figure.subplots(len(names), len(names), squeeze=False)
     for row, vertical in enumerate(columns):
         for column, horizontal in enumerate(columns):
@@ -166,7 +191,7 @@ def _draw_triangle(figure: "FigureBase", result: xr.DataTree, names: list[str]) 
             if column > 0:
                 ax.set_ylabel("")
                 ax.tick_params(labelleft=False)
-    figure.suptitle(name_of(result), fontsize=TEXT + 0.5, x=0.02, ha="left", weight="bold", parse_math=False)
+    figure.suptitle(name_of(result), fontsize=TEXT, x=0.02, ha="left", weight="bold", parse_math=False)
     handles = grid[0, 0].get_legend_handles_labels()
     figure.legend(*handles, loc="upper right", bbox_to_anchor=(0.98, 0.93), **LEGEND)
     spelled_out = [f"{SYMBOLS[name]}  {NAMES[name]}" for name in names if name in NAMES]

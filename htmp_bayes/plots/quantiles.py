@@ -30,13 +30,17 @@ if TYPE_CHECKING:
 
 
 @overload
-def plot_quantiles(result: xr.DataTree) -> "Figure": ...
+def plot_quantiles(result: xr.DataTree, *, figsize: tuple[float, float] | None = ...) -> "Figure": ...
 @overload
 def plot_quantiles(result: xr.DataTree, *, figure: "FigureBase") -> "FigureBase": ...
 @overload
 def plot_quantiles(result: xr.DataTree, ax: "Axes") -> "Axes": ...
 def plot_quantiles(
-    result: xr.DataTree, ax: "Axes | None" = None, *, figure: "FigureBase | None" = None
+    result: xr.DataTree,
+    ax: "Axes | None" = None,
+    *,
+    figure: "FigureBase | None" = None,
+    figsize: tuple[float, float] | None = None,
 ) -> "FigureBase | Axes":
     """Draw each ordered eigenvalue of a layer against its posterior-predictive interval.
 
@@ -48,6 +52,8 @@ def plot_quantiles(
         Where to draw.
     figure : matplotlib.figure.Figure or SubFigure, optional
         An empty figure to fill. By default a new one, as wide as a column (8.5 cm).
+    figsize : tuple of float, optional
+        Width and height of the new figure, in inches.
 
     Returns
     -------
@@ -81,7 +87,7 @@ def plot_quantiles(
         _draw(ax, result, observed, predicted)
         ax.legend(**LEGEND)
         return ax
-    filled = _canvas.new_figure(0.85) if figure is None else figure
+    filled = _canvas.new_figure(0.85, figsize=figsize) if figure is None else figure
     axes = filled.subplots()
     _draw(axes, result, observed, predicted)
     legend_below(filled, axes)

@@ -32,7 +32,9 @@ _ROW, _FRAME = 0.16, 1.1  # inches: of a layer, and of all around
 _HEIGHT = 1.8
 
 
-def plot_ridge(result: xr.DataTree, parameter: str = "kappa") -> "Figure":
+def plot_ridge(
+    result: xr.DataTree, parameter: str = "kappa", *, figsize: tuple[float, float] | None = None
+) -> "Figure":
     """Draw the posterior density of a parameter for every layer, one above the other.
 
     ArviZ's ``plot_ridge`` draws the same on a linear axis, where one layer of large kappa leaves no room for the
@@ -44,6 +46,8 @@ def plot_ridge(result: xr.DataTree, parameter: str = "kappa") -> "Figure":
         What `htmp_bayes.fit_network` returned.
     parameter : str
         Variable of the posterior with the dimension ``layer``.
+    figsize : tuple of float, optional
+        Width and height of the figure, in inches.
 
     Returns
     -------
@@ -77,7 +81,7 @@ def plot_ridge(result: xr.DataTree, parameter: str = "kappa") -> "Figure":
     scale = _HEIGHT / max(density.max() for _, density in curves)
     kinds = _kinds(result, len(names))
     styles = {kind: STYLES[i % len(STYLES)][0] for i, kind in enumerate(dict.fromkeys(kinds))}
-    figure = new_figure((_FRAME + _ROW * len(names)) / COLUMN_WIDTH)
+    figure = new_figure((_FRAME + _ROW * len(names)) / COLUMN_WIDTH, figsize=figsize)
     ax = figure.subplots()
     for i, ((grid, density), kind) in enumerate(zip(curves, kinds, strict=True)):
         x, top = np.exp(grid) if logarithmic else grid, i - scale * density

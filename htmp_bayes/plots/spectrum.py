@@ -40,7 +40,9 @@ _IN_HEAD = ("dyson_index", "correlation", "temperature", "tail_index")
 
 
 @overload
-def plot_spectrum(result: xr.DataTree, *, show: Shown = "both") -> "Figure": ...
+def plot_spectrum(
+    result: xr.DataTree, *, show: Shown = "both", figsize: tuple[float, float] | None = ...
+) -> "Figure": ...
 @overload
 def plot_spectrum(result: xr.DataTree, *, figure: "FigureBase", show: Shown = "both") -> "FigureBase": ...
 @overload
@@ -54,6 +56,7 @@ def plot_spectrum(
     *,
     figure: "FigureBase | None" = None,
     show: Shown = "both",
+    figsize: tuple[float, float] | None = None,
 ) -> "FigureBase | Axes":
     r"""Draw the eigenvalue density of a layer beside what the fitted law predicts, so that misfit is seen.
 
@@ -69,6 +72,8 @@ def plot_spectrum(
         An empty figure to fill with both panels. By default a new one, as wide as a column (8.5 cm).
     show : {"both", "histogram", "rug"}
         How the layer's eigenvalues are drawn: as a histogram, as a tick for each, or as both.
+    figsize : tuple of float, optional
+        Width and height of the new figure, in inches.
 
     Returns
     -------
@@ -118,7 +123,7 @@ def plot_spectrum(
         if residual_ax is not None:
             _draw_residuals(residual_ax, result, binned)
         return ax
-    filled = _canvas.new_figure(1.12) if figure is None else figure
+    filled = _canvas.new_figure(1.12, figsize=figsize) if figure is None else figure
     upper, lower = filled.subplots(2, 1, sharex=True, height_ratios=[2.6, 1])
     _draw_density(upper, result, binned, show, label_x=False)
     _head(upper, result)

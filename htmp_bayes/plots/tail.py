@@ -38,13 +38,17 @@ _FROM_QUANTILE = 0.3
 
 
 @overload
-def plot_tail(result: xr.DataTree) -> "Figure": ...
+def plot_tail(result: xr.DataTree, *, figsize: tuple[float, float] | None = ...) -> "Figure": ...
 @overload
 def plot_tail(result: xr.DataTree, *, figure: "FigureBase") -> "FigureBase": ...
 @overload
 def plot_tail(result: xr.DataTree, ax: "Axes") -> "Axes": ...
 def plot_tail(
-    result: xr.DataTree, ax: "Axes | None" = None, *, figure: "FigureBase | None" = None
+    result: xr.DataTree,
+    ax: "Axes | None" = None,
+    *,
+    figure: "FigureBase | None" = None,
+    figsize: tuple[float, float] | None = None,
 ) -> "FigureBase | Axes":
     r"""Draw the survival function of a layer's upper tail beside what the fitted law predicts.
 
@@ -56,6 +60,8 @@ def plot_tail(
         Where to draw.
     figure : matplotlib.figure.Figure or SubFigure, optional
         An empty figure to fill. By default a new one, as wide as a column (8.5 cm).
+    figsize : tuple of float, optional
+        Width and height of the new figure, in inches.
 
     Returns
     -------
@@ -94,7 +100,7 @@ def plot_tail(
         _draw(ax, result, observed, predicted)
         ax.legend(loc="upper right", **LEGEND)
         return ax
-    filled = _canvas.new_figure(1.05) if figure is None else figure
+    filled = _canvas.new_figure(1.05, figsize=figsize) if figure is None else figure
     axes = filled.subplots()
     _draw(axes, result, observed, predicted)
     legend_below(filled, axes)
@@ -171,6 +177,6 @@ def _draw_inset(ax: "Axes", tail_index: NDArray, fit: PowerLawFit) -> None:
     inset.set(yticks=[], xscale="log", xlim=ends)
     log_ticks(inset.xaxis, most=4)
     inset.set_facecolor("none")
-    inset.tick_params(labelsize=SMALL - 0.6, length=2, pad=1.5)
+    inset.tick_params(labelsize=SMALL, length=2, pad=1.5)
     inset.spines[["top", "right", "left"]].set_visible(False)
     inset.set_title("posterior of α", fontsize=SMALL, pad=2)

@@ -17,6 +17,7 @@ from htmp_bayes.plots._canvas import (
     TEXT,
     label_of,
     log_ticks,
+    names_of,
     new_figure,
     shown,
     tidy,
@@ -35,7 +36,12 @@ _WIDE = 30.0
 
 
 def plot_trajectories(
-    result: xr.DataTree, parameters: Sequence[str] = _DEFAULT, layers: Sequence[str] | None = None
+    result: xr.DataTree,
+    parameters: Sequence[str] | str | None = None,
+    layers: Sequence[str] | None = None,
+    *,
+    var_names: Sequence[str] | str | None = None,
+    figsize: tuple[float, float] | None = None,
 ) -> "Figure":
     """Draw parameters of layers against the step of training.
 
@@ -43,11 +49,15 @@ def plot_trajectories(
     ----------
     result : xarray.DataTree
         What `htmp_bayes.fit_network` returned for spectra of several steps.
-    parameters : sequence of str
-        Variables of the posterior with the dimensions ``layer`` and ``step``, a panel for each: ``"kappa"``,
-        ``"temperature"``, ``"correlation"``, ``"tail_index"`` or ``"scale"``.
+    parameters : str or sequence of str, optional
+        Variables of the posterior with the dimensions ``layer`` and ``step``, a panel for each; by default ``"kappa"``,
+        ``"temperature"`` and ``"correlation"``.
     layers : sequence of str, optional
         Names of the layers to draw; by default all.
+    var_names : str or sequence of str, optional
+        Another name of `parameters`, that of ArviZ.
+    figsize : tuple of float, optional
+        Width and height of the figure, in inches.
 
     Returns
     -------
@@ -71,6 +81,7 @@ def plot_trajectories(
     [9. 5. 3.]
     """
     posterior = group(result, "posterior")
+    parameters = names_of(parameters, var_names) or list(_DEFAULT)
     for name in parameters:
         if name not in posterior or not {"layer", "step"} <= set(posterior[name].dims):
             raise HTMPError(
@@ -78,7 +89,7 @@ def plot_trajectories(
                 "spectra of several steps."
             )
     chosen = _chosen(posterior, layers)
-    figure = new_figure(0.25 + 0.42 * len(parameters))
+    figure = new_figure(0.25 + 0.42 * len(parameters), figsize=figsize)
     panels = figure.subplots(len(parameters), 1, sharex=True, squeeze=False)[:, 0]
     for ax, name in zip(panels, parameters, strict=True):
         _draw(ax, posterior, result, name, chosen)

@@ -6,13 +6,14 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from htmp_bayes import __version__
+from htmp_bayes._arguments import as_results
 from htmp_bayes._errors import HTMPError, reason
 from htmp_bayes._files import replacing
 from htmp_bayes._results import group
@@ -104,12 +105,7 @@ def report(
 
 
 def _named(results: Results) -> list[xr.DataTree]:
-    if isinstance(results, xr.DataTree):  # which is a Mapping, too
-        return [results]
-    if isinstance(results, Mapping):
-        named: Iterable[tuple[str, Any]] = results.items()
-        return [_renamed(result, name) for name, result in named]
-    return list(results)
+    return [result if name is None else _renamed(result, name) for name, result in as_results(results)]
 
 
 def _renamed(result: xr.DataTree, name: str) -> xr.DataTree:

@@ -106,6 +106,10 @@ class Choice:
 
 
 def _pattern(regex: str | None, what: str) -> re.Pattern[str] | None:
+    if not isinstance(regex, str | None):
+        raise SpectrumError(
+            f"{what} is one regular expression, not a {type(regex).__name__}; join several by '|', as in 'query|key'."
+        )
     try:
         return None if regex is None else re.compile(regex)
     except (re.error, OverflowError, RecursionError) as error:

@@ -32,7 +32,7 @@ def save_spectra(
 
     Parameters
     ----------
-    spectra : iterable of Spectrum
+    spectra : iterable of Spectrum, or Spectrum
         At least one.
     path : str or path-like
         The file, with suffix ``.nc``. It is written under another name first, so that it is whole or not
@@ -64,7 +64,7 @@ def save_spectra(
     >>> read_spectra(path) == [spectrum]
     True
     """
-    collected, path = list(spectra), Path(path)
+    collected, path = _listed(spectra), Path(path)
     if path.suffix != ".nc":
         raise SpectrumError(f"{path}: a collection of spectra has the suffix .nc.")
     if not collected:
@@ -106,6 +106,19 @@ def load_spectra(path: Path) -> list[Spectrum]:
     if not known:
         raise SpectrumError(f"{path} is not a collection of spectra; make one with `htmp-bayes spectra`.")
     return spectra
+
+
+def _listed(spectra: Any) -> list[Spectrum]:
+    if isinstance(spectra, Spectrum):
+        return [spectra]
+    collected = list(spectra) if isinstance(spectra, Iterable) and not isinstance(spectra, str) else [spectra]
+    for each in collected:
+        if not isinstance(each, Spectrum):
+            raise SpectrumError(
+                f"save_spectra takes spectra, not a {type(each).__name__}; make one of each matrix by "
+                "Spectrum.from_matrix(W, name=...)."
+            )
+    return collected
 
 
 def _content(spectra: list[Spectrum], origin: Mapping[str, str]) -> bytes:

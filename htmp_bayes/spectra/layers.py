@@ -53,6 +53,36 @@ class ListedMatrix:
     obstacle: str
     note: str = ""
 
+    @property
+    def fate(self) -> str:
+        """What becomes of it, in words."""
+        if self.left_out:
+            return f"left out: {self.left_out}"
+        if self.obstacle:
+            return f"cannot be read: {self.obstacle}"
+        return f"read ({self.note})" if self.note else "read"
+
+
+class ListedMatrices(list[ListedMatrix]):
+    """A list of matrices that a notebook shows as a table, and a terminal as a sentence."""
+
+    @property
+    def headline(self) -> str:
+        """How many there are, and what becomes of them."""
+        left_out = sum(bool(matrix.left_out) for matrix in self)
+        broken = sum(bool(matrix.obstacle and not matrix.left_out) for matrix in self)
+        told = [f"{len(self) - left_out - broken} of {len(self)} would be read"]
+        told += [f"{left_out} are left out"] * bool(left_out) + [f"{broken} cannot be read"] * bool(broken)
+        return ", ".join(told)
+
+    def __repr__(self) -> str:
+        return f"ListedMatrices({self.headline}; each says in .fate what becomes of it)"
+
+    def _repr_html_(self) -> str:
+        from htmp_bayes.reporting.html import matrices_html
+
+        return matrices_html(self, self.headline)
+
 
 @dataclass(frozen=True)
 class Layer:

@@ -14,7 +14,7 @@ from htmp_bayes.spectra.collection import load_spectra
 from htmp_bayes.spectra.eigenvalue_lists import SUFFIXES as LISTS
 from htmp_bayes.spectra.eigenvalue_lists import load_list
 from htmp_bayes.spectra.files import COLLECTION, Paths, files_of, natural
-from htmp_bayes.spectra.layers import Layer, ListedMatrix, told_apart
+from htmp_bayes.spectra.layers import Layer, ListedMatrices, ListedMatrix, told_apart
 from htmp_bayes.spectra.matrices import TYPES, UNKNOWN, Heads, matrices
 from htmp_bayes.spectra.matrix import Matrix
 from htmp_bayes.spectra.readers import StoredTensor, arrays, sharded, torch_module
@@ -154,7 +154,7 @@ def list_matrices(
     n: int | None = None,
     adapters: bool = False,
     strict: bool = False,
-) -> list[ListedMatrix]:
+) -> ListedMatrices:
     """Say what `read_spectra` would read with the same arguments, and why it leaves out the rest.
 
     Parameters
@@ -165,7 +165,8 @@ def list_matrices(
     Returns
     -------
     list of ListedMatrix
-        Every tensor, in the order in which they would be read; what is left out comes with its file.
+        Every tensor, in the order in which they would be read; what is left out comes with its file. ``fate`` says in
+        words what becomes of one; a notebook shows the list as a table.
 
     Raises
     ------
@@ -191,7 +192,9 @@ def list_matrices(
     )
     found = _found(path, choice)
     read = iter(told_apart([layer for layer in found if not layer.listed.left_out]))
-    return [layer.listed if layer.listed.left_out else next(read).looked_at() for layer in found]
+    return ListedMatrices(
+        layer.listed if layer.listed.left_out else next(read).looked_at() for layer in found
+    )
 
 
 def _nothing_left(path: Paths, found: Sequence[Layer]) -> str:

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,6 +14,11 @@ from numpy.typing import ArrayLike
 from htmp_bayes._errors import HTMPError, reason
 from htmp_bayes.spectra.dead_lines import live_lines, live_part, squared_norms
 from htmp_bayes.spectra.singular_values import Opened, blocks, count_zeros, squared_singular_values
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Kind = Literal["weight", "jacobian", "kernel"]
 
@@ -252,6 +257,44 @@ class Spectrum:
     def __len__(self) -> int:
         return self.eigenvalues.size
 
+    def __getitem__(self, index: Any) -> Any:
+        """Eigenvalues by position, ascending: ``spectrum[-1]`` is the largest."""
+        return self.eigenvalues[index]
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self.eigenvalues.tolist())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.eigenvalues, dtype, copy=copy)
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """Make a table with a row for each eigenvalue, ascending, and columns ``name``, ``n`` and ``eigenvalue``.
+
+        Examples
+        --------
+        >>> Spectrum(range(1, 31), n=60, name="layer.0").to_dataframe().tail(2)
+               name   n  eigenvalue
+        28  layer.0  60        29.0
+        29  layer.0  60        30.0
+        """
+        import pandas as pd
+
+        return pd.DataFrame({"name": self.name, "n": self.n, "eigenvalue": self.eigenvalues})
+
+    def plot(
+        self, ax: "Axes | None" = None, *, figsize: tuple[float, float] | None = None
+    ) -> "Figure | Axes":
+        """Draw the density of the log-eigenvalues beside that of noise: see `htmp_bayes.plots.plot_eigenvalues`."""
+        from htmp_bayes.plots.eigenvalues import plot_eigenvalues
+
+        return plot_eigenvalues(self, ax, figsize=figsize)
+
+    def _repr_html_(self) -> str:
+        """Show the spectrum in a notebook: its sizes, and a small histogram of the log-eigenvalues."""
+        from htmp_bayes.reporting.html import spectrum_html
+
+        return spectrum_html(self)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Spectrum):
             return NotImplemented
@@ -320,7 +363,10 @@ def _as_real(values: ArrayLike, what: str, where: str) -> np.ndarray:
 def _as_eigenvalues(values: ArrayLike, where: str) -> np.ndarray:
     array = _as_real(values, "eigenvalues", where).astype(np.float64)
     if array.ndim != 1:
-        raise SpectrumError(f"{where}eigenvalues must be a list, not an array of shape {array.shape}.")
+        raise SpectrumError(
+            f"{where}eigenvalues must be a list, not an array of shape {array.shape}; use "
+            "Spectrum.from_matrix for a matrix."
+        )
     if not np.isfinite(array).all():
         raise SpectrumError(
             f"{where}eigenvalues hold {_count_bad([array])}; remove them or mend the computation."
