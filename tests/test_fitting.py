@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from numpy.testing import assert_allclose
 
-from htmp_bayes import Spectrum, laws
+from htmp_bayes import HTMPError, Spectrum, laws
 from htmp_bayes.checks import check
 from htmp_bayes.fitting import FitError, fit
 from htmp_bayes.laws.ensemble import sample_ensemble
@@ -220,17 +220,17 @@ def test_pymcs_own_sampler(spectrum):
         ({"draws": 0}, "draws must be a whole number of at least 1"),
         ({"tune": 2.5}, "tune must be a whole number"),
         ({"chains": -1}, "chains must be a whole number"),
-        ({"random_seed": -3}, "random_seed must be a whole number"),
+        ({"random_seed": -3}, "random_seed is a whole number"),
         ({"predictive_draws": -1}, "predictive_draws must be a whole number"),
     ],
 )
 def test_settings_that_are_not_available(spectrum, settings, message):
-    with pytest.raises(FitError, match=message):
+    with pytest.raises(HTMPError, match=message):
         fit(spectrum, **settings)
 
 
 def test_bad_input(spectrum):
-    with pytest.raises(FitError, match="needs n"):
+    with pytest.raises(HTMPError, match="needs n"):
         fit(spectrum.eigenvalues)
     with pytest.raises(SpectrumError, match="NaN"):
         fit([np.nan] * 30, n=30)

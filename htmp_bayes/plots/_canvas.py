@@ -27,6 +27,7 @@ STYLES = (
 )  # fmt: skip
 # Shares of the user's font size, which is 10 points unless a style or `rcParams["font.size"]` says otherwise.
 TEXT, SMALL = "small", "x-small"
+_FONT_SIZE = 10.0
 LEGEND: dict[str, Any] = {"fontsize": SMALL, "frameon": False, "handlelength": 1.6, "labelspacing": 0.3}
 TITLE_LENGTH = 34
 # Share of the model's colour in the bands of each level; the rest is the background.
@@ -55,9 +56,15 @@ _WITH_UNIT = ("temperature", "mean")
 def new_figure(
     height: float, width: float = COLUMN_WIDTH, figsize: tuple[float, float] | None = None
 ) -> "Figure":
-    """Make an empty figure, `height` times `width` high unless its size is given, that no registry knows of."""
+    """Make an empty figure, `height` times `width` high unless its size is given, that no registry knows of.
+
+    It grows with the user's font size, so that there is room for the text.
+    """
+    import matplotlib as mpl
+
     from htmp_bayes.plots._picture import Picture
 
+    width *= max(1.0, mpl.rcParams["font.size"] / _FONT_SIZE)
     return Picture(figsize=figsize or (width, height * width), dpi=220, layout="constrained")
 
 

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from htmp_bayes import plot_spectrum
 from htmp_bayes._errors import HTMPError
+from htmp_bayes._numbers import interval
 from htmp_bayes.plots.spectrum import _Binned
 from tests.plots.results import N, labels, noise_spectrum, result_of
 
@@ -28,9 +29,9 @@ def test_the_head_names_the_layer_its_sides_and_the_parameters(figure, noise):
     upper = figure.axes[0]
     assert upper.get_title(loc="left") == "layer.0"
     (text,) = [text.get_text() for text in upper.texts]
-    lower, upper_end = np.quantile(noise["posterior/correlation"], [0.05, 0.95])
+    lower, median, upper_end = np.quantile(noise["posterior/correlation"], [0.05, 0.5, 0.95])
     assert "N = 100, n = 400" in text
-    assert f"[{lower:.2g}, {upper_end:.2g}]" in text
+    assert f"ρ = {interval(median, lower, upper_end)}" in text
     assert {"κ", "T", "ρ"} <= set(text)
     assert "α" not in text, "what the posterior leaves out is left out"
 
