@@ -9,6 +9,7 @@ from pathlib import Path
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
+from sphinx.ext.napoleon.docstring import GoogleDocstring
 from sphinx.writers.html5 import HTML5Translator
 
 import htmp_bayes
@@ -18,7 +19,7 @@ from htmp_bayes.cli.app import app
 HERE = Path(__file__).parent
 
 project = "htmp_bayes"
-author = "the htmp_bayes authors"
+author = "htmp_bayes developers"
 project_copyright = author
 version = release = htmp_bayes.__version__
 
@@ -44,7 +45,7 @@ napoleon_use_rtype = False
 html_theme = "furo"
 html_title = f"htmp_bayes {version}"
 html_static_path = ["_static"]
-html_css_files = ["notebooks.css"]
+html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_show_sphinx = False
 
@@ -70,7 +71,7 @@ def _lines_of(latex: str) -> str:
 def _with_what_there_is(app: Sphinx, name: str, source: list[str]) -> None:
     """Put into the pages what is made elsewhere: a measured table, a page, the help of commands, new names."""
     fills = {
-        "table": lambda: _table("calibration"),
+        "table": lambda: _grouped(_table("calibration")),
         "layers table": lambda: _table("layers"),
         "covariance table": lambda: _table("covariance"),
         "contest tables": lambda: _table("contest"),
@@ -87,6 +88,20 @@ def _table(of: str) -> str:
     """Table that a script of the same name in ``studies`` writes."""
     path = HERE / f"{of}_table.md"
     return path.read_text(encoding="utf-8") if path.exists() else "The table has not been computed yet."
+
+
+def _grouped(table: str) -> str:
+    """Put rows in order, and leave out what the row above says already."""
+    lines = table.strip().splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    rows.sort(key=lambda row: [(float(cell), "") if cell.isdecimal() else (0.0, cell) for cell in row[:3]])
+    before: list[str] = []
+    grouped = []
+    for row in rows:
+        same = sum(1 for count in range(1, 3) if row[:count] == before[:count])
+        grouped.append([""] * same + row[same:])
+        before = row
+    return "\n".join([*lines[:2], *(f"| {' | '.join(row)} |" for row in grouped)])
 
 
 def _numerics() -> str:
@@ -114,6 +129,16 @@ def _more(page: str) -> str:
     kinds = {name: "class" if inspect.isclass(getattr(htmp_bayes, name)) else "function" for name in missing}
     listed = "\n".join(f".. auto{kind}:: htmp_bayes.{name}" for name, kind in kinds.items())
     return f"## More\n\n```{{eval-rst}}\n{listed}\n```" if missing else ""
+
+
+def _attribute_docstring(docstring: GoogleDocstring) -> list[str]:
+    """Leave a property's docstring as it is: napoleon takes what stands before a colon for a type."""
+    lines = list(docstring._lines)
+    docstring._lines.clear()
+    return lines
+
+
+GoogleDocstring._parse_attribute_docstring = _attribute_docstring
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -1,8 +1,23 @@
 """The exceptions of the package: one sentence each, which says what is wrong, where, and what to do."""
 
+import os
+
 
 class HTMPError(ValueError):
-    """Base of the errors that a user can mend: bad input, bad settings, a place that cannot be written."""
+    """Base of the errors that a user can mend: bad input, bad settings, a place that cannot be written.
+
+    A notebook shows the sentence and the user's own line, without the frames within the package.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        """Say to IPython what to show."""
+        import traceback
+
+        package = os.path.dirname(__file__)
+        frames = traceback.extract_tb(self.__traceback__)
+        own = [frame for frame in frames if frame.line and "IPython" not in frame.filename]
+        last = [frame for frame in own if not frame.filename.startswith(package)][-1:]
+        return [*(f"line {frame.lineno}: {frame.line}" for frame in last), f"{type(self).__name__}: {self}"]
 
 
 def reason(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """What the names of layers say: their kind, and how deep they are."""
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -175,3 +176,22 @@ def _blocks(parts: Sequence[str]) -> tuple[float, ...]:
 
 def _letter(letter: str) -> tuple[float, ...]:
     return (float(ord(letter)),) if letter else ()
+
+
+def common_prefix(names: Sequence[str]) -> str:
+    """Whole parts that all names begin with, so that something is left of each.
+
+    Examples
+    --------
+    >>> common_prefix(["encoder.layer.0.key", "encoder.layer.10.key"])
+    'encoder.layer.'
+    >>> common_prefix(["encoder.layer.0.key"]), common_prefix(["a.b", "a.b.c"])
+    ('', 'a.')
+    """
+    parts = [name.split(".")[:-1] for name in names]
+    if len(set(names)) < 2:
+        return ""
+    shared = [
+        row[0] for row in itertools.takewhile(lambda row: len(set(row)) == 1, zip(*parts, strict=False))
+    ]
+    return "".join(f"{part}." for part in shared)

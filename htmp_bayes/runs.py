@@ -25,23 +25,34 @@ class Run(Mapping[str, xr.DataTree]):
         Folder of the run.
     files : mapping of str to str
         The file of each layer, from there.
-    settings : mapping
-        Settings of the fit.
+    record : mapping
+        The record of the run.
 
     Attributes
     ----------
-    folder, settings
+    folder : pathlib.Path
         As given.
+    settings : dict
+        Settings of the fit, with the seed.
+    command : list of str
+        The command that made it.
+    pooled : bool
+        Whether its layers were fitted together, as one result.
     """
 
-    def __init__(self, folder: Path, files: Mapping[str, str], settings: Mapping[str, Any]) -> None:
-        self.folder, self.settings = folder, dict(settings)
-        self._files = dict(files)
+    def __init__(self, folder: Path, files: Mapping[str, str], record: Mapping[str, Any]) -> None:
+        self.folder, self._files = folder, dict(files)
+        self.settings, self.command = dict(record["settings"]), list(record["command"])
+        self.pooled = f"{_POOLED}.nc" in record["files"]
+
+    def file_of(self, layer: str) -> Path:
+        """Path of the file with a layer's result."""
+        return self.folder / self._files[layer]
 
     def __getitem__(self, layer: str) -> xr.DataTree:
         if layer not in self._files:
             raise KeyError(f"{self.folder} has no layer {layer!r}; list(run) names those that there are")
-        path = self.folder / self._files[layer]
+        path = self.file_of(layer)
         with opened_result(path) as result:
             try:
                 return result.load()
@@ -117,4 +128,4 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     order = [name for name in record["inputs"] if name in layers] or list(layers)
     files = {name: f"{layers[name]['folder']}/{POSTERIOR}" for name in order}
     pooled = f"{_POOLED}.nc"
-    return Run(path, {_POOLED: pooled} if pooled in record["files"] else files, record["settings"])
+    return Run(path, {_POOLED: pooled} if pooled in record["files"] else files, record)

@@ -45,7 +45,8 @@ Files = Annotated[
     typer.Argument(
         metavar="FILE",
         help="Checkpoints (.safetensors, .pt, .bin, .onnx, .keras, .h5, .gguf, .npz, .npy, .index.json), saved "
-        "collections (.nc), lists of eigenvalues (.csv, .json, .parquet), or folders of them.",
+        "collections (.nc), lists of eigenvalues (.csv, .json, .parquet), or folders of them; example:minilm and "
+        "example:training ship with the program.",
         show_default=False,
     ),
 ]
@@ -191,6 +192,7 @@ def spectra(
     from htmp_bayes.cli import listing
     from htmp_bayes.spectra import list_matrices, read_spectra, save_spectra
 
+    files = _paths(files)
     choice = _choice(
         include, exclude, min_size, max_size, types, heads, positions, fused, n, adapters, strict
     )
@@ -284,6 +286,7 @@ def fit(
     from htmp_bayes.cli.run_folder import RunFolder
     from htmp_bayes.cli.summary import as_table, why
 
+    files = _paths(files)
     choice = _choice(
         include, exclude, min_size, max_size, types, heads, positions, fused, n, adapters, strict
     )
@@ -356,6 +359,17 @@ def _show_network(
         say(f"{out}: {reason}")
     if reasons:
         raise typer.Exit(FAILED_CHECK)
+
+
+def _paths(files: list[Path]) -> list[Path]:
+    """Put the paths of examples in place of their names."""
+    from htmp_bayes.examples import path_of_example
+
+    names = [str(file).partition("example:") for file in files]
+    return [
+        file if before or not colon else path_of_example(name)
+        for file, (before, colon, name) in zip(files, names, strict=True)
+    ]
 
 
 def _choice(

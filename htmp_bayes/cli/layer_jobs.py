@@ -94,13 +94,15 @@ def fit_layer(job: Job, cores: int | None = None) -> FittedLayer:
     from htmp_bayes.cli.summary import summary_row
     from htmp_bayes.fitting import fit
     from htmp_bayes.plots import plot_spectrum
+    from htmp_bayes.plots._picture import hidden
 
     logger.info("fitting %s (%d eigenvalues, seed %d)", job.spectrum.name, len(job.spectrum), job.seed)
     result = fit(job.spectrum, random_seed=job.seed, cores=cores, **job.settings)
     row = {**summary_row(result, check(result)), "seed": job.seed, "htmp_bayes": __version__}
     made_by = {"Software": f"htmp-bayes {__version__}", "Description": f"seed {job.seed}"}
     picture = io.BytesIO()
-    plot_spectrum(result).savefig(picture, format="png", metadata=made_by)
+    with hidden():
+        plot_spectrum(result).savefig(picture, format="png", metadata=made_by)
     return FittedLayer(job.spectrum.name, row, as_netcdf(result), picture.getvalue(), __version__)
 
 

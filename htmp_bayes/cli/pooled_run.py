@@ -12,8 +12,9 @@ from htmp_bayes._files import replacing
 from htmp_bayes._numbers import interval
 from htmp_bayes._results import as_netcdf, opened_result
 from htmp_bayes.cli.run_folder import RunFolder
-from htmp_bayes.cli.summary import HEADINGS, common_prefix
+from htmp_bayes.cli.summary import HEADINGS
 from htmp_bayes.cli.terminal import printable, progress, say
+from htmp_bayes.layer_names import common_prefix
 from htmp_bayes.spectra import Spectrum, read_spectra
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def write_comparison(folder: Path, result: "xr.DataTree", layer: str | None = No
     """
     from htmp_bayes.comparison import compare_layers, compare_models
     from htmp_bayes.plots import plot_depth, plot_kappa_correlation, plot_layers, plot_ridge
+    from htmp_bayes.plots._picture import hidden
 
     layers = result["posterior"].coords["layer"].to_numpy()
     shown = compare_layers(result, layer or str(layers[0]))
@@ -121,12 +123,13 @@ def write_comparison(folder: Path, result: "xr.DataTree", layer: str | None = No
             with replacing(folder / name) as temporary:
                 names = {side: table[side].map(as_cell) for side in ("first", "second")}
                 table.assign(**names, **made_by).to_csv(temporary, index=False)
-        pictures = {
-            "layers": plot_layers(result, ("kappa", "correlation")),
-            "ridge": plot_ridge(result),
-            "depth": plot_depth(result),
-            "map": plot_kappa_correlation(result),
-        }
+        with hidden():
+            pictures = {
+                "layers": plot_layers(result, ("kappa", "correlation")),
+                "ridge": plot_ridge(result),
+                "depth": plot_depth(result),
+                "map": plot_kappa_correlation(result),
+            }
         for name, picture in pictures.items():
             with replacing(folder / f"{name}.png") as temporary:
                 picture.savefig(temporary, metadata=in_pictures)

@@ -4,12 +4,9 @@ import csv
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from htmp_bayes._errors import HTMPError, reason
-from htmp_bayes._results import opened_result
-from htmp_bayes.cli.run_folder import POSTERIOR
-from htmp_bayes.cli.run_record import RECORD, read_record
+from htmp_bayes.runs import read_run
 
 COMPARISON = "compare_laws.csv"
 
@@ -43,34 +40,17 @@ def report_run(
     """
     from htmp_bayes.reporting import report
 
-    record = _record(folder)
-    # In the order of the files, which is not that in which several jobs finished.
-    order = [name for name in record["inputs"] if name in record["layers"]] or list(record["layers"])
-    layers = {name: folder / record["layers"][name]["folder"] for name in order}
-    if not layers:
+    run = read_run(folder)
+    if not run:
         raise HTMPError(f"{folder} holds no finished layer yet; let the run finish one first.")
-    results = {name: opened_result(place / POSTERIOR) for name, place in layers.items()}
-    try:
-        return report(
-            results,
-            folder / "report.html" if out is None else out,
-            command=shlex.join(record["command"]),
-            comparisons={name: _comparison(place / COMPARISON) for name, place in layers.items()},
-            settings={f"run: {key}": value for key, value in record["settings"].items()},
-            progress=progress,
-        )
-    finally:
-        for result in results.values():
-            result.close()
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    try:
-        return read_record(folder / RECORD)
-    except OSError as error:
-        raise HTMPError(
-            f"{folder} is not the folder of a run ({RECORD}: {reason(error)}); pass what `htmp-bayes fit --out` made."
-        ) from error
+    return report(
+        run["network"] if run.pooled else run,
+        folder / "report.html" if out is None else out,
+        command=shlex.join(run.command),
+        comparisons={name: _comparison(run.file_of(name).parent / COMPARISON) for name in run},
+        settings={f"run: {key}": value for key, value in run.settings.items()},
+        progress=progress,
+    )
 
 
 def _comparison(path: Path) -> Rows:

@@ -2,10 +2,9 @@
 
 import csv
 import io
-import itertools
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from htmp_bayes._misfit import law_fit
 from htmp_bayes._numbers import interval, shared_exponent, times_ten_to
 from htmp_bayes._results import group
 from htmp_bayes.cli.terminal import printable
+from htmp_bayes.layer_names import common_prefix
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -234,25 +234,6 @@ def _natural_width(table: "Table") -> int:
 
     console = Console(width=10_000)
     return console.measure(table).maximum
-
-
-def common_prefix(names: Sequence[str]) -> str:
-    """Whole parts that all names begin with, so that something is left of each.
-
-    Examples
-    --------
-    >>> common_prefix(["encoder.layer.0.key", "encoder.layer.10.key"])
-    'encoder.layer.'
-    >>> common_prefix(["encoder.layer.0.key"]), common_prefix(["a.b", "a.b.c"])
-    ('', 'a.')
-    """
-    parts = [name.split(".")[:-1] for name in names]
-    if len(set(names)) < 2:
-        return ""
-    shared = [
-        row[0] for row in itertools.takewhile(lambda row: len(set(row)) == 1, zip(*parts, strict=False))
-    ]
-    return "".join(f"{part}." for part in shared)
 
 
 def empty_table(*headings: str, layer: str = "layer") -> "Table":

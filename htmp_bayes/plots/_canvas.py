@@ -229,4 +229,4 @@ def median_and_interval(result: xr.DataTree, name: str) -> str:
     if name not in posterior:
         return ""
     lower, median, upper = np.quantile(posterior[name].values, [0.05, 0.5, 0.95])
-    return f"{SYMBOLS[name]} = {interval(median, lower, upper)}"
+    return f"{SYMBOLS[name]} {interval(median, lower, upper)}"

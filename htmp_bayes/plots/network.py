@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group
+from htmp_bayes.layer_names import common_prefix
 from htmp_bayes.network_steps import at_step
 from htmp_bayes.plots._canvas import (
     LEGEND,
@@ -18,6 +19,7 @@ from htmp_bayes.plots._canvas import (
     label_of,
     log_ticks,
     new_figure,
+    shown,
     tidy,
 )
 
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
 
 # Least share of the posterior's mass that an outline of a layer holds, of a normal in both logarithms.
 _REGION = 0.5
+# Share of the depths by which kinds stand beside each other, so that their intervals are told apart.
+_BESIDE = 0.008
+# Up to so many layers are named in the map; of more, those at its ends.
+_MOST_NAMED = 12
+_NAME_LENGTH = 24
 _ANGLES = np.linspace(0, 2 * np.pi, 61)
 
 
@@ -47,8 +54,8 @@ def plot_depth(
     Returns
     -------
     matplotlib.figure.Figure
-        Medians joined through the layers of a kind and model (their mean where a depth has several), with bands
-        between the 5 % and 95 % quantiles.
+        Medians joined through the layers of a kind and model (their mean where a depth has several), with upright lines
+        between the 5 % and 95 % quantiles; kinds stand a little beside each other.
 
     Raises
     ------
@@ -59,14 +66,13 @@ def plot_depth(
     figure = new_figure(0.85, figsize=figsize)
     ax = figure.subplots()
     lower, median, upper = np.quantile(values, [0.05, 0.5, 0.95], axis=0)
-    for kind, (colour, marker) in _styles(kinds).items():
+    styles = _styles(kinds)
+    steps = _BESIDE * np.ptp(depth) * (np.arange(len(styles)) - (len(styles) - 1) / 2)
+    for (kind, (colour, marker)), beside in zip(styles.items(), steps, strict=True):
         places = np.unique(depth[kinds == kind])
         rows = np.array([_centre(row, kinds, depth, kind, places) for row in (lower, median, upper)])
-        if len(places) > 1:
-            ax.fill_between(places, rows[0], rows[2], color=colour, alpha=0.13, lw=0)
-        else:
-            ax.vlines(places, rows[0], rows[2], color=colour, lw=0.9, alpha=0.5)
-        ax.plot(places, rows[1], color=colour, marker=marker, ms=3, lw=1.0, label=kind)
+        ax.vlines(places + beside, rows[0], rows[2], color=colour, lw=0.8, alpha=0.7)
+        ax.plot(places + beside, rows[1], color=colour, marker=marker, ms=3, lw=1.0, label=kind)
     if parameter in LOGARITHMIC:
         ax.set_yscale("log")
         log_ticks(ax.yaxis)
@@ -89,7 +95,8 @@ def plot_kappa_correlation(result: xr.DataTree, *, figsize: tuple[float, float] 
     -------
     matplotlib.figure.Figure
         Medians, in the colour of the layer's kind, and ellipses of the mean and covariance of log kappa and
-        correlation, which hold half of a normal posterior.
+        correlation, which hold half of a normal posterior. Up to twelve layers are named; of more, those at the ends of
+        the map.
 
     Raises
     ------
@@ -108,11 +115,28 @@ def plot_kappa_correlation(result: xr.DataTree, *, figsize: tuple[float, float] 
         middle = [np.median(v[:, kinds == kind], axis=0) for v in (kappa, correlation)]
         ax.plot(*middle, marker, color=colour, ms=3, label=kind)
     ax.set_xscale("log")
+    ax.margins(0.08)
     log_ticks(ax.xaxis)
-    ax.set_ylim(bottom=0)
+    names = at_step(group(result, "posterior"))["layer"].to_numpy().astype(str)
+    _name_layers(ax, names, np.median(kappa, axis=0), np.median(correlation, axis=0))
     ax.set_xlabel(label_of("kappa", result), fontsize=TEXT)
     ax.set_ylabel(label_of("correlation", result), fontsize=TEXT)
     return _finished(figure, ax)
+
+
+def _name_layers(ax: "Axes", names: NDArray, kappa: NDArray, correlation: NDArray) -> None:
+    """Name layers beside their medians, without what all names begin with."""
+    named = set(range(len(names)))
+    if len(names) > _MOST_NAMED:
+        named = {int(end(values)) for values in (kappa, correlation) for end in (np.argmin, np.argmax)}
+    begin = len(common_prefix(names.tolist()))
+    middle = np.sqrt(kappa.min() * kappa.max())
+    for k in sorted(named):
+        left = kappa[k] > middle  # names stand towards the middle, where there is room
+        ax.annotate(
+            shown(names[k][begin:], _NAME_LENGTH), (kappa[k], correlation[k]), (-4 if left else 4, 2),
+            textcoords="offset points", ha="right" if left else "left", fontsize="xx-small", parse_math=False,
+        )  # fmt: skip
 
 
 def _by_layer(result: xr.DataTree, parameter: str) -> tuple[NDArray, NDArray, NDArray]:

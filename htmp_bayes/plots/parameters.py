@@ -32,6 +32,8 @@ Names = Sequence[str] | str | None
 _DEFAULT = ("kappa", "temperature", "correlation")
 _DOTS = 800
 _BINS = 40
+# On axes of such a width of the logarithm, or with such small numbers, labels are long.
+_WIDE, _SMALL = 5.0, 1e-2
 _LOGARITHMIC = ("kappa", "temperature", "mean", "tail_index")
 
 
@@ -231,10 +233,10 @@ def _thinned(draws: NDArray) -> NDArray[np.float64]:
 
 
 def _few_ticks(axis: Any, draws: _Draws) -> None:
-    """Label at most three places: the axes are short."""
+    """Label two or three places: the axes are short."""
     from matplotlib.ticker import MaxNLocator
 
     if draws.logarithmic:
-        log_ticks(axis, most=3)
+        log_ticks(axis, most=2 if np.ptp(draws.ends) > _WIDE or draws.shown(draws.ends)[0] < _SMALL else 3)
     else:
         axis.set_major_locator(MaxNLocator(3))

@@ -264,8 +264,8 @@ def _head(ax: "Axes", result: xr.DataTree) -> None:
     kappa, correlation, temperature, tail_index = (median_and_interval(result, name) for name in _IN_HEAD)
     lines = [
         f"N = {size}, n = {n}, medians and 90 % intervals:",
-        f"{kappa}    {correlation}",
-        f"{temperature}    {tail_index}",
+        f"{kappa}   {correlation}",
+        f"{temperature}   {tail_index}",
     ]
     text = ax.annotate(
         "\n".join(lines), (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points",

@@ -81,7 +81,8 @@ def plot_tail(
     orange. A power law :math:`\lambda^{-\alpha}` is a straight line of slope :math:`1 - \alpha`.
 
     The green line is what a point estimate by maximum likelihood says (Clauset, Shalizi & Newman 2009; see
-    :func:`htmp_bayes.laws.power_law.fit_power_law`), from where its tail begins. The inset has the posterior of
+    :func:`htmp_bayes.laws.power_law.fit_power_law`), from where its tail begins (dotted, x_min); the distance is that
+    of Kolmogorov and Smirnov between the tail and the fit, as WeightWatcher has it. The inset has the posterior of
     the tail index :math:`\alpha` on a logarithmic axis, and the point estimate with two standard errors on
     either side. The two
     answer different questions: the fit takes the flank of the bulk for a power law, the posterior is about
@@ -126,7 +127,7 @@ def _draw(ax: "Axes", result: xr.DataTree, observed: NDArray, predicted: NDArray
         ax.plot(observed[chosen], at_least[chosen], "o", color=colour, ms=1.8, mew=0, label=label)
     _draw_point_estimate(ax, point_estimate, size, observed[-1])
     ax.set(xscale="log", yscale="log", xlim=(start, stop), ylim=(0.35 / size, 1.3))
-    ax.set_ylabel("share of eigenvalues ≥ λ", fontsize=TEXT)
+    ax.set_ylabel("survival function\n(share ≥ λ; slope 1 − α)", fontsize=TEXT)
     label_eigenvalues(ax, result)
     tidy(ax)
     title(ax, result, pad=14)
@@ -163,10 +164,12 @@ def _draw_point_estimate(ax: "Axes", fit: PowerLawFit, size: int, largest: float
     line = fit.n_tail / size * (ends / fit.x_min) ** (1 - fit.alpha)
     label = f"power law, α = {short(fit.alpha)} ± {short(fit.standard_error, 2)}"
     ax.plot(ends, line, "--", color=POINT_ESTIMATE, lw=1.2, label=label)
+    where = f"x_min {short(fit.x_min)}, distance {short(fit.distance, 2)}"
+    ax.axvline(fit.x_min, color=POINT_ESTIMATE, lw=0.8, ls=":", label=where)
 
 
 def _draw_inset(ax: "Axes", tail_index: NDArray, fit: PowerLawFit) -> None:
-    inset = ax.inset_axes((0.1, 0.17, 0.36, 0.24))
+    inset = ax.inset_axes((0.1, 0.22, 0.36, 0.22))
     two_errors = fit.alpha + 2 * fit.standard_error * np.array([-1, 1])
     lower, upper = np.quantile(tail_index, [0.01, 0.97])
     ends = max(1.0, min(lower, two_errors[0]) / 1.1), max(upper, two_errors[1]) * 1.1
@@ -180,3 +183,4 @@ def _draw_inset(ax: "Axes", tail_index: NDArray, fit: PowerLawFit) -> None:
     inset.tick_params(labelsize=SMALL, length=2, pad=1.5)
     inset.spines[["top", "right", "left"]].set_visible(False)
     inset.set_title("posterior of α", fontsize=SMALL, pad=2)
+    inset.set_xlabel("tail index α", fontsize=SMALL, labelpad=1)

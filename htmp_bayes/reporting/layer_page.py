@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import xarray as xr
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from htmp_bayes._numbers import interval, short
 from htmp_bayes._results import group
 from htmp_bayes.checks import ESS_MIN, R_HAT_MAX, Verdict, check
 from htmp_bayes.plots import plot_ecdf, plot_parameters, plot_quantiles, plot_spectrum, plot_tail
-from htmp_bayes.plots._canvas import label_of
+from htmp_bayes.plots._canvas import STYLES, ink, label_of
 from htmp_bayes.plots._spectra import spikes
 from htmp_bayes.reporting.sparkline import sparkline
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PARAMETERS = ("kappa", "dyson_index", "temperature", "correlation", "tail_index", "mean")
-_COLOURS, _DPI = 32, 144
+_SHADES, _DPI = 16, 144
 _PREDICTIVE: dict[str, tuple[Callable[[xr.DataTree], "Figure"], str]] = {
     "spectrum": (
         plot_spectrum,
@@ -75,7 +76,12 @@ class LayerPage:
 
     @classmethod
     def of(
-        cls, result: xr.DataTree, anchor: str, comparison: Sequence[Mapping[str, str]] = ()
+        cls,
+        result: xr.DataTree,
+        anchor: str,
+        comparison: Sequence[Mapping[str, str]] = (),
+        verdict: Verdict | None = None,
+        drawn: bool = True,
     ) -> "LayerPage":
         """Draw and say everything of one layer.
 
@@ -87,13 +93,17 @@ class LayerPage:
             Where links in the page find the layer.
         comparison : sequence of mapping of str to str
             Rows of a comparison of laws.
+        verdict : Verdict, optional
+            What `htmp_bayes.check` says, if that is known.
+        drawn : bool
+            Draw the pictures.
 
         Raises
         ------
         ResultError
             A ValueError, if a group is missing that every fit has.
         """
-        verdict = check(result)
+        verdict = check(result) if verdict is None else verdict
         predictive = "posterior_predictive" in result.children
         return cls(
             name=_printable(str(result.attrs.get("name") or "spectrum")),
@@ -102,7 +112,7 @@ class LayerPage:
             spikes=int(spikes(result).size),
             cells=_cells(result, verdict),
             sparkline=Markup(sparkline(result)),
-            pictures=tuple(_pictures(result, predictive)),
+            pictures=tuple(_pictures(result, predictive)) if drawn else (),
             diagnostics=tuple(_diagnostics(result, verdict)),
             facts=_facts(result, verdict),
             comparison=tuple(comparison),
@@ -116,7 +126,7 @@ def _printable(text: str) -> str:
 def _cells(result: xr.DataTree, verdict: Verdict) -> dict[str, Cell]:
     constant, posterior = group(result, "constant_data"), group(result, "posterior")
     size, n = group(result, "observed_data").sizes["eigenvalue"], int(constant["n"])
-    cells: dict[str, Cell] = {"size": Cell(f"{size} of {n}", size)}
+    cells: dict[str, Cell] = {"size": Cell(f"{size} × {n}", size)}
     for name in PARAMETERS:
         if name in posterior:
             lower, median, upper = np.quantile(posterior[name].values, [0.05, 0.5, 0.95])
@@ -186,7 +196,7 @@ def _pictures(result: xr.DataTree, predictive: bool) -> Iterator[Picture]:
 
 
 def encoded(figure: "Figure", kind: str, caption: str) -> Picture:
-    """Draw a figure as a PNG of few colours, which takes a quarter of the room, in a data URI."""
+    """Draw a figure as a PNG of the design's colours alone, which takes a quarter of the room, in a data URI."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
@@ -194,7 +204,22 @@ def encoded(figure: "Figure", kind: str, caption: str) -> Picture:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(_palette(figure.get_facecolor()).ravel().tolist())
     small = io.BytesIO()
-    image.quantize(_COLOURS, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    image.quantize(palette=palette, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
     uri = "data:image/png;base64," + base64.b64encode(small.getvalue()).decode()
     return Picture(kind, caption, uri, image.width * 96 // _DPI, image.height * 96 // _DPI)
+
+
+def _palette(background: Any) -> NDArray[np.uint8]:
+    """Shades from the background to each colour of the design, shape ``(colours, 3)``.
+
+    Colours that a program picks by what is frequent lose what is rare, and a warning is.
+    """
+    from matplotlib.colors import to_rgb
+
+    ends = np.array([to_rgb(colour) for colour in dict.fromkeys([ink(), *(style[0] for style in STYLES)])])
+    shades = np.linspace(0, 1, _SHADES)[:, None, None]
+    mixed = (1 - shades) * np.array(to_rgb(background)) + shades * ends
+    return np.round(255 * mixed.reshape(-1, 3)).astype(np.uint8)

@@ -1,8 +1,5 @@
 """The report as a whole."""
 
-import base64
-import hashlib
-import math
 import os
 import shlex
 import sys
@@ -12,16 +9,20 @@ from typing import Any
 
 import xarray as xr
 
-from htmp_bayes import __version__
 from htmp_bayes._arguments import as_results
 from htmp_bayes._errors import HTMPError, reason
 from htmp_bayes._files import replacing
 from htmp_bayes._results import group
+from htmp_bayes.checks import check
 from htmp_bayes.plots._canvas import SYMBOLS
+from htmp_bayes.plots._picture import hidden
 from htmp_bayes.reporting.layer_page import PARAMETERS, LayerPage, Picture, encoded
+from htmp_bayes.reporting.network_page import network_page
+from htmp_bayes.reporting.template import rendered, versions_of
 
-_HERE = Path(__file__).parent
 _MOST_LINKS = 8
+# Layers whose plots are in a page: with 100 kB each, it stays below 10 MB.
+_MOST_DRAWN = 60
 _PARAMETERS_SHOWN = ("kappa", "correlation", "tail_index")
 
 Results = xr.DataTree | Sequence[xr.DataTree] | Mapping[str, xr.DataTree]
@@ -45,7 +46,8 @@ def report(
     Parameters
     ----------
     results : xarray.DataTree, or sequence or mapping of them
-        What `htmp_bayes.fit` returned for each layer, in the order of the report; a mapping gives names.
+        What `htmp_bayes.fit` returned for each layer, in the order of the report; a mapping gives names. Or what
+        `htmp_bayes.fit_network` returned, by itself.
     path : path-like
         The file to write, with suffix ``.html``; it is written whole or not at all.
     command : str, optional
@@ -73,9 +75,10 @@ def report(
     -----
     The file holds everything, pictures included, and opens from disk without a network; a content security
     policy forbids it to load anything. It says first which posteriors can be used (`htmp_bayes.check`) and
-    which layers the law describes (whether they stay within the band of `htmp_bayes.plot_ecdf`), then has a
+    which layers the law describes, then has a
     table of layers that sorts by any column, then each layer's pictures and diagnostics, and last the command,
-    the seed and the versions. It adapts to light and dark, to narrow screens and to paper.
+    the seed and the versions. Of more than 60 layers, the pictures of 60 are in it, and first of those that fail
+    `htmp_bayes.check`; the page says so. It adapts to light and dark, to narrow screens and to paper.
 
     Examples
     --------
@@ -89,19 +92,40 @@ def report(
     path, named = Path(path), _named(results)
     _check(path, named)
     tell = progress or (lambda done, total, name: None)
-    pages = []
-    for done, result in enumerate(named):
-        name = str(result.attrs.get("name", ""))
-        tell(done, len(named), name)
-        pages.append(LayerPage.of(result, f"layer-{done}", (comparisons or {}).get(name, ())))
     made_with = shlex.join(sys.argv) if command is None else command
-    text = _render(pages, named, made_with, settings or {})
+    with hidden():
+        if _is_pooled(named):
+            text = network_page(named[0], made_with, settings or {})
+        else:
+            pages = _layer_pages(named, comparisons or {}, tell)
+            text = _render(pages, named, made_with, settings or {})
     try:
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ReportError(f"{path} cannot be written ({reason(error)}); choose another place.") from error
     return path
+
+
+def _layer_pages(
+    results: Sequence[xr.DataTree],
+    comparisons: Mapping[str, Sequence[Mapping[str, str]]],
+    tell: Callable[[int, int, str], None],
+) -> list[LayerPage]:
+    """Make the sections of the layers; of very many, only some are drawn, and first those with something to see."""
+    verdicts = [check(result) for result in results]
+    by_need = sorted(range(len(results)), key=lambda place: bool(verdicts[place]))
+    drawn = set(by_need[:_MOST_DRAWN])
+    pages = []
+    for done, (result, verdict) in enumerate(zip(results, verdicts, strict=True)):
+        name = str(result.attrs.get("name", ""))
+        tell(done, len(results), name)
+        pages.append(LayerPage.of(result, f"layer-{done}", comparisons.get(name, ()), verdict, done in drawn))
+    return pages
+
+
+def _is_pooled(results: Sequence[xr.DataTree]) -> bool:
+    return len(results) == 1 and "layer" in group(results[0], "posterior").dims
 
 
 def _named(results: Results) -> list[xr.DataTree]:
@@ -122,69 +146,39 @@ def _check(path: Path, results: Sequence[xr.DataTree]) -> None:
     if not results:
         raise ReportError("There are no results to report; pass at least one.")
     for result in results:
-        if "layer" in group(result, "posterior").dims:
+        if len(results) > 1 and "layer" in group(result, "posterior").dims:
             raise ReportError(
-                "A report is made of the fits of single layers; pass a list of what fit returned."
+                "A report is of the fits of single layers, or of one pooled fit; pass the pooled one by itself."
             )
 
 
 def _render(
     pages: Sequence[LayerPage], results: Sequence[xr.DataTree], command: str, settings: Mapping[str, Any]
 ) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,  # names of layers come from files that nobody vouches for
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["sortable"] = _sortable
-    style, script = ((_HERE / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    return environment.get_template("report.html.j2").render(
+    return rendered(
+        "report.html.j2",
         pages=pages,
         overview=_overview(results),
         unusable=[page for page in pages if not page.verdict.usable],
+        cautious=[page for page in pages if page.verdict.cautions],
         misfits=[page for page in pages if page.verdict.fits is False],
         judged=sum(page.verdict.fits is not None for page in pages),
         most_links=_MOST_LINKS,
         spiked=[page for page in pages if page.spikes],
-        parameters=[(name, SYMBOLS[name]) for name in PARAMETERS],
+        parameters=[(name, SYMBOLS[name]) for name in PARAMETERS if any(page.cells[name].value for page in pages)],
+        undrawn=sum(not page.pictures for page in pages) if len(pages) > _MOST_DRAWN else 0,
         command=command,
         settings=settings,
-        versions=_versions(results),
-        version=__version__,
-        style=Markup(style),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        versions=versions_of(results),
     )  # fmt: skip
-
-
-def _sortable(value: float | None) -> str:
-    """Write a number as JavaScript's Number reads it; nothing for what is unknown."""
-    if value is None:
-        return ""
-    return "Infinity" if value == math.inf else repr(float(value))
 
 
 def _overview(results: Sequence[xr.DataTree]) -> Picture | None:
     """Draw the parameters of all layers side by side, if there are several."""
     from htmp_bayes.plots import plot_layers
 
-    if len(results) < 2:
+    if not 2 <= len(results) <= _MOST_DRAWN:
         return None
     shown = [name for name in _PARAMETERS_SHOWN if any(name in result["posterior"] for result in results)]
     caption = "Medians, 50 % and 90 % intervals of the layers; orange where draws diverged."
     return encoded(plot_layers(results, shown), "layers", caption)
-
-
-def _versions(results: Sequence[xr.DataTree]) -> dict[str, str]:
-    """Name the versions that the results were made with; several, where results differ."""
-    found: dict[str, set[str]] = {}
-    for result in results:
-        for key, value in result.attrs.items():
-            if str(key).endswith("_version"):
-                found.setdefault(str(key).removesuffix("_version").replace("_", "-"), set()).add(str(value))
-    return {name: " and ".join(sorted(values)) for name, values in sorted(found.items())}

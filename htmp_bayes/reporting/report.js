@@ -20,3 +20,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+if (matchMedia("(max-width: 40rem)").matches) {
+  for (const plots of document.querySelectorAll("details.plots")) plots.open = false; // a phone has little room
+}
+addEventListener("beforeprint", () => {
+  for (const plots of document.querySelectorAll("details.plots")) plots.open = true;
+});

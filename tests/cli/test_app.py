@@ -277,6 +277,12 @@ def test_json_is_for_machines(run, tmp_path):
     assert json.loads(said)["htmp_bayes"] == hb.__version__
 
 
+def test_an_example_is_read_by_its_name(run, tmp_path):
+    code, said, _ = run("spectra", "example:minilm", "--include", "pooler", "--out", tmp_path / "out.nc")
+    assert (code, "pooler.dense" in said) == (0, True)
+    assert_refused(run("spectra", "example:bert", "--list"), "no example 'bert'", "minilm")
+
+
 def test_options_that_choose_matrices_reach_the_reader(run, tmp_path):
     source = tmp_path / "model.npz"
     np.savez(source, **{"attn.in_proj_weight": np.random.default_rng(1).normal(size=(180, 60))})

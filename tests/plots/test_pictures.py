@@ -43,7 +43,7 @@ def test_a_new_figure_of_column_width_is_legible_and_labelled(noise, picture):
 def test_a_notebook_shows_it_without_pyplot(noise, picture):
     bundle, metadata = DisplayFormatter().format(PICTURES[picture](noise))
     assert bundle["image/png"].startswith(b"\x89PNG")
-    assert 200 < metadata["image/png"]["width"] < 500
+    assert 500 < metadata["image/png"]["width"] < 800
 
 
 @pytest.mark.parametrize("picture", PICTURES)

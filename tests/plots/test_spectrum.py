@@ -31,7 +31,7 @@ def test_the_head_names_the_layer_its_sides_and_the_parameters(figure, noise):
     (text,) = [text.get_text() for text in upper.texts]
     lower, median, upper_end = np.quantile(noise["posterior/correlation"], [0.05, 0.5, 0.95])
     assert "N = 100, n = 400" in text
-    assert f"ρ = {interval(median, lower, upper_end)}" in text
+    assert f"ρ {interval(median, lower, upper_end)}" in text
     assert {"κ", "T", "ρ"} <= set(text)
     assert "α" not in text, "what the posterior leaves out is left out"
 
