@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from htmp_bayes.models import results
+from htmp_bayes.models.free.posterior import FreePosterior
 from htmp_bayes.models.law_test import examine_law, residual_counts
 from htmp_bayes.models.posterior import LayerPosterior
 from htmp_bayes.models.sampling import LayerDraws
@@ -61,7 +62,9 @@ def fit_result(
     known = xr.Dataset(
         {"n": spectrum.n, "gamma": spectrum.gamma, "zeros": spectrum.zeros, "dead": spectrum.dead}
     )
-    parts = [known, counts_data(posterior, sampled), likelihood_data]
+    dyson_index = sampled.parameters["kappa"].to_numpy().ravel() / data.size
+    residuals = sampled.residuals.reshape(dyson_index.size, -1)
+    parts = [known, counts_data(posterior, dyson_index, residuals), likelihood_data]
     dims, coords = ("chain", "draw"), sampled.parameters.coords
     groups = {
         "posterior": draws,
@@ -90,11 +93,24 @@ def fit_result(
     return result
 
 
-def counts_data(posterior: LayerPosterior, sampled: LayerDraws) -> xr.Dataset:
-    """Say what the likelihood saw of the spectrum, and whether the law fits it, for ``constant_data``."""
+def counts_data(
+    posterior: LayerPosterior | FreePosterior,
+    dyson_index: NDArray[np.float64],
+    residuals: NDArray[np.float64],
+) -> xr.Dataset:
+    """Say what the likelihood saw of the spectrum, and whether the law fits it, for ``constant_data``.
+
+    Parameters
+    ----------
+    posterior : LayerPosterior or FreePosterior
+        What was sampled.
+    dyson_index : ndarray
+        kappa/N at D draws, shape ``(D,)``.
+    residuals : ndarray
+        Whitened residuals of the counts there, shape ``(D, J)``.
+    """
     data = posterior.data
-    dyson_index = sampled.parameters["kappa"].to_numpy().ravel() / data.size
-    found = examine_law(data, dyson_index, sampled.residuals.reshape(dyson_index.size, -1))
+    found = examine_law(data, dyson_index, residuals)
     # a law that does not fit has the repulsion that makes its residuals look usual: the gaps know the spectrum's own
     index = np.nanmax([found.by_gaps[1], np.median(dyson_index)])
     mean, covariance = posterior.expected_counts(float(index))

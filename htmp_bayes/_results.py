@@ -10,6 +10,7 @@ from htmp_bayes._errors import HTMPError, reason
 
 if TYPE_CHECKING:
     from htmp_bayes.laws import HTMP, InverseHTMP
+    from htmp_bayes.laws.open_law import OpenLaw
 
 _REMEDIES = {"posterior_predictive": "fit with predictive_draws = 100"}
 
@@ -56,6 +57,22 @@ def law_of(
     family = InverseHTMP if inverse else HTMP
     named = "point" if population == "none" else population
     return family(within, gamma, temperature * (kappa / within), correlation, named)
+
+
+def open_law(result: xr.DataTree, draws: int) -> "OpenLaw":
+    """Laws of so many evenly thinned draws of an open population."""
+    from htmp_bayes.laws.open_law import OpenLaw
+
+    population, kappa = group(result, "population"), group(result, "posterior")["kappa"].to_numpy().ravel()
+    values = population["log_values"].to_numpy().reshape(kappa.size, -1)
+    kept = np.linspace(0, kappa.size - 1, min(kappa.size, draws)).round().astype(int)
+    return OpenLaw(
+        kappa[kept],
+        float(group(result, "constant_data")["gamma"]),
+        values[kept].astype(np.float64),
+        population["share"].to_numpy(),
+        bool(population.attrs["of_reciprocals"]),
+    )
 
 
 def as_netcdf(result: xr.DataTree) -> bytes:

@@ -8,7 +8,8 @@ from htmp_bayes.spectra import Spectrum
 
 LAWS = ("htmp", "inverse-htmp")
 LIKELIHOODS = ("counts", "joint")
-POPULATIONS = ("inverse-gamma", "log-normal", "none")
+POPULATIONS = ("free", "inverse-gamma", "log-normal", "none")
+POOLED_POPULATIONS = POPULATIONS[1:]
 MAXIMISED = ("likelihood", "posterior")
 SAMPLERS = ("nutpie", "pymc")
 SPIKES = ("off", "auto")
@@ -23,11 +24,12 @@ def as_followed(spectrum: Spectrum, law: str) -> NDArray[np.float64]:
     return np.sort(1 / spectrum.eigenvalues) if law == "inverse-htmp" else spectrum.eigenvalues
 
 
-def check_gamma(spectrum: Spectrum) -> None:
-    """Raise FitError for an aspect ratio at which the law is not available."""
+def check_gamma(spectrum: Spectrum, population: str) -> None:
+    """Raise FitError for an aspect ratio at which the law of this population is not available."""
     from htmp_bayes.laws.htmp import GAMMA_RANGE
+    from htmp_bayes.models.free.curve import GAMMA_LOWEST
 
-    lowest = GAMMA_RANGE[0]
+    lowest = GAMMA_LOWEST if population == "free" else GAMMA_RANGE[0]
     if spectrum.gamma < lowest:
         raise FitError(
             f"{spectrum.name or 'the spectrum'}: the aspect ratio {spectrum.gamma:.2g} is below {lowest}, "

@@ -206,7 +206,7 @@ def compare_laws(
     """
     spectrum = as_spectrum(spectrum, n, "compare_laws")
     names = _checked(laws)
-    check_gamma(spectrum)
+    check_gamma(spectrum, "inverse-gamma")
     check_counts(1, draws=draws, tune=tune, chains=chains)
     seed = as_seed(one_of(random_seed=random_seed, random_state=random_state))
     from htmp_bayes.models.layer_data import layer_data

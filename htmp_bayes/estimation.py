@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from htmp_bayes._arguments import as_spectrum
-from htmp_bayes._settings import as_followed, check_choices, check_gamma, refuse_removed
+from htmp_bayes._settings import FitError, as_followed, check_choices, check_gamma, refuse_removed
 from htmp_bayes.spectra import Spectrum
 
 if TYPE_CHECKING:
+    from htmp_bayes.models.layer_data import LayerData
     from htmp_bayes.models.posterior import LayerPosterior
 
 # Directions in which the log-likelihood bends less than this have no standard error.
@@ -67,7 +68,7 @@ class Estimate:
 
 def estimate(
     spectrum: Spectrum | ArrayLike,
-    population: Literal["inverse-gamma", "log-normal", "none"] = "inverse-gamma",
+    population: Literal["free", "inverse-gamma", "log-normal", "none"] = "free",
     maximise: Literal["posterior", "likelihood"] = "posterior",
     *,
     n: int | None = None,
@@ -118,11 +119,14 @@ def estimate(
 
     refuse_removed("estimate", removed)
     spectrum = as_spectrum(spectrum, n, "estimate")
-    check_gamma(spectrum)
     check_choices(population=population, maximise=maximise)
+    check_gamma(spectrum, population)
     compile_beforehand()
-    followed = as_followed(spectrum, "inverse-htmp" if spectrum.kind == "kernel" else "htmp")
+    inverse = spectrum.kind == "kernel"
+    followed = as_followed(spectrum, "inverse-htmp" if inverse else "htmp")
     data = layer_data(followed, spectrum.gamma, population)
+    if population == "free":
+        return _open_estimate(spectrum.name, data, maximise, inverse)
     posterior = LayerPosterior(data, with_prior=maximise == "posterior")
     parameters = posterior.parameters(posterior.mode)
     values = {"kappa": float(parameters["kappa"]), "dyson_index": float(parameters["kappa"]) / data.size}
@@ -136,6 +140,22 @@ def estimate(
         MappingProxyType({name: errors[name] for name in values}),
         posterior.highest,
     )
+
+
+def _open_estimate(name: str, data: "LayerData", maximise: str, inverse: bool) -> Estimate:
+    from htmp_bayes.models.free.estimate import estimated
+    from htmp_bayes.models.free.posterior import FreePosterior
+
+    if maximise == "likelihood":
+        raise FitError(
+            "maximise='likelihood' has no meaning for the open population, which only its prior keeps smooth; leave it "
+            "out, or choose another population."
+        )
+    posterior = FreePosterior(data)
+    values, errors = estimated(posterior, inverse)
+    mode = posterior.mode
+    height = posterior.log_density(mode.theta, mode.log_roughness, mode.log_index)
+    return Estimate(name, MappingProxyType(values), MappingProxyType(errors), height)
 
 
 def _standard_errors(posterior: "LayerPosterior") -> dict[str, float]:

@@ -28,7 +28,7 @@ __all__ = ["FitError", "fit"]
 def fit(
     spectrum: Spectrum | ArrayLike,
     law: str = "htmp",
-    population: Literal["inverse-gamma", "log-normal", "none"] = "inverse-gamma",
+    population: Literal["free", "inverse-gamma", "log-normal", "none"] = "inverse-gamma",
     likelihood: Literal["counts", "joint"] = "counts",
     draws: int = 1000,
     tune: int = 1000,
@@ -164,7 +164,6 @@ def fit(
 
     refuse_removed("fit", removed)
     spectrum = as_spectrum(spectrum, n)
-    check_gamma(spectrum)
     check_choices(
         law=law, population=population, likelihood=likelihood, nuts_sampler=nuts_sampler, spikes=spikes
     )
@@ -174,6 +173,7 @@ def fit(
                 "Spikes are set apart with likelihood = 'counts' only, not 'joint'; leave one of them out."
             )
         population = "none"
+    check_gamma(spectrum, population)
     check_counts(1, draws=draws, tune=tune, chains=chains)
     check_counts(0, predictive_draws=predictive_draws)
     seed = as_seed(one_of(random_seed=random_seed, random_state=random_state))
@@ -192,9 +192,24 @@ def fit(
 
     sampling = Sampling(draws, tune, chains, seed, nuts_sampler, cores, shows_progress(progressbar))
     compile_beforehand()
+    if population == "free":
+        return _free_result(spectrum, settings, sampling, predictive_draws)
     of_counts = _spikes_result if spikes == "auto" else _counts_result
     result_of = of_counts if likelihood == "counts" else _joint_result
     return result_of(spectrum, settings, sampling, predictive_draws)
+
+
+def _free_result(
+    spectrum: Spectrum, settings: dict[str, Any], sampling: "Sampling", predictive_draws: int
+) -> xr.DataTree:
+    from htmp_bayes._free_result import free_result
+    from htmp_bayes.models.free.draws import sample_free
+    from htmp_bayes.models.free.posterior import FreePosterior
+    from htmp_bayes.models.layer_data import layer_data
+
+    followed = as_followed(spectrum, settings["law"])
+    posterior = FreePosterior(layer_data(followed, spectrum.gamma, "free"))
+    return free_result(spectrum, posterior, sample_free(posterior, sampling), settings, predictive_draws)
 
 
 def _counts_result(

@@ -54,7 +54,7 @@ def gather(
     if len(flat) < 2:
         raise FitError("fit_network takes at least two layers; for one use fit.")
     for _, spectrum in flat:
-        check_gamma(spectrum)
+        check_gamma(spectrum, "inverse-gamma")
         _check_kind(spectrum)
     of_spectra = [spectrum for _, spectrum in flat]
     names = [spectrum.name for spectrum in of_spectra]

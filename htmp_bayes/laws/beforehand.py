@@ -25,6 +25,7 @@ from htmp_bayes.laws.kernel import (
     log_density,
     log_density_and_slope,
 )
+from htmp_bayes.laws.listed import average_slopes, listed_columns
 from htmp_bayes.laws.population_rule import population_rule
 from htmp_bayes.laws.secular import growing_eigenvalues
 
@@ -80,8 +81,12 @@ def _entrances() -> Iterator[tuple[Any, tuple[Any, ...]]]:
     yield counting.limit_columns, (points, 0.5, population_rule(0.3, INVERSE_GAMMA))
     yield counting.finite_transform, (points, points, points, 5.0)
     yield counting.arguments_by_differences, (transform, points)
-    yield counting.repulsion_covariance, (transform, numbers, numbers, group, 3)
+    yield counting.repulsion_covariance, (transform, numbers, numbers, group, 3, counting.FAR)
     yield counting.independent_covariance, (shares, 1 - shares, numbers, group, 3)
+    yield counting.structure_factors, (numbers, numbers)
+    population = np.array([-0.1, 0.1]), np.array([0.5, 0.5])
+    yield listed_columns, (points, 0.5, *population, np.zeros(3, np.complex128))
+    yield average_slopes, (transform, *population, numbers, group, 3)
     for function in (counting.precision_factor, counting.joint_covariance):
         yield function, (np.eye(3), np.eye(3), 1.0)
 

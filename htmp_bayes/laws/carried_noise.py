@@ -171,7 +171,9 @@ class _Profile:
         z, width = ends.mean(axis=0), np.diff(ends, axis=0)[0]
         group = np.repeat(np.arange(len(edges)), _CELLS)
         speed = np.abs(self._transform(ends[1]) - self._transform(ends[0])) / width
-        repulsion = counting.repulsion_covariance(self._transform(z), speed, width, group, len(edges))
+        repulsion = counting.repulsion_covariance(
+            self._transform(z), speed, width, group, len(edges), counting.FAR
+        )
         below = z / self.size
         independent = counting.independent_covariance(below, 1 - below, width, group, len(edges))
         return counting.joint_covariance(repulsion, self.size * independent, dyson_index)

@@ -34,7 +34,7 @@ from htmp_bayes.laws.silverstein import followed_root, root_at
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 # Beyond so many widths of a cell the logarithm of A is taken at the cells' middles: less than 0.1 % of it is lost.
-_FAR = 8.0
+FAR = 8.0
 # Variance of an average count below which no difference is believed: where no eigenvalue is expected, the position of
 # an edge fluctuates all the same. A thousandth of the usual variance.
 BLUR = 0.002
@@ -157,12 +157,12 @@ def _cell_average(distance, first, second, a):
 
 
 @_jit
-def repulsion_covariance(m, speed, width, interval, count, far=_FAR):
+def repulsion_covariance(m, speed, width, interval, count, far):
     """Compute A of the averages of N(x) over intervals, shape ``(count, count)``.
 
     Parameters: the transform at the cells' middles, |dm/du| there, the cells' widths in u = log x, and the interval
     that each cell is part of, ascending. Along a cell m is taken to be linear. With ``far`` infinite no logarithm is
-    taken at the middles, and the error falls as the square of the cells' widths.
+    taken at the middles (`FAR` is usual), and the error falls as the square of the cells' widths.
     """
     a = np.zeros((count, count))
     weight = np.zeros(count)
@@ -237,6 +237,16 @@ def structure_factor(x, beta):
         - 4.0 * half * (half - 1.0) * real
         + 2.0 * half * (half - 0.5) * unitary
     )
+
+
+@_jit
+def structure_factors(ratios, beta):
+    """Structure factors of p ratios A/B at K Dyson indices, shape ``(K, p)``."""
+    out = np.empty((beta.size, ratios.size))
+    for k in range(beta.size):
+        for j in range(ratios.size):
+            out[k, j] = structure_factor(ratios[j] / beta[k], beta[k])
+    return out
 
 
 @_jit

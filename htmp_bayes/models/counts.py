@@ -182,7 +182,7 @@ def averaged_moments(
     expected = data.size * below + correction
     mean = np.bincount(intervals, expected * widths, count) / np.bincount(intervals, widths, count)
     speed = np.abs(np.gradient(transform, data.cell_middles))
-    repulsion = counting.repulsion_covariance(transform, speed, widths, intervals, count)
+    repulsion = counting.repulsion_covariance(transform, speed, widths, intervals, count, counting.FAR)
     independent = data.size * counting.independent_covariance(below, above, widths, intervals, count)
     return Moments(mean, repulsion, independent, np.empty(0), 1.0)
 

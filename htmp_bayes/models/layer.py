@@ -14,7 +14,7 @@ from pytensor.link.numba.dispatch.basic import generate_fallback_impl, register_
 
 from htmp_bayes.models import prior
 from htmp_bayes.models.counts import Whitened
-from htmp_bayes.models.layer_data import LayerData
+from htmp_bayes.models.layer_data import FREE, LayerData
 from htmp_bayes.models.posterior import LayerPosterior
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ def layer_model(data: LayerData) -> "pm.Model":
     -------
     pymc.Model
         With variables ``kappa``, ``correlation`` (unless the population is "none"), ``location`` and the
-        deterministic ``temperature`` and ``dyson_index``. The likelihood is a ``Potential``.
+        deterministic ``temperature`` and ``dyson_index``. The likelihood is a ``Potential``. For the population
+        "free" see :func:`htmp_bayes.models.free.model.free_layer_model`.
 
     Examples
     --------
@@ -110,6 +111,10 @@ def layer_model(data: LayerData) -> "pm.Model":
     """
     import pymc as pm
 
+    if data.population == FREE:
+        from htmp_bayes.models.free.model import free_layer_model
+
+        return free_layer_model(data)
     low, high = prior.kappa_range(data.size)
     with pm.Model() as model:
         kappa = pm.Truncated(

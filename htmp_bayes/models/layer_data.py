@@ -13,6 +13,9 @@ type Array = NDArray[np.float64]
 POPULATIONS = {"inverse-gamma": INVERSE_GAMMA, "log-normal": LOG_NORMAL, "none": LOG_NORMAL}
 """Codes of the populations; "none" is a point mass, a correlation of 0."""
 
+FREE = "free"
+"""Name of the open population (:mod:`htmp_bayes.models.free`)."""
+
 # One interval for so many eigenvalues, and the fewest and most of them: see docs/likelihood.md for what that costs.
 _EIGENVALUES_PER_INTERVAL = 5
 _FEWEST, _MOST = 5, 60
@@ -39,7 +42,7 @@ class LayerData:
     gamma : float
         Aspect ratio N/n.
     population : str
-        Name of the population, of `POPULATIONS`.
+        Name of the population, of `POPULATIONS`, or `FREE`.
     log_mean, log_sd : float
         Mean and standard deviation of the log-eigenvalues: the units of the prior.
     knots : ndarray
@@ -92,7 +95,7 @@ def layer_data(
         Positive eigenvalues, shape ``(N,)``, in any order, not all equal.
     gamma : float
         Aspect ratio of the matrix, known from its shape.
-    population : {"inverse-gamma", "log-normal", "none"}
+    population : {"inverse-gamma", "log-normal", "none", "free"}
         Law of the population spectrum.
     knots : ndarray, optional
         Ends of the intervals of log eigenvalue; by default those of :func:`interval_knots`.
@@ -108,8 +111,8 @@ def layer_data(
     >>> len(data.counts), round(data.log_sd, 3), round(data.gap_ratio, 6)
     (10, 0.391, 1.0)
     """
-    if population not in POPULATIONS:
-        raise ValueError(f"population must be one of {sorted(POPULATIONS)}, got {population!r}")
+    if population not in (*POPULATIONS, FREE):
+        raise ValueError(f"population must be one of {sorted((*POPULATIONS, FREE))}, got {population!r}")
     values = np.sort(_checked(eigenvalues))
     logarithms = np.log(values)
     knots = interval_knots(logarithms, gamma) if knots is None else knots

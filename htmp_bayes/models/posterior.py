@@ -292,7 +292,7 @@ class LayerPosterior(CountsPosterior):
     def starts(self) -> list[Array]:
         """Candidates whose spread of log-eigenvalues is what was observed, and some others."""
         data = self.data
-        noise = _log_variance_of_noise(data.gamma)
+        noise = log_variance_of_noise(data.gamma)
         kappas = np.log([*_START_KAPPA, 0.5 * data.size])
         if not data.correlated:
             return [np.array([log_kappa, 0.0]) for log_kappa in kappas]
@@ -309,7 +309,7 @@ class LayerPosterior(CountsPosterior):
         return folded
 
 
-def _log_variance_of_noise(gamma: float) -> float:
+def log_variance_of_noise(gamma: float) -> float:
     """Variance of log eigenvalue under the law of Marchenko & Pastur, by the midpoint rule in the angle."""
     shares = (np.arange(2000) + 0.5) / 2000
     low, high = (1 - np.sqrt(gamma)) ** 2, (1 + np.sqrt(gamma)) ** 2

@@ -1,6 +1,7 @@
 """What a fit reports beside the draws: derived parameters, predictive spectra, the prior."""
 
 import functools
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from htmp_bayes.models.prior import log_prior, prior_draws
 
 if TYPE_CHECKING:
     from htmp_bayes.laws.carried_noise import CarriedNoise
+    from htmp_bayes.laws.marchenko_pastur import MarchenkoPastur
+    from htmp_bayes.models.free.curve import Curve
 
 WHOLE = 512
 """Eigenvalues up to which predictive spectra are those of whole matrices, whose cost grows as their cube."""
@@ -124,9 +127,7 @@ def predictive_spectra(
         ``eigenvalues`` with dimensions ``(chain, draw, eigenvalue)``, ascending in the last.
     """
     chains, length = posterior["kappa"].shape
-    if len(eigenvalues) > WHOLE:
-        draws = min(draws, max(FEWEST_SPECTRA, MOST_VALUES // len(eigenvalues)))
-    per_chain = min(length, -(-draws // chains))
+    per_chain = min(length, -(-spectra_in_all(draws, len(eigenvalues)) // chains))
     kept = posterior.isel(draw=np.linspace(0, length - 1, per_chain).round().astype(int))
     columns = [column.ravel() for column in _law_parameters(kept)]
     spikes = (
@@ -145,7 +146,49 @@ def predictive_spectra(
     with ThreadPoolExecutor() as pool:
         rows = list(pool.map(at_draw, *columns, spikes, seeds))
     values = np.reshape(rows, (chains, per_chain, len(eigenvalues)))
-    return _spectra_dataset(values, kept.coords["chain"], kept.coords["draw"])
+    return spectra_dataset(values, kept.coords["chain"], kept.coords["draw"])
+
+
+def spectra_in_all(draws: int, size: int) -> int:
+    """How many predictive spectra of so many eigenvalues there are where `draws` are asked for."""
+    return draws if size <= WHOLE else min(draws, max(FEWEST_SPECTRA, MOST_VALUES // size))
+
+
+def open_matrices(
+    curve: "Curve", gamma: float, about: NDArray[np.float64]
+) -> Callable[[NDArray[np.float64], float, np.random.Generator], NDArray[np.float64]]:
+    """Make the function that draws a spectrum of log population values, shape ``(Q,)``, and a Dyson index.
+
+    Parameters
+    ----------
+    curve : Curve
+        What the values stand for.
+    gamma : float
+        Aspect ratio.
+    about : ndarray
+        Log population values from which others are not far, shape ``(Q,)``.
+    """
+    from htmp_bayes.laws.carried_noise import CarriedNoise
+    from htmp_bayes.laws.ensemble import sample_ensemble
+
+    if curve.size > WHOLE:
+        noise = CarriedNoise(curve.size, gamma, _limit_of(curve, gamma, about))
+        return lambda values, index, rng: noise.spectrum(_limit_of(curve, gamma, values), index, rng)
+
+    def whole(values: NDArray[np.float64], index: float, rng: np.random.Generator) -> NDArray[np.float64]:
+        kappa, listed = index * curve.size, np.exp(curve.directions(values))
+        scale = 2 * gamma / kappa
+        return sample_ensemble(curve.size, kappa, gamma, scale, random_state=rng, population_values=listed)
+
+    return whole
+
+
+def _limit_of(curve: "Curve", gamma: float, log_values: NDArray[np.float64]) -> "MarchenkoPastur":
+    from htmp_bayes.laws.marchenko_pastur import MarchenkoPastur
+    from htmp_bayes.laws.populations import Atoms
+
+    atoms = Atoms(tuple(log_values.tolist()), tuple(curve.shares.tolist()))
+    return MarchenkoPastur(gamma, float(np.exp(curve.shares @ log_values)), atoms.spread, population=atoms)
 
 
 class _Matrices:
@@ -225,7 +268,8 @@ def prior_groups(
     }
 
 
-def _spectra_dataset(values: NDArray, chain: Any, draw: Any) -> xr.Dataset:
+def spectra_dataset(values: NDArray, chain: Any, draw: Any) -> xr.Dataset:
+    """Group ``posterior_predictive`` of spectra of shape ``(chain, draw, eigenvalue)``."""
     coords = {"chain": chain, "draw": draw, "eigenvalue": np.arange(values.shape[-1])}
     spectra = xr.Dataset({"eigenvalues": (("chain", "draw", "eigenvalue"), values)}, coords=coords)
     if values.shape[-1] > WHOLE:

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from htmp_bayes._results import group, law_of
+from htmp_bayes._results import group, law_of, open_law
 
 _CURVE_DRAWS = 20
 
@@ -35,6 +35,8 @@ def gamma(result: xr.DataTree) -> float:
 
 def posterior_mean(result: xr.DataTree, function: str, lambdas: NDArray[np.float64]) -> NDArray[np.float64]:
     """Average a function of the law ("pdf", "sf") over evenly thinned posterior draws."""
+    if "population" in result.children:
+        return np.asarray(getattr(open_law(result, _CURVE_DRAWS), function)(lambdas).mean(axis=0))
     posterior = group(result, "posterior")
     if "correlation" not in posterior:  # zero by assumption
         posterior = posterior.assign(correlation=0 * posterior["kappa"])

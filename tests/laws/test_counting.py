@@ -156,7 +156,7 @@ def test_repulsion_of_averages_over_intervals():
     transform = counting.finite_transform(found[:, 0], found[:, 7], log_y, law[0])
     speed = np.abs(np.gradient(transform, log_y))
     intervals = np.arange(200) // 20
-    quick = counting.repulsion_covariance(transform, speed, width, intervals, count)
+    quick = counting.repulsion_covariance(transform, speed, width, intervals, count, counting.FAR)
     exact = counting.repulsion_covariance(transform, speed, width, intervals, count, np.inf)
     assert_allclose(quick, exact, rtol=2e-3)
     cells = counting.repulsion_covariance(transform, speed, width, np.arange(200), 200, np.inf)

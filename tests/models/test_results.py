@@ -70,7 +70,7 @@ def test_what_is_saved_stays_small():
     """Of the largest layer that is read unasked; all else that is saved of a fit takes 0.7 MB and 8 bytes for each."""
     size, count = 20_000, results.FEWEST_SPECTRA
     values = np.sort(RNG.gamma(5.0, size=(2, count // 2, size)), axis=-1)
-    saved = results._spectra_dataset(values, [0, 1], np.arange(count // 2))
+    saved = results.spectra_dataset(values, [0, 1], np.arange(count // 2))
     content = as_netcdf(xr.DataTree.from_dict({"posterior_predictive": saved}))
     assert len(content) < 3e6 - 0.7e6 - 8 * size
     kept = saved["eigenvalues"].to_numpy()

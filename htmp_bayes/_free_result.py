@@ -1,0 +1,108 @@
+"""What `fit` returns for the open population: the groups of a DataTree."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from htmp_bayes._fit_result import counts_data, package_versions, sample_stats
+from htmp_bayes.models import results
+from htmp_bayes.models.free import prior
+from htmp_bayes.models.free.draws import FreeDraws
+from htmp_bayes.models.free.posterior import FreePosterior
+from htmp_bayes.models.free.reported import functionals, population_group
+from htmp_bayes.spectra import Spectrum
+
+type Array = NDArray[np.float64]
+
+_DIMS = ("chain", "draw")
+_PRIOR_DRAWS = 1000
+
+
+def free_result(
+    spectrum: Spectrum,
+    posterior: FreePosterior,
+    drawn: FreeDraws,
+    settings: dict[str, Any],
+    predictive_draws: int,
+) -> xr.DataTree:
+    """Put together what :func:`htmp_bayes.fit` documents; parameters as of `htmp_bayes._fit_result.fit_result`."""
+    data, inverse = posterior.data, settings["law"] == "inverse-htmp"
+    log_values, index = posterior.curve.log_values(drawn.theta), np.exp(drawn.log_index)
+    reported = functionals(posterior.curve, log_values, index, data.gamma, inverse)
+    coords = {"chain": np.arange(index.shape[0]), "draw": np.arange(index.shape[1])}
+    draws = xr.Dataset({name: (_DIMS, value) for name, value in reported.items()}, coords)
+    draws = draws.assign(roughness=(_DIMS, np.exp(drawn.log_roughness)))
+    draws = draws.assign_attrs(probability_infinite_mean=0.0, infinite="")
+    prior_seed, predictive_seed = np.random.SeedSequence(settings["random_seed"]).generate_state(2)
+    residuals = drawn.residuals.reshape(index.size, -1)
+    known = xr.Dataset(
+        {"n": spectrum.n, "gamma": spectrum.gamma, "zeros": spectrum.zeros, "dead": spectrum.dead}
+    )
+    groups = {
+        "posterior": draws,
+        "population": population_group(posterior.curve, log_values, inverse),
+        "sample_stats": sample_stats(drawn.sample_stats).assign_coords(coords),
+        "log_likelihood": xr.Dataset({"spectrum": (_DIMS, drawn.log_likelihood)}, coords),
+        "observed_data": xr.Dataset(
+            {"eigenvalues": ("eigenvalue", spectrum.eigenvalues)}, {"eigenvalue": np.arange(len(spectrum))}
+        ),
+        "constant_data": xr.merge([known, counts_data(posterior, index.ravel(), residuals)]),
+        **_prior_groups(posterior, drawn, coords, int(prior_seed), inverse),
+    }
+    if predictive_draws:
+        groups["posterior_predictive"] = _predictive(
+            posterior, log_values, index, predictive_draws, int(predictive_seed), inverse
+        )
+    result = xr.DataTree.from_dict(groups)
+    described = {"name": spectrum.name, "kind": spectrum.kind}
+    result.attrs = {**described, **settings, **drawn.attributes, **package_versions()}
+    return result
+
+
+def _prior_groups(
+    posterior: FreePosterior, drawn: FreeDraws, coords: dict[str, Any], seed: int, inverse: bool
+) -> dict[str, xr.Dataset]:
+    """Build the groups ``prior`` (draws) and ``log_prior`` (of what is sampled, at the posterior's draws)."""
+    data, curve = posterior.data, posterior.curve
+    theta, log_roughness, log_index = prior.prior_draws(
+        data, curve, _PRIOR_DRAWS, np.random.default_rng(seed)
+    )
+    reported = functionals(curve, curve.log_values(theta), np.exp(log_index), data.gamma, inverse)
+    reported["roughness"] = np.exp(log_roughness)
+    of_curve = prior.log_prior_of_curve(data, curve, drawn.theta, drawn.log_roughness)
+    densities = {"population": of_curve, "kappa": prior.log_prior_of_index(data, drawn.log_index)}
+    sampled = {name: (_DIMS, value[None]) for name, value in reported.items()}
+    return {
+        "prior": xr.Dataset(sampled, {"chain": [0], "draw": np.arange(_PRIOR_DRAWS)}),
+        "log_prior": xr.Dataset({name: (_DIMS, value) for name, value in densities.items()}, coords),
+    }
+
+
+def _predictive(
+    posterior: FreePosterior, log_values: Array, index: Array, draws: int, seed: int, inverse: bool
+) -> xr.Dataset:
+    """Spectra of random matrices at evenly thinned draws, with the draw's population values and repulsion."""
+    chains, length = index.shape
+    size, gamma = posterior.data.size, posterior.data.gamma
+    per_chain = min(length, -(-results.spectra_in_all(draws, size) // chains))
+    kept = np.linspace(0, length - 1, per_chain).round().astype(int)
+    seeds = np.random.SeedSequence(seed).spawn(chains * per_chain)
+    spectrum_of = results.open_matrices(posterior.curve, gamma, np.median(log_values, axis=(0, 1)))
+
+    def at_draw(values: Array, dyson_index: float, own: np.random.SeedSequence) -> Array:
+        drawn = spectrum_of(values, float(dyson_index), np.random.default_rng(own))
+        return np.sort(1 / drawn) if inverse else drawn
+
+    with ThreadPoolExecutor() as pool:
+        rows = list(
+            pool.map(
+                at_draw,
+                log_values[:, kept].reshape(-1, log_values.shape[-1]),
+                index[:, kept].ravel(),
+                seeds,
+            )
+        )
+    return results.spectra_dataset(np.reshape(rows, (chains, per_chain, size)), np.arange(chains), kept)

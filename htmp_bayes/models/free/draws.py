@@ -1,0 +1,267 @@
+"""Draws of the open population's posterior: NUTS on what stands for it, and a correction by the posterior itself.
+
+A draw of NUTS is a proposal that is accepted with the probability of Metropolis and Hastings for independent ones
+(Tierney 1994, Ann. Stat. 22, 1701: independence chains): so the draws are those of the posterior whatever stands for
+it, and what that costs shows in their effective sample size. Short rounds before find where what stands for it is to
+be centred, and what it misses.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from htmp_bayes._threads import one_blas_thread
+from htmp_bayes.models.free.curve import PARAMETERS
+from htmp_bayes.models.free.posterior import FreePosterior
+from htmp_bayes.models.free.stand_in import (
+    NOTHING,
+    Centre,
+    Quadratic,
+    compiled_model,
+    coordinates,
+    fitted_quadratic,
+    log_likelihood,
+    stand_in_data,
+    starting_point,
+)
+from htmp_bayes.models.nuts import sample_compiled
+from htmp_bayes.models.sampling import Sampling
+
+type Array = NDArray[np.float64]
+
+_TARGET_ACCEPT = 0.9
+# Rounds that place the centre: draws and tuning steps of each chain, and how many of all draws are looked at.
+_LOOK_DRAWS, _LOOK_TUNE, _LOOKED_AT = 150, 250, 100
+_MOST_ROUNDS = 4
+# Rounds of all draws: another one learns from those of the last if they are worth less than this share of them.
+_ATTEMPTS, _ENOUGH_OF_ALL = 3, 0.3
+# A short round's centre is good enough if so many of those looked at count as draws of the posterior.
+_ENOUGH = 40.0
+# Larger misses are cut off, in nats.
+_LARGEST_MISS = 20.0
+# Weights are flattened until they are those of so many draws at least.
+_LEAST_WEIGHED = 25.0
+
+
+class FreeDraws(NamedTuple):
+    """Draws of the open population's posterior.
+
+    Attributes
+    ----------
+    theta : ndarray
+        Parameters of the curve, shape ``(chain, draw, PARAMETERS)``.
+    log_roughness, log_index, log_likelihood : ndarray
+        Log tau, log kappa/N and the spectrum's log-likelihood, shape ``(chain, draw)``.
+    residuals : ndarray
+        Whitened residuals of the counts, shape ``(chain, draw, J)``.
+    sample_stats : xarray.Dataset
+        What NUTS says of itself, and ``accepted``: whether the draw is NUTS's own.
+    attributes : dict
+        ``stand_in_error``, the standard deviation of the log-density's error over NUTS's draws, in nats, and
+        ``accepted``, the share of them that was.
+    """
+
+    theta: Array
+    log_roughness: Array
+    log_index: Array
+    log_likelihood: Array
+    residuals: Array
+    sample_stats: xr.Dataset
+    attributes: dict[str, float]
+
+
+class _Proposals(NamedTuple):
+    """NUTS's draws: parameters, and the log-density that they are draws of."""
+
+    theta: Array
+    log_roughness: Array
+    log_index: Array
+    log_density: Array
+    tree: xr.DataTree
+
+    def of(self, part: Callable[[Array], Array]) -> "_Proposals":
+        """Take a part of each array."""
+        return _Proposals(
+            part(self.theta),
+            part(self.log_roughness),
+            part(self.log_index),
+            part(self.log_density),
+            self.tree,
+        )
+
+
+class _Exact(NamedTuple):
+    """The posterior at one draw."""
+
+    log_density: float
+    log_likelihood: float
+    residual: Array
+
+
+def sample_free(posterior: FreePosterior, sampling: Sampling) -> FreeDraws:
+    """Draw from the open population's posterior.
+
+    Parameters
+    ----------
+    posterior : FreePosterior
+        The posterior.
+    sampling : Sampling
+        How.
+    """
+    centre, added, best = _centred(posterior, sampling), NOTHING, None
+    for attempt in range(_ATTEMPTS):
+        seed = (sampling.random_seed + 100 * attempt) % 2**32
+        proposed = _propose(posterior, centre, sampling, sampling.draws, sampling.tune, seed, added)
+        rows = _evaluated(posterior, proposed)
+        exact = np.reshape([row.log_density for row in rows], proposed.log_density.shape)
+        errors = exact - proposed.log_density
+        if best is None or _count(errors) > _count(best[-1]):
+            best = proposed, rows, errors
+        if _count(errors) >= _ENOUGH_OF_ALL * errors.size:
+            break
+        centre, added = _learned(posterior, proposed, rows, errors)
+    assert best is not None
+    return _corrected(sampling, *best)
+
+
+def _corrected(sampling: Sampling, proposed: _Proposals, rows: list[_Exact], errors: Array) -> FreeDraws:
+    shape = errors.shape
+    kept = _accepted(errors, np.random.default_rng([sampling.random_seed, 3]))
+    chains = np.arange(shape[0])[:, None]
+    likelihoods = np.reshape([row.log_likelihood for row in rows], shape)
+    residuals = np.reshape([row.residual for row in rows], (*shape, -1))
+    own = kept == np.arange(shape[1])
+    statistics = proposed.tree["sample_stats"].to_dataset().assign(accepted=(("chain", "draw"), own))
+    return FreeDraws(
+        proposed.theta[chains, kept],
+        proposed.log_roughness[chains, kept],
+        proposed.log_index[chains, kept],
+        likelihoods[chains, kept],
+        residuals[chains, kept],
+        statistics,
+        {"stand_in_error": float(np.std(errors[np.isfinite(errors)])), "accepted": float(own.mean())},
+    )
+
+
+def _propose(
+    posterior: FreePosterior,
+    centre: Centre,
+    sampling: Sampling,
+    draws: int,
+    tune: int,
+    seed: int,
+    added: Quadratic = NOTHING,
+) -> _Proposals:
+    given = {f"given_{name}": value for name, value in stand_in_data(posterior, centre, added).items()}
+    tree = sample_compiled(
+        compiled_model().with_data(**given), draws=draws, tune=tune, chains=sampling.chains,
+        random_seed=seed, cores=sampling.cores, progressbar=sampling.progressbar, start=starting_point,
+        target_accept=_TARGET_ACCEPT,
+    )  # fmt: skip
+    of = tree["posterior"]
+    names = ("theta", "log_roughness", "log_index", "log_density")
+    theta, log_roughness, log_index, log_density = (of[name].to_numpy() for name in names)
+    return _Proposals(theta, log_roughness, log_index, log_density, tree)
+
+
+def _evaluated(posterior: FreePosterior, proposed: _Proposals) -> list[_Exact]:
+    """Evaluate the posterior itself at every draw, on all cores."""
+    posterior.moments(posterior.mode.theta)  # what is found once, before threads do
+    theta = proposed.theta.reshape(-1, PARAMETERS)
+    log_roughness, log_index = proposed.log_roughness.ravel(), proposed.log_index.ravel()
+    log_prior = posterior.log_prior(theta, log_roughness, log_index)
+
+    def at(k: int) -> _Exact:
+        try:
+            found = posterior.whitened(theta[k], float(log_index[k]))
+        except np.linalg.LinAlgError:
+            return _Exact(-np.inf, -np.inf, np.zeros(len(posterior.data.counts)))
+        likelihood = found.log_density + float(gaps[k])
+        return _Exact(likelihood + float(log_prior[k]), likelihood, found.residual)
+
+    gaps = posterior.log_density_of_gaps(log_index)
+    with one_blas_thread(), ThreadPoolExecutor() as pool:
+        return list(pool.map(at, range(len(theta))))
+
+
+def _centred(posterior: FreePosterior, sampling: Sampling) -> Centre:
+    """Move the centre from the mode to where the posterior is: by NUTS's draws, weighted by the posterior."""
+    mode = posterior.mode
+    centre = Centre(mode.theta, mode.log_roughness, mode.log_index, np.linalg.inv(mode.precision))
+    for number in range(_MOST_ROUNDS):
+        seed = sampling.random_seed + number + 1
+        looked = _propose(posterior, centre, sampling, _LOOK_DRAWS, _LOOK_TUNE, seed % 2**32)
+        centre, effective = _recentred(posterior, looked)
+        if effective >= _ENOUGH:
+            break
+    return centre
+
+
+def _recentred(posterior: FreePosterior, looked: _Proposals) -> tuple[Centre, float]:
+    """Weighted mean of draws and their covariance, and how many of those looked at count."""
+    flat = _flat(looked)
+    some = np.linspace(0, len(flat.theta) - 1, _LOOKED_AT).round().astype(int)
+    chosen = flat.of(lambda values: values[some])
+    errors = np.array([row.log_density for row in _evaluated(posterior, chosen)]) - chosen.log_density
+    return _centre_of(chosen, errors, np.cov(flat.theta.T)), _count(errors)
+
+
+def _learned(
+    posterior: FreePosterior, proposed: _Proposals, rows: list[_Exact], errors: Array
+) -> tuple[Centre, Quadratic]:
+    """Centre anew, and learn what the stand-in misses there, from all draws of a round that did not do."""
+    flat = _flat(proposed)
+    centre = _centre_of(flat, errors.ravel(), np.cov(flat.theta.T))
+    exact = np.array([row.log_likelihood for row in rows]) - posterior.log_density_of_gaps(flat.log_index)
+    missed = exact - log_likelihood(stand_in_data(posterior, centre), flat.theta, flat.log_index)
+    near = missed > np.median(missed) - _LARGEST_MISS
+    at = coordinates(centre, flat.theta[near], flat.log_index[near])
+    return centre, fitted_quadratic(at, missed[near] - np.median(missed[near]))
+
+
+def _flat(proposed: _Proposals) -> _Proposals:
+    """Draws of all chains in one row."""
+    return proposed.of(lambda values: np.concatenate(list(values)))
+
+
+def _centre_of(flat: _Proposals, errors: Array, covariance: Array) -> Centre:
+    weights = _weights(errors)
+    return Centre(
+        weights @ flat.theta, float(weights @ flat.log_roughness), float(weights @ flat.log_index),
+        covariance + 1e-8 * np.eye(PARAMETERS),
+    )  # fmt: skip
+
+
+def _count(errors: Array) -> float:
+    """How many draws the weights of all draws are worth."""
+    weights = np.exp(errors - errors.max())
+    return float(weights.sum() ** 2 / np.sum(weights**2))
+
+
+def _weights(errors: Array) -> Array:
+    """Find importance weights, flattened where they are those of a few draws."""
+    logs, power = errors - errors.max(), 1.0
+    while True:
+        weights = np.exp(power * logs)
+        weights /= weights.sum()
+        if 1 / np.sum(weights**2) >= _LEAST_WEIGHED or power < 1e-3:
+            return np.asarray(weights)
+        power *= 0.7
+
+
+def _accepted(errors: Array, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Index of the proposal that each draw is, shape ``(chain, draw)``, by their log weights."""
+    chains, draws = errors.shape
+    thresholds = np.log(rng.random((chains, draws)))
+    kept = np.empty((chains, draws), np.int64)
+    for chain in range(chains):
+        current = int(np.argsort(errors[chain])[draws // 2])
+        for draw in range(draws):
+            if thresholds[chain, draw] < errors[chain, draw] - errors[chain, current]:
+                current = draw
+            kept[chain, draw] = current
+    return kept

@@ -1,0 +1,179 @@
+"""Posterior, stand-in and draws of the open population: slopes, sizes, prior, and real and planted populations."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.stats import kstest, norm
+
+import htmp_bayes as hb
+from htmp_bayes._settings import FitError
+from htmp_bayes.models import layer_data, layer_model
+from htmp_bayes.models.free import prior
+from htmp_bayes.models.free.curve import KNOTS, PARAMETERS, curve
+from htmp_bayes.models.free.draws import sample_free
+from htmp_bayes.models.free.posterior import FreePosterior
+from htmp_bayes.models.free.stand_in import Centre, compiled_model, log_likelihood, stand_in_data
+from htmp_bayes.models.nuts import sample_compiled
+from htmp_bayes.models.sampling import Sampling
+
+SIZE, N_LONG = 100, 400
+LEVELS = (np.arange(SIZE) + 0.5) / SIZE
+
+
+def spectrum_of(h, n=N_LONG, seed=1):
+    """Eigenvalues of a matrix by NumPy alone, whose population is the list h."""
+    noise = np.random.default_rng(seed).standard_normal((len(h), n))
+    return np.linalg.eigvalsh(np.sqrt(h)[:, None] * (noise @ noise.T / n) * np.sqrt(h))
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    log_normal = np.exp(0.8 * norm.ppf(LEVELS))
+    return FreePosterior(layer_data(spectrum_of(log_normal), SIZE / N_LONG, "free"))
+
+
+def test_slopes_are_those_of_the_mean_counts(posterior):
+    theta = posterior.mode.theta
+    moments = posterior.moments(theta)
+    slopes = posterior.slopes(moments, posterior.curve.log_values(theta))
+    slopes = slopes @ posterior.curve.derivatives(theta)
+    step = 1e-4
+    for k in (0, 1, 2, 12, PARAMETERS - 1):
+        above, below = (posterior.moments(theta + sign * step * np.eye(PARAMETERS)[k]) for sign in (1, -1))
+        expected = (above.at_infinity - below.at_infinity) / (2 * step)
+        np.testing.assert_allclose(slopes[:, k], expected, atol=2e-3)
+
+
+def test_the_mode_is_a_top(posterior):
+    mode = posterior.mode
+    here = posterior.log_density(mode.theta, mode.log_roughness, mode.log_index)
+    rng, spread = np.random.default_rng(2), np.linalg.cholesky(np.linalg.inv(mode.precision))
+    away = [mode.theta + 2 * spread @ rng.standard_normal(PARAMETERS) for _ in range(20)]
+    assert all(posterior.log_density(theta, mode.log_roughness, mode.log_index) < here for theta in away)
+
+
+def test_what_stands_for_it_is_it_at_the_centre(posterior):
+    mode = posterior.mode
+    centre = Centre(mode.theta, mode.log_roughness, mode.log_index, np.linalg.inv(mode.precision))
+    given = stand_in_data(posterior, centre)
+    for log_index in (mode.log_index, mode.log_index - 0.3):
+        stand_in = log_likelihood(given, mode.theta[None], np.array([log_index]))[0]
+        differences = stand_in - posterior.whitened(mode.theta, log_index).log_density
+        expected = log_likelihood(given, mode.theta[None], np.array([mode.log_index]))[0]
+        expected -= posterior.whitened(mode.theta, mode.log_index).log_density
+        np.testing.assert_allclose(differences, expected, atol=0.05)
+
+
+def test_the_graph_is_the_function(posterior):
+    mode = posterior.mode
+    centre = Centre(mode.theta, mode.log_roughness, mode.log_index, np.linalg.inv(mode.precision))
+    given = stand_in_data(posterior, centre)
+    model = compiled_model().with_data(**{f"given_{name}": value for name, value in given.items()})
+    drawn = sample_compiled(model, draws=5, tune=5, chains=1, random_seed=1)["posterior"]
+    theta, log_index = drawn["theta"].to_numpy()[0], drawn["log_index"].to_numpy()[0]
+    whole = 0.9 * log_likelihood(given, theta, log_index) + posterior.log_density_of_gaps(log_index)
+    whole += posterior.log_prior(theta, drawn["log_roughness"].to_numpy()[0], log_index)
+    np.testing.assert_allclose(np.diff(drawn["log_density"].to_numpy()[0] - whole), 0.0, atol=1e-3)
+
+
+def test_draws_hold_the_population_and_repeat(posterior):
+    sampling = Sampling(draws=300, tune=200, chains=2, random_seed=3)
+    first, again = sample_free(posterior, sampling), sample_free(posterior, sampling)
+    np.testing.assert_array_equal(first.theta, again.theta)
+    values = posterior.curve.log_values(first.theta)
+    spread = np.sqrt((values - (values @ posterior.curve.shares)[..., None]) ** 2 @ posterior.curve.shares)
+    low, high = np.quantile(spread, [0.01, 0.99])
+    assert low < 0.8 * np.std(norm.ppf(LEVELS)) < high
+    assert high - low < 0.2
+    low, high = np.quantile(np.exp(first.log_index), [0.01, 0.99])
+    assert low < 1 < high
+    assert first.attributes["accepted"] > 0.4
+    assert not first.sample_stats["diverging"].any()
+
+
+def test_prior_draws_have_the_prior():
+    data = layer_data(spectrum_of(np.ones(SIZE)), SIZE / N_LONG, "free")
+    population = curve(SIZE, 0.25)
+    theta, log_roughness, log_index = prior.prior_draws(data, population, 2000, np.random.default_rng(1))
+    centre, sd = prior.location(data)
+    assert kstest((theta[:, 0] - centre) / sd, norm.cdf).pvalue > 1e-3
+    assert kstest((theta[:, 1] - prior.LEVEL) / prior.LEVEL_SD, norm.cdf).pvalue > 1e-3
+    low, high = prior.log_index_range(SIZE)
+    assert np.all((log_index > low) & (log_index < high))
+    # by importance: the mean of d^2 under walks without the bound, weighted by it
+    rng = np.random.default_rng(2)
+    tau = np.exp(prior.LOG_ROUGHNESS + prior.LOG_ROUGHNESS_SD * rng.standard_normal(40_000))
+    steps = rng.standard_t(prior.DEGREES_OF_FREEDOM, (40_000, KNOTS - 1)) * np.sqrt(np.diff(population.knots))
+    start = prior.BOUND_SD * rng.standard_normal((40_000, 1))
+    d = np.cumsum(np.column_stack([start, tau[:, None] * steps]), axis=1)
+    weights = np.exp(-0.5 * np.sum((d[:, 1:] / prior.BOUND_SD) ** 2, axis=1))
+    expected = weights @ d[:, -1] ** 2 / weights.sum()
+    spread = np.mean(theta[:, -1] ** 2)
+    error = np.hypot(np.std(theta[:, -1] ** 2) / 2000**0.5, expected * weights.std() / weights.mean() / 200)
+    assert abs(spread - expected) < 4 * error
+    assert abs(np.log(tau).mean() - log_roughness.mean()) < 1.0
+
+
+def test_a_narrow_matrix_is_taken():
+    """A convolution of 128 x 65536 was refused once."""
+    rng = np.random.default_rng(4)
+    h = np.exp(0.5 * rng.normal(size=64))
+    data = layer_data(spectrum_of(h, n=64 * 512), 1 / 512, "free")
+    mode = FreePosterior(data).mode
+    values = curve(64, 1 / 512).log_values(mode.theta)
+    np.testing.assert_allclose(np.mean(values), np.mean(np.log(h)), atol=0.03)
+
+
+def test_reciprocals_and_settings_have_their_sentences():
+    with pytest.raises(FitError, match="no meaning for the open population"):
+        hb.estimate(spectrum_of(np.ones(SIZE)), n=N_LONG, maximise="likelihood")
+    tiny = hb.Spectrum(np.linspace(0.9, 1.1, 40), 100_000)
+    with pytest.raises(FitError, match="below 0.0005"):
+        hb.fit(tiny, population="free")
+
+
+def test_model_has_the_posterior_s_density(posterior):
+    model = layer_model(posterior.data)
+    logp, start = model.compile_logp(), model.initial_point()
+    mode = posterior.mode
+
+    def whole(shift):
+        point = dict(start, median=start["median"] + shift)
+        theta = np.concatenate([[point["median"], point["level"]], point["d"]])
+        log_index = np.clip(mode.log_index, *np.add(prior.log_index_range(SIZE), (0.01, -0.01)))
+        return logp(point) - posterior.log_density(theta, mode.log_roughness, float(log_index))
+
+    np.testing.assert_allclose(whole(0.01), whole(0.0), atol=1e-6)
+
+
+@pytest.mark.slow
+def test_pymc_s_own_sampler_finds_the_same_posterior():
+    import pymc as pm
+
+    levels = (np.arange(48) + 0.5) / 48
+    own = FreePosterior(layer_data(spectrum_of(np.exp(0.6 * norm.ppf(levels)), n=192, seed=7), 0.25, "free"))
+    drawn = sample_free(own, Sampling(draws=1000, tune=500, chains=4, random_seed=1))
+    tree = pm.sample(
+        200, tune=200, chains=2, cores=2, random_seed=1, model=layer_model(own.data), progressbar=False,
+        compute_convergence_checks=False, nuts_sampler="pymc",
+    )  # fmt: skip
+    theta = tree["posterior"]["theta"].to_numpy().reshape(-1, PARAMETERS)
+    for ours, theirs in (
+        (
+            own.curve.log_values(drawn.theta) @ own.curve.shares,
+            own.curve.log_values(theta) @ own.curve.shares,
+        ),
+        (drawn.log_index, np.log(tree["posterior"]["dyson_index"].to_numpy())),
+        (drawn.theta[..., 1], theta[:, 1]),
+    ):
+        assert abs(np.mean(ours) - np.mean(theirs)) < 0.3 * np.std(ours)
+        assert 0.7 < np.std(theirs) / np.std(ours) < 1.4
+
+
+def test_the_law_of_a_point_is_found_by_its_spectrum_alone():
+    """What is fitted does not depend on the scale of the matrix."""
+    first = FreePosterior(layer_data(spectrum_of(np.ones(SIZE)), 0.25, "free")).mode
+    second = FreePosterior(layer_data(100 * spectrum_of(np.ones(SIZE)), 0.25, "free")).mode
+    moved = dataclasses.replace(second, theta=second.theta - np.log(100) * np.eye(PARAMETERS)[0])
+    np.testing.assert_allclose(moved.theta, first.theta, atol=0.05)
