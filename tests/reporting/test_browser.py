@@ -4,6 +4,9 @@ import shutil
 
 import pytest
 
+from htmp_bayes import report
+from tests.reporting.test_network_page import pooled
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium is installed (Debian: apt-get install chromium)"
@@ -76,6 +79,17 @@ def test_nothing_scrolls_sideways(opened, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     spilt = "e => [...e.querySelectorAll('*')].filter(x => x.getBoundingClientRect().right > innerWidth + 1).length"
     assert page.locator("body").evaluate(spilt) == 0
+
+
+@pytest.mark.parametrize("width", [390, 1000])
+def test_nor_does_the_report_of_a_pooled_fit(browser, tmp_path, width):
+    path = report(pooled(), tmp_path / "report.html")
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    page = context.new_page()
+    page.goto(path.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("details.plots").first.evaluate("plots => plots.open") == (width > 640)
+    context.close()
 
 
 def test_all_pictures_load(opened):
