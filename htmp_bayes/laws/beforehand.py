@@ -7,6 +7,7 @@ another one compile, and loads what that left, as every later process does.
 """
 
 import functools
+import inspect
 import logging
 import os
 import subprocess
@@ -92,10 +93,15 @@ def _entrances() -> Iterator[tuple[Any, tuple[Any, ...]]]:
 
 
 def _on_disk(function: Any, arguments: tuple[Any, ...]) -> bool:
+    return bool(function.overloads) or _saved(function, arguments)
+
+
+def _saved(function: Any, arguments: tuple[Any, ...]) -> bool:
     """Whether a call would load what is on disk; that is Numba's own test, for which it has no public name."""
-    signature = tuple(map(numba.typeof, arguments))
+    parameters = list(inspect.signature(function.py_func).parameters.values())
+    omitted = [numba.types.Omitted(parameter.default) for parameter in parameters[len(arguments) :]]
     loaded: Callable[..., Any] = function._cache.load_overload
-    return bool(function.overloads) or loaded(signature, function.targetctx) is not None
+    return loaded((*map(numba.typeof, arguments), *omitted), function.targetctx) is not None
 
 
 if __name__ == "__main__":

@@ -51,3 +51,10 @@ def test_compiled_code_is_asked_for(monkeypatch):
     monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
     with pytest.raises(HTMPError, match="NUMBA_DISABLE_JIT is set"):
         beforehand.compile_beforehand.__wrapped__()
+
+
+def test_each_entrance_is_found_on_disk_once_it_was_called():
+    """Otherwise each process would ask for them anew."""
+    for function, arguments in beforehand._entrances():
+        function(*arguments)
+        assert beforehand._saved(function, arguments), function.__name__
