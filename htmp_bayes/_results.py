@@ -1,5 +1,7 @@
 """What is read from the result of a fit, and the file that holds it."""
 
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +83,17 @@ def as_netcdf(result: xr.DataTree) -> bytes:
     It is made in memory: where a disk is full, the HDF5 library fails again and again to write what it still
     holds, and ends the process when that ends.
     """
-    return bytes(result.to_netcdf(engine="h5netcdf"))
+    with _without_cluster():
+        return bytes(result.to_netcdf(engine="h5netcdf"))
+
+
+def _without_cluster() -> AbstractContextManager[Any]:
+    """In a worker of Dask xarray would ask the cluster for a lock on the file, and that is in this process's memory."""
+    if "dask" not in sys.modules:
+        return nullcontext()
+    import dask
+
+    return dask.config.set(scheduler="synchronous")
 
 
 def opened_result(path: Path) -> xr.DataTree:
