@@ -1,6 +1,7 @@
 """What a fit reports beside the draws: derived parameters, predictive spectra, the prior."""
 
 import functools
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from htmp_bayes._results import law_of
+from htmp_bayes._threads import one_blas_thread
 from htmp_bayes.models.layer_data import LayerData
 from htmp_bayes.models.prior import log_prior, prior_draws
 
@@ -143,7 +145,8 @@ def predictive_spectra(
         bulk = matrices.eigenvalues(int(size), kappa, temperature, correlation, rng)
         return np.sort(np.append(1 / bulk if inverse else bulk, eigenvalues[size:]))
 
-    with ThreadPoolExecutor() as pool:
+    # BLAS on one thread: on several it rounds otherwise, and they would wait for one another
+    with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
         rows = list(pool.map(at_draw, *columns, spikes, seeds))
     values = np.reshape(rows, (chains, per_chain, len(eigenvalues)))
     return spectra_dataset(values, kept.coords["chain"], kept.coords["draw"])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from htmp_bayes._results import as_netcdf
 from htmp_bayes.models import results
@@ -64,6 +65,15 @@ def test_fewer_spectra_of_larger_layers(monkeypatch):
     assert predicted(600, 100)[1]["eigenvalues"].shape == (2, 35, 600)
     monkeypatch.setattr(results, "MOST_VALUES", 600 * 30)
     assert predicted(600, 100)[1]["eigenvalues"].shape == (2, 30, 600)
+
+
+def test_the_bits_do_not_depend_on_threads_of_blas():
+    posterior = draws(1100)
+    with threadpool_limits(2, user_api="blas"):
+        _, first = predicted(1100, 4, posterior)
+    with threadpool_limits(1, user_api="blas"):
+        _, second = predicted(1100, 4, posterior)
+    assert first.identical(second)
 
 
 def test_what_is_saved_stays_small():
