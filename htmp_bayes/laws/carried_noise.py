@@ -34,7 +34,7 @@ type Floats = NDArray[np.float64]
 SIZE = 512
 """Eigenvalues of the matrices whose noise is carried over."""
 
-EXACT_BELOW = 90.0
+EXACT_BELOW = 500.0
 """The law at a finite kappa is taken below, and its limit of the same Dyson index from there on."""
 
 # Cells of the law's grid; cells of a group of eigenvalues.

@@ -101,8 +101,8 @@ def predictive_spectra(
 ) -> xr.Dataset:
     """Spectra of finite random matrices at evenly thinned draws: the draw's population fixed, and its repulsion.
 
-    Beyond `WHOLE` eigenvalues they are those of :class:`htmp_bayes.laws.carried_noise.CarriedNoise`, in single
-    precision and to five digits, and no more than `MOST_VALUES` in all or `FEWEST_SPECTRA` spectra: what `to_netcdf`
+    Beyond `WHOLE` eigenvalues they are those of :class:`htmp_bayes.laws.carried_noise.CarriedNoise`, to five
+    digits, and no more than `MOST_VALUES` in all or `FEWEST_SPECTRA` spectra: what `to_netcdf`
     saves stays below 3 MB up to N = 20,000.
 
     Parameters
@@ -281,9 +281,9 @@ def spectra_dataset(values: NDArray, chain: Any, draw: Any) -> xr.Dataset:
     return spectra
 
 
-def _shortened(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Round positive numbers to `_DIGITS` binary digits of single precision, which compress well."""
-    dropped = np.uint32(23 - _DIGITS)
-    bits = values.astype(np.float32).view(np.uint32)
-    half = np.uint32(1) << (dropped - np.uint32(1))
-    return (((bits + half) >> dropped) << dropped).view(np.float32)
+def _shortened(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round positive numbers to `_DIGITS` binary digits, which compress well; single precision has no tiny ones."""
+    dropped = np.uint64(52 - _DIGITS)
+    half = np.uint64(1) << (dropped - np.uint64(1))
+    bits = np.ascontiguousarray(values).view(np.uint64)
+    return (((bits + half) >> dropped) << dropped).view(np.float64)

@@ -17,6 +17,7 @@ SETTINGS = {
     "square matrix": (384.0, 1.0, 0.5, "inverse-gamma"),
     "complex": (768.0, 0.25, 0.6, "log-normal"),
     "weak repulsion": (40.0, 0.37, 0.7, "inverse-gamma"),
+    "weak repulsion, square": (100.0, 1.0, 0.5, "inverse-gamma"),
 }
 
 
@@ -58,7 +59,7 @@ def test_scatter_of_counts_and_of_their_differences(both, number):
     for of in (lambda each: each, lambda each: np.diff(each, axis=1)):
         ratio = np.log(of(carried).std(axis=0) / of(whole).std(axis=0))
         assert np.abs(ratio).max() < 4 * error + 0.04
-        assert abs(ratio.mean()) < 0.12
+        assert abs(ratio.mean()) < 2.5 * error  # neighbouring counts are nearly the same number
 
 
 def test_long_waves_are_correlated_as_they_are(both):
