@@ -37,6 +37,7 @@ from .plots import (
     plot_kappa_correlation as plot_kappa_correlation,
     plot_layers as plot_layers,
     plot_parameters as plot_parameters,
+    plot_population as plot_population,
     plot_quantiles as plot_quantiles,
     plot_ridge as plot_ridge,
     plot_spectrum as plot_spectrum,

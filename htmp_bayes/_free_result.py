@@ -34,7 +34,6 @@ def free_result(
     reported = functionals(posterior.curve, log_values, index, data.gamma, inverse)
     coords = {"chain": np.arange(index.shape[0]), "draw": np.arange(index.shape[1])}
     draws = xr.Dataset({name: (_DIMS, value) for name, value in reported.items()}, coords)
-    draws = draws.assign(roughness=(_DIMS, np.exp(drawn.log_roughness)))
     draws = draws.assign_attrs(probability_infinite_mean=0.0, infinite="")
     prior_seed, predictive_seed = np.random.SeedSequence(settings["random_seed"]).generate_state(2)
     residuals = drawn.residuals.reshape(index.size, -1)
@@ -43,7 +42,7 @@ def free_result(
     )
     groups = {
         "posterior": draws,
-        "population": population_group(posterior.curve, log_values, inverse),
+        "population": population_group(posterior.curve, log_values, drawn.log_roughness, inverse),
         "sample_stats": sample_stats(drawn.sample_stats).assign_coords(coords),
         "log_likelihood": xr.Dataset({"spectrum": (_DIMS, drawn.log_likelihood)}, coords),
         "observed_data": xr.Dataset(
@@ -67,11 +66,8 @@ def _prior_groups(
 ) -> dict[str, xr.Dataset]:
     """Build the groups ``prior`` (draws) and ``log_prior`` (of what is sampled, at the posterior's draws)."""
     data, curve = posterior.data, posterior.curve
-    theta, log_roughness, log_index = prior.prior_draws(
-        data, curve, _PRIOR_DRAWS, np.random.default_rng(seed)
-    )
+    theta, _, log_index = prior.prior_draws(data, curve, _PRIOR_DRAWS, np.random.default_rng(seed))
     reported = functionals(curve, curve.log_values(theta), np.exp(log_index), data.gamma, inverse)
-    reported["roughness"] = np.exp(log_roughness)
     of_curve = prior.log_prior_of_curve(data, curve, drawn.theta, drawn.log_roughness)
     densities = {"population": of_curve, "kappa": prior.log_prior_of_index(data, drawn.log_index)}
     sampled = {name: (_DIMS, value[None]) for name, value in reported.items()}

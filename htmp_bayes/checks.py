@@ -37,9 +37,14 @@ E_BFMI_MIN = 0.3
 
 # Its draws are independent, and often all the same: there is no convergence to judge.
 _NUMBER = "n_spikes"
+_NUMBERS = (_NUMBER, "n_low_spikes")
 # A distribution function that is off by more is worth a sentence whatever its probability is.
 _NOTABLE_DISTANCE = 0.02
 _SMALLEST_SHOWN = 1e-4
+# What makes exponents of the indices of an open population's tails; and how many times the low end of an interval the
+# high end is where only the former is known, and the share of the prior's interval that tells nothing.
+_EXPONENTS = {"tail_index": -1.0, "lower_tail_index": 1.0}
+_ONE_SIDED, _WIDE = 3.0, 0.7
 # Probability of the largest number of spikes that is looked for, from which on there may be more.
 _AT_MOST = 0.05
 
@@ -147,7 +152,7 @@ def check(result: xr.DataTree) -> Verdict:
         one, as it makes room for any residual. A law that does not fit has parameters that do not mean much.
 
         ``cautions`` has a sentence for each of these: a parameter on which the prior bears (power-scaling
-        sensitivity of 0.05 and more); and a gap below the largest eigenvalues that fewer than 2 % of the predictive
+        sensitivity of 0.05 and more; of an open population, tails that are bounded on one side only); and a gap below the largest eigenvalues that fewer than 2 % of the predictive
         spectra have (60 of them at least), so that spikes are suspected. Where spikes were set apart, the last is
         instead that there may be more than are looked for: the largest number has a probability of 5 % or more.
         And one for directions that are zero or dead and were left out, or a gap of many decades below the bulk.
@@ -200,7 +205,7 @@ def check(result: xr.DataTree) -> Verdict:
 
 
 def _parameters(result: xr.DataTree) -> xr.Dataset:
-    return group(result, "posterior").drop_vars(_NUMBER, errors="ignore")
+    return group(result, "posterior").drop_vars(_NUMBERS, errors="ignore")
 
 
 def _diverged(verdict: Verdict, result: xr.DataTree) -> Iterator[str]:
@@ -279,7 +284,7 @@ _CHECKS = (
 
 def _prior_bears(result: xr.DataTree) -> Iterator[str]:
     """Say on which parameters the prior bears, and whether the spectrum does too."""
-    if not {"log_prior", "log_likelihood"} <= set(result.children):
+    if not {"log_prior", "log_likelihood"} <= set(result.children) or "population" in result.children:
         return
     prior, likelihood = (_sensitivity(result, component) for component in ("prior", "likelihood"))
     bears = [name for name, value in prior.items() if value >= SENSITIVITY_MAX]
@@ -295,6 +300,34 @@ def _prior_bears(result: xr.DataTree) -> Iterator[str]:
             f"{_listed({name: prior[name] for name in strong}, '.2f')}); read the end of an interval that the prior "
             "decides as 'at least' or 'at most', and compare with the group 'prior'."
         )
+
+
+def _known_from_one_side(result: xr.DataTree) -> Iterator[str]:
+    """Say of which parameters of an open population the spectrum tells no more than an end, or nothing.
+
+    Its prior is that of a whole curve: scaled by a power, it moves all that is reported.
+    """
+    if "population" not in result.children:
+        return
+    posterior, prior = group(result, "posterior"), group(result, "prior")
+    ends = {
+        name: [float(posterior[name].quantile(level)) + shift for level in (0.05, 0.95)]
+        for name, shift in _EXPONENTS.items()
+    }
+    if one_sided := {name: low for name, (low, high) in ends.items() if high > _ONE_SIDED * max(low, 0.01)}:
+        told = _named([f"{name} is at least {low - _EXPONENTS[name]:.2g}" for name, low in one_sided.items()])
+        yield f"Steep tails are bounded on one side only: {told}; their upper ends are the prior's."
+    names = [
+        name for name in ("kappa", "correlation") if _width(posterior, name) > _WIDE * _width(prior, name)
+    ]
+    if names:
+        yield f"The spectrum says little about {_named(names)}: what is reported is largely the prior."
+
+
+def _width(draws: xr.Dataset, name: str) -> float:
+    """Length of the 90 % interval of the logarithm."""
+    low, high = draws[name].quantile([0.05, 0.95]).to_numpy()
+    return math.log(high / max(low, 1e-300))
 
 
 def _sensitivity(result: xr.DataTree, component: str) -> Mapping[str, float]:
@@ -393,7 +426,7 @@ def _dead_directions(result: xr.DataTree) -> Iterator[str]:
 
 
 # Each yields a sentence for what it finds.
-_CAUTIONS = (_prior_bears, _spikes, _more_spikes, _dead_directions)
+_CAUTIONS = (_prior_bears, _known_from_one_side, _spikes, _more_spikes, _dead_directions)
 
 
 def _named(names: list[str]) -> str:

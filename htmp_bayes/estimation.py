@@ -30,7 +30,8 @@ class Estimate:
     name : str
         Name of the spectrum.
     values : mapping of str to float
-        ``kappa``, ``dyson_index`` (kappa/N), ``correlation`` (unless the population is "none") and ``temperature``.
+        ``kappa``, ``dyson_index`` (kappa/N), ``correlation`` (unless the population is "none") and ``temperature``; of an
+        open population also ``tail_index``, ``lower_tail_index`` and ``participation_ratio``.
     standard_errors : mapping of str to float
         Of log kappa, of the correlation and of log temperature, under the names of the values: a standard error of 0.2
         for kappa is one of about 20 %. Infinite where the likelihood is flat, or the estimate lies at the end of the
@@ -84,10 +85,10 @@ def estimate(
     spectrum : Spectrum or array_like
         A spectrum, a matrix, or eigenvalues of shape ``(N,)`` together with `n`. One of kind ``"kernel"`` follows the
         inverse law.
-    population : {"inverse-gamma", "log-normal", "none"}
-        Law of the population spectrum.
+    population : {"free", "inverse-gamma", "log-normal", "none"}
+        As for `htmp_bayes.fit`.
     maximise : {"posterior", "likelihood"}
-        With the prior of `htmp_bayes.fit` or without.
+        With the prior of `htmp_bayes.fit` or without, which the open population cannot be.
     n : int, optional
         Longer side of the matrix, where `spectrum` is an array.
     **removed

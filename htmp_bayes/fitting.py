@@ -28,7 +28,7 @@ __all__ = ["FitError", "fit"]
 def fit(
     spectrum: Spectrum | ArrayLike,
     law: str = "htmp",
-    population: Literal["free", "inverse-gamma", "log-normal", "none"] = "inverse-gamma",
+    population: Literal["free", "inverse-gamma", "log-normal", "none"] = "free",
     likelihood: Literal["counts", "joint"] = "counts",
     draws: int = 1000,
     tune: int = 1000,
@@ -59,8 +59,10 @@ def fit(
     law : {"htmp", "inverse-htmp"}
         The law of the eigenvalues, or of their reciprocals. A spectrum of kind ``"kernel"`` follows the inverse
         law.
-    population : {"inverse-gamma", "log-normal", "none"}
-        Law of the population spectrum; "none" is a correlation of 0.
+    population : {"free", "inverse-gamma", "log-normal", "none"}
+        ``"free"``: the population, the variances of the layer's directions, is inferred itself, as one smooth curve
+        (:mod:`htmp_bayes.models.free`). The others are laws of one parameter, of which real layers' populations are
+        hardly ever; "none" is a correlation of 0.
     likelihood : {"counts", "joint"}
         ``"counts"``: of the counts, and of the ratio of neighbouring gaps. ``"joint"``: the exact density of all
         eigenvalues of a finite matrix (:func:`htmp_bayes.joint_logpdf`), for the population "none".
@@ -98,12 +100,20 @@ def fit(
         What ArviZ works on, and ``to_netcdf`` saves as one file. Groups and their variables:
 
         ``posterior``
+            Of an open population ``kappa``, ``dyson_index``, ``temperature``, ``correlation``, ``tail_index``,
+            ``lower_tail_index``, ``participation_ratio``, ``mean``, ``n_spikes``, ``n_low_spikes`` (as
+            :func:`htmp_bayes.models.free.reported.functionals` defines them), dimensions ``(chain, draw)``. Of the other
+            populations
             ``kappa``, ``dyson_index`` (kappa/N: 1 for a real matrix of independent columns), ``temperature``,
             ``correlation``, ``tail_index`` and ``mean``, dimensions ``(chain, draw)``. Left out are ``tail_index`` for
             the log-normal population, whose tail is not a power law, ``correlation`` and ``tail_index`` for the
             population "none", and ``mean`` if it is infinite in any draw; the group's attributes ``infinite`` (names of
             what is infinite, separated by blanks) and ``probability_infinite_mean`` say so. With ``spikes="auto"``
             also ``n_spikes``, a whole number.
+        ``population``
+            Of an open population: ``log_values``, the list of log population values of each draw, dimensions
+            ``(chain, draw, level)``, with ``share``, the mass of each, ``density`` of log h over ``log_h``, and
+            ``roughness``, tau of its prior.
         ``sample_stats``
             ``acceptance_rate``, ``diverging``, ``energy``, ``lp``, ``n_steps``, ``reached_max_treedepth``,
             ``step_size`` and ``tree_depth``, dimensions ``(chain, draw)``.
@@ -151,14 +161,15 @@ def fit(
     >>> result = fit(Spectrum.from_matrix(noise, name="noise"), draws=50, tune=100, chains=2, random_seed=1,
     ...              predictive_draws=4)
     >>> sorted(result["posterior"].data_vars)
-    ['correlation', 'dyson_index', 'kappa', 'mean', 'tail_index', 'temperature']
+    ['correlation', 'dyson_index', 'kappa', 'lower_tail_index', 'mean', 'n_low_spikes', 'n_spikes', 'participation_ratio', 'tail_index', 'temperature']
     >>> result["posterior_predictive"]["eigenvalues"].sizes["eigenvalue"]
     40
 
     One eigenvalue far above the others, set apart:
 
     >>> spiked = np.append(result["observed_data/eigenvalues"], 30.0)
-    >>> apart = fit(spiked, n=160, spikes="auto", random_seed=1)  # doctest: +SKIP
+    >>> apart = fit(spiked, n=160, population="inverse-gamma", spikes="auto",
+    ...             random_seed=1)  # doctest: +SKIP
     """
     from htmp_bayes.laws.beforehand import compile_beforehand
 
@@ -173,6 +184,16 @@ def fit(
                 "Spikes are set apart with likelihood = 'counts' only, not 'joint'; leave one of them out."
             )
         population = "none"
+    if population == "free" and spikes != "off":
+        raise FitError(
+            "The open population has its spikes in itself, and n_spikes in its posterior: leave spikes out, or choose "
+            "another population."
+        )
+    if population == "free" and nuts_sampler == "pymc":
+        raise FitError(
+            "The open population is sampled by nutpie; for PyMC's own sampler make the model by "
+            "htmp_bayes.models.layer_model, or choose another population."
+        )
     check_gamma(spectrum, population)
     check_counts(1, draws=draws, tune=tune, chains=chains)
     check_counts(0, predictive_draws=predictive_draws)

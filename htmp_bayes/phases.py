@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from htmp_bayes._arguments import check_result
 from htmp_bayes._errors import HTMPError
-from htmp_bayes._results import group, law_of
+from htmp_bayes._results import group, law_of, open_law
 
 type Array = NDArray[np.float64]
 
@@ -123,7 +123,7 @@ def phase_probabilities(result: xr.DataTree, conventions: PhaseConventions | Non
     if zeros >= limits.collapsed * (zeros + eigenvalues.size):
         return {phase: float(phase == "rank-collapse") for phase in PHASES}
     draws = _thinned(posterior)
-    means, beyond = _noise_like(draws, float(constant["gamma"]), str(result.attrs["population"]))
+    means, beyond = _of_open_law(result) if "population" in result.children else _of_law(result, draws)
     root = np.sqrt(float(constant["gamma"]))
     separated = eigenvalues[-1] > limits.separated * means * (1 + root) ** 2
     outlying = eigenvalues[-1] > means * _largest_of_noise(eigenvalues.size, int(constant["n"]))
@@ -150,11 +150,20 @@ def _thinned(posterior: xr.Dataset) -> dict[str, Array]:
     return {"correlation": np.zeros(len(kept)), "tail_index": np.full(len(kept), np.inf)} | draws
 
 
-def _noise_like(draws: dict[str, Array], gamma: float, population: str) -> tuple[Array, Array]:
+def _of_open_law(result: xr.DataTree) -> tuple[Array, Array]:
+    """Find as much of the laws of an open population."""
+    law = open_law(result, _DRAWS)
+    means = law.mean()
+    edges = means * (1 + np.sqrt(law.gamma)) ** 2
+    return means, np.diag(law.sf(edges))
+
+
+def _of_law(result: xr.DataTree, draws: dict[str, Array]) -> tuple[Array, Array]:
     """Mean of each draw's law, and its share beyond the edge of noise of that mean.
 
     Where the mean is infinite, so is the tail's weight: it is heavy before it comes to this.
     """
+    gamma, population = float(group(result, "constant_data")["gamma"]), str(result.attrs["population"])
     law = law_of(draws["kappa"], gamma, draws["temperature"], draws["correlation"], population)
     means = np.asarray(law.mean())
     finite = np.isfinite(means)

@@ -19,10 +19,10 @@ import htmp_bayes as hb
 from htmp_bayes._misfit import law_fit
 from studies.rows import Row, read_rows, run_or_print, write_rows
 
-type Population = Literal["inverse-gamma", "log-normal"]
+type Population = Literal["free", "inverse-gamma", "log-normal"]
 
 TABLE = Path(__file__).with_name("layers.csv")
-POPULATIONS: tuple[Population, ...] = ("inverse-gamma", "log-normal")
+POPULATIONS: tuple[Population, ...] = ("free", "inverse-gamma", "log-normal")
 MIN_SIZE = 32
 SEED = 1
 

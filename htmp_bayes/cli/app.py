@@ -131,6 +131,7 @@ class LogLevel(StrEnum):
 class Population(StrEnum):
     """Laws of the population spectrum."""
 
+    FREE = "free"
     INVERSE_GAMMA = "inverse-gamma"
     LOG_NORMAL = "log-normal"
 
@@ -231,7 +232,14 @@ def fit(
             min=0, metavar="N", help="Same seed, same results; else it is drawn.", show_default=False
         ),
     ] = None,
-    population: Annotated[Population, typer.Option(help="Law of the population.")] = Population.INVERSE_GAMMA,
+    population: Annotated[
+        Population | None,
+        typer.Option(
+            help="Law of the population: inferred itself ('free') by default, and 'inverse-gamma' with --pool "
+            "or --spikes auto.",
+            show_default=False,
+        ),
+    ] = None,
     spikes: Annotated[
         Spikes, typer.Option(help="Set eigenvalues far above the bulk apart, and infer how many there are.")
     ] = Spikes.OFF,
@@ -290,10 +298,14 @@ def fit(
     choice = _choice(
         include, exclude, min_size, max_size, types, heads, positions, fused, n, adapters, strict
     )
+    if population is None:
+        population = Population.INVERSE_GAMMA if pool or spikes != Spikes.OFF else Population.FREE
     settings = {"population": str(population), "draws": draws, "tune": tune, "chains": chains, "seed": seed}
     if pool:
         from htmp_bayes.cli.pooled_run import pool_files
 
+        if population == Population.FREE:
+            raise HTMPError("--pool takes --population inverse-gamma or log-normal, not free.")
         if spikes != Spikes.OFF:
             raise HTMPError("--pool does not separate spikes: leave --spikes out, or --pool.")
         if jobs != 1 or dask is not None:

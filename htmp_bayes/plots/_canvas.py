@@ -39,6 +39,8 @@ SYMBOLS = {
     "temperature": "T",
     "correlation": "ρ",
     "tail_index": "α",
+    "lower_tail_index": "α low",
+    "participation_ratio": "PR",
     "mean": "mean λ",
 }
 NAMES = {
@@ -47,6 +49,8 @@ NAMES = {
     "temperature": "temperature",
     "correlation": "correlation",
     "tail_index": "tail index",
+    "lower_tail_index": "lower tail index",
+    "participation_ratio": "participation ratio",
 }
 LOGARITHMIC = ("kappa", "temperature", "scale")
 """Parameters of a network's layers whose axis is logarithmic."""

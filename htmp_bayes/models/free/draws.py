@@ -38,7 +38,7 @@ _TARGET_ACCEPT = 0.9
 _LOOK_DRAWS, _LOOK_TUNE, _LOOKED_AT = 150, 250, 100
 _MOST_ROUNDS = 4
 # Rounds of all draws: another one learns from those of the last if they are worth less than this share of them.
-_ATTEMPTS, _ENOUGH_OF_ALL = 3, 0.3
+_ATTEMPTS, _ENOUGH_OF_ALL = 3, 0.4
 # A short round's centre is good enough if so many of those looked at count as draws of the posterior.
 _ENOUGH = 40.0
 # Larger misses are cut off, in nats.

@@ -10,7 +10,7 @@ It is proper, and moves along when all eigenvalues are multiplied by a factor:
   degrees of freedom, times a normal density of standard deviation 1.5 for each: t lets b jump in a few places, at
   spikes and between bulks, where it is smooth in others, and the bound keeps away what no spectrum could tell from
   less;
-- tau, the roughness: log-normal about 0.4 with standard deviation 0.5 of its logarithm, before the bound;
+- tau, the roughness: log-normal about 0.4 with standard deviation 0.4 of its logarithm, before the bound;
 - kappa: as for other populations (:mod:`htmp_bayes.models.prior`), cut off at 10, below which first order in 1/kappa is
   no law.
 """
@@ -28,7 +28,7 @@ type Array = NDArray[np.float64]
 
 LEVEL, LEVEL_SD = float(np.log(0.25)), 1.5
 BOUND_SD = 1.5
-LOG_ROUGHNESS, LOG_ROUGHNESS_SD = float(np.log(0.4)), 0.5
+LOG_ROUGHNESS, LOG_ROUGHNESS_SD = float(np.log(0.4)), 0.4
 DEGREES_OF_FREEDOM = 5.0
 KAPPA_LOWEST = 10.0
 _LARGEST_INDEX = 20.0

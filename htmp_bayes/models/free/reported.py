@@ -14,6 +14,7 @@ type Array = NDArray[np.float64]
 _TAIL_SHARE, _TAIL_DIRECTIONS = 0.05, 5
 # A gap between directions is that below spikes if it is so many times what the body's slope makes it.
 _SPIKE_FACTOR = 5.0
+_SPREAD_OF_GAP = 0.3
 # Log distance of the spikes from the upper quartile, at least.
 _LEAST_DISTANCE = float(np.log(2.0))
 # Spikes are looked for among so many directions at either end, at most this share of all.
@@ -95,7 +96,8 @@ def _exponent(directions: Array, spikes: NDArray[np.int64]) -> Array:
     """1 over the mean excess of the largest values below the spikes over the next one."""
     size = directions.shape[1]
     number = min(max(round(_TAIL_SHARE * size), _TAIL_DIRECTIONS), size // 2)
-    last = size - spikes
+    # the gap below spikes is spread over some directions, for the curve bends at its knots only
+    last = size - spikes - np.round(_SPREAD_OF_GAP * spikes).astype(np.int64)
     columns = last[:, None] - 1 - np.arange(number + 1)
     chosen = np.take_along_axis(directions, np.maximum(columns, 0), axis=1)
     excess = np.mean(chosen[:, :-1] - chosen[:, -1:], axis=1)
@@ -139,7 +141,7 @@ def population_density(curve: Curve, log_values: Array) -> tuple[Array, Array]:
     return (edges[1:] + edges[:-1]) / 2, density.reshape(*log_values.shape[:-1], -1)
 
 
-def population_group(curve: Curve, log_values: Array, inverse: bool) -> xr.Dataset:
+def population_group(curve: Curve, log_values: Array, log_roughness: Array, inverse: bool) -> xr.Dataset:
     """Group ``population`` of a result: the list of values of each draw, and their density over ``log_h``."""
     log_h, density = population_density(curve, log_values)
     dims = ("chain", "draw")
@@ -153,5 +155,6 @@ def population_group(curve: Curve, log_values: Array, inverse: bool) -> xr.Datas
         "density": ((*dims, "log_h"), density.astype(np.float32)),
         "log_values": ((*dims, "level"), log_values.astype(np.float32)),
         "share": ("level", curve.shares),
+        "roughness": (dims, np.exp(log_roughness).astype(np.float32)),
     }
     return xr.Dataset(data, coords, {"of_reciprocals": int(inverse)})

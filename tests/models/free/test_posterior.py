@@ -129,7 +129,7 @@ def test_reciprocals_and_settings_have_their_sentences():
     with pytest.raises(FitError, match="no meaning for the open population"):
         hb.estimate(spectrum_of(np.ones(SIZE)), n=N_LONG, maximise="likelihood")
     tiny = hb.Spectrum(np.linspace(0.9, 1.1, 40), 100_000)
-    with pytest.raises(FitError, match="below 0.0005"):
+    with pytest.raises(FitError, match=r"below 0\.0005"):
         hb.fit(tiny, population="free")
 
 
