@@ -1,5 +1,6 @@
 """What `fit` returns for the open population: the groups of a DataTree."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -8,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from htmp_bayes._fit_result import counts_data, package_versions, sample_stats
+from htmp_bayes._threads import one_blas_thread
 from htmp_bayes.models import results
 from htmp_bayes.models.free import prior
 from htmp_bayes.models.free.draws import FreeDraws
@@ -92,7 +94,7 @@ def _predictive(
         drawn = spectrum_of(values, float(dyson_index), np.random.default_rng(own))
         return np.sort(1 / drawn) if inverse else drawn
 
-    with ThreadPoolExecutor() as pool:
+    with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
         rows = list(
             pool.map(
                 at_draw,
