@@ -123,7 +123,7 @@ def fit(
             ``eigenvalues``, dimensions ``(chain, draw, eigenvalue)``, for `predictive_draws` evenly thinned
             draws: spectra of random matrices with the draw's population, fixed, and its repulsion; ascending. A draw's
             spikes, of which the law says nothing, are those of the layer. Beyond 512 eigenvalues the spectra have
-            their counts, scatter and ends from smaller matrices (:mod:`htmp_bayes.laws.carried_noise`)), to five
+            their counts, scatter and ends from smaller matrices (:mod:`htmp_bayes.laws.carried_noise`), to five
             digits, and beyond 12,000 there are at least 60 of them in place of 100.
         ``observed_data``
             ``eigenvalues``, dimension ``eigenvalue``, ascending.
