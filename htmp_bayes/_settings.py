@@ -42,6 +42,7 @@ def check_choices(**chosen: str) -> None:
     available = {
         "law": LAWS,
         "population": POPULATIONS,
+        "pooled_population": POOLED_POPULATIONS,
         "likelihood": LIKELIHOODS,
         "maximise": MAXIMISED,
         "nuts_sampler": SAMPLERS,
@@ -54,7 +55,9 @@ def check_choices(**chosen: str) -> None:
                 "intervals that need no adjustment."
             )
         if value not in available[setting]:
-            raise FitError(f"{setting} is one of {', '.join(available[setting])}, not {value!r}.")
+            raise FitError(
+                f"{setting.removeprefix('pooled_')} is one of {', '.join(available[setting])}, not {value!r}."
+            )
 
 
 def refuse_removed(function: str, settings: dict[str, object]) -> None:

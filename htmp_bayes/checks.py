@@ -152,10 +152,11 @@ def check(result: xr.DataTree) -> Verdict:
         one, as it makes room for any residual. A law that does not fit has parameters that do not mean much.
 
         ``cautions`` has a sentence for each of these: a parameter on which the prior bears (power-scaling
-        sensitivity of 0.05 and more; of an open population, tails that are bounded on one side only); and a gap below the largest eigenvalues that fewer than 2 % of the predictive
-        spectra have (60 of them at least), so that spikes are suspected. Where spikes were set apart, the last is
-        instead that there may be more than are looked for: the largest number has a probability of 5 % or more.
-        And one for directions that are zero or dead and were left out, or a gap of many decades below the bulk.
+        sensitivity of 0.05 and more; of an open population, tails that are bounded on one side only); and a gap below
+        the largest eigenvalues that fewer than 2 % of the predictive spectra have (60 of them at least), so that spikes
+        are suspected. Where spikes were set apart, the last is instead that there may be more than are looked for: the
+        largest number has a probability of 5 % or more. And one for directions that are zero or dead and were left out,
+        or a gap of many decades below the bulk.
 
     Raises
     ------

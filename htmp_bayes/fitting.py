@@ -102,9 +102,8 @@ def fit(
         ``posterior``
             Of an open population ``kappa``, ``dyson_index``, ``temperature``, ``correlation``, ``tail_index``,
             ``lower_tail_index``, ``participation_ratio``, ``mean``, ``n_spikes``, ``n_low_spikes`` (as
-            :func:`htmp_bayes.models.free.reported.functionals` defines them), dimensions ``(chain, draw)``. Of the other
-            populations
-            ``kappa``, ``dyson_index`` (kappa/N: 1 for a real matrix of independent columns), ``temperature``,
+            :func:`htmp_bayes.models.free.reported.functionals` defines them), dimensions ``(chain, draw)``. Of other
+            populations ``kappa``, ``dyson_index`` (kappa/N: 1 for a real matrix of independent columns), ``temperature``,
             ``correlation``, ``tail_index`` and ``mean``, dimensions ``(chain, draw)``. Left out are ``tail_index`` for
             the log-normal population, whose tail is not a power law, ``correlation`` and ``tail_index`` for the
             population "none", and ``mean`` if it is infinite in any draw; the group's attributes ``infinite`` (names of
@@ -161,7 +160,8 @@ def fit(
     >>> result = fit(Spectrum.from_matrix(noise, name="noise"), draws=50, tune=100, chains=2, random_seed=1,
     ...              predictive_draws=4)
     >>> sorted(result["posterior"].data_vars)
-    ['correlation', 'dyson_index', 'kappa', 'lower_tail_index', 'mean', 'n_low_spikes', 'n_spikes', 'participation_ratio', 'tail_index', 'temperature']
+    ['correlation', 'dyson_index', 'kappa', 'lower_tail_index', 'mean', 'n_low_spikes', 'n_spikes',
+     'participation_ratio', 'tail_index', 'temperature']
     >>> result["posterior_predictive"]["eigenvalues"].sizes["eigenvalue"]
     40
 

@@ -159,7 +159,7 @@ def fit_network(
     htmp_bayes._settings.FitError: fit_network takes at least two layers; for one use fit.
     """
     layers = gather(spectra, kinds, depth, steps, runs, groups)
-    check_choices(population=population)
+    check_choices(pooled_population=population)
     if population == "none":
         raise FitError(
             "fit_network pools the correlation, which population = 'none' has not; fit layers one by one."

@@ -28,7 +28,7 @@ _BAND_LEVELS = np.linspace(0.05, 0.95, 21)
 
 
 def listed(population: str, size: int) -> np.ndarray:
-    """Population values of all directions."""
+    """List the population values of all directions."""
     from htmp_bayes.laws.populations import population_quantiles
 
     u = (np.arange(size) + 0.5) / size

@@ -1,14 +1,19 @@
-"""`estimate`: what it maximises, its standard errors, and what it refuses."""
+"""`estimate` of one-parameter populations: what it maximises, its standard errors, and what it refuses."""
+
+import functools
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from htmp_bayes import Spectrum, estimate, sample_ensemble
+import htmp_bayes as hb
+from htmp_bayes import Spectrum, sample_ensemble
 from htmp_bayes._settings import FitError
 from htmp_bayes.models.counts import log_density_of_gaps
 from htmp_bayes.models.layer_data import layer_data
 from tests.models.at_point import counts_at
+
+estimate = functools.partial(hb.estimate, population="inverse-gamma")
 
 EIGENVALUES = sample_ensemble(100, 100.0, 0.25, 0.2, 0.6, random_state=3)
 

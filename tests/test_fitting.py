@@ -1,4 +1,6 @@
-"""`fit`: what it returns, that it can be trusted to repeat itself, and that it recovers what is known."""
+"""`fit` with one-parameter populations: what it returns, that it repeats itself, and that it recovers what is known."""
+
+import functools
 
 import arviz as az
 import numpy as np
@@ -6,9 +8,9 @@ import pytest
 import xarray as xr
 from numpy.testing import assert_allclose
 
-from htmp_bayes import HTMPError, Spectrum, laws
+from htmp_bayes import HTMPError, Spectrum, fitting, laws
 from htmp_bayes.checks import check
-from htmp_bayes.fitting import FitError, fit
+from htmp_bayes.fitting import FitError
 from htmp_bayes.laws.ensemble import sample_ensemble
 from htmp_bayes.models.counts import log_density_of_gaps
 from htmp_bayes.models.layer_data import layer_data
@@ -16,6 +18,8 @@ from htmp_bayes.models.polynomial_density import log_density_with_gradient
 from htmp_bayes.plots import plot_spectrum
 from htmp_bayes.spectra import SpectrumError
 from tests.models.at_point import counts_at
+
+fit = functools.partial(fitting.fit, population="inverse-gamma")
 
 GROUPS = {
     "posterior",
@@ -216,7 +220,8 @@ def test_pymcs_own_sampler(spectrum):
         ({"population": "cauchy"}, "population is one of free, inverse-gamma, log-normal, none"),
         ({"nuts_sampler": "stan"}, "nuts_sampler is one of nutpie, pymc"),
         ({"spikes": "some"}, "spikes is one of off, auto, not 'some'"),
-        ({"spikes": "auto"}, "leave spikes out, or choose"),
+        ({"spikes": "auto", "population": "free"}, "leave spikes out, or choose"),
+        ({"nuts_sampler": "pymc", "population": "free"}, "is sampled by nutpie"),
         ({"spikes": "auto", "likelihood": "joint"}, "likelihood = 'counts' only, not 'joint'"),
         ({"draws": 0}, "draws must be a whole number of at least 1"),
         ({"tune": 2.5}, "tune must be a whole number"),

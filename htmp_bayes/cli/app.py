@@ -298,14 +298,11 @@ def fit(
     choice = _choice(
         include, exclude, min_size, max_size, types, heads, positions, fused, n, adapters, strict
     )
-    if population is None:
-        population = Population.INVERSE_GAMMA if pool or spikes != Spikes.OFF else Population.FREE
+    population = population or _default_population(pool, spikes)
     settings = {"population": str(population), "draws": draws, "tune": tune, "chains": chains, "seed": seed}
     if pool:
         from htmp_bayes.cli.pooled_run import pool_files
 
-        if population == Population.FREE:
-            raise HTMPError("--pool takes --population inverse-gamma or log-normal, not free.")
         if spikes != Spikes.OFF:
             raise HTMPError("--pool does not separate spikes: leave --spikes out, or --pool.")
         if jobs != 1 or dask is not None:
@@ -330,6 +327,11 @@ def fit(
         say(line)
     if unusable:
         raise typer.Exit(FAILED_CHECK)
+
+
+def _default_population(pool: bool, spikes: Spikes) -> Population:
+    """Open, but where a law of one parameter is called for."""
+    return Population.INVERSE_GAMMA if pool or spikes != Spikes.OFF else Population.FREE
 
 
 @app.command(cls=Command)

@@ -89,7 +89,8 @@ def plot_population(
     """
     if "population" not in result.children:
         raise ResultError(
-            "The result has no group 'population': its population is a law of one parameter; fit with population='free'."
+            "The result has no group 'population', for its population is a law of one parameter; fit with "
+            "population='free'."
         )
     if ax is not None:
         _draw(ax, result)
@@ -111,9 +112,8 @@ def _draw(ax: "Axes", result: xr.DataTree) -> None:
     for share in (0.9, 0.5):
         lower, upper = np.quantile(draws, [(1 - share) / 2, (1 + share) / 2], axis=0)
         label = f"{100 * share:.0f} % of the posterior"
-        ax.fill_between(
-            h, np.maximum(lower, floor), np.maximum(upper, floor), color=band_colour(share), lw=0, label=label
-        )
+        low, high = np.maximum(lower, floor), np.maximum(upper, floor)
+        ax.fill_between(h, low, high, color=band_colour(share), lw=0, label=label)
     ax.plot(h, np.maximum(middle, floor), color=MODEL, lw=1.2, label="population, median")
     _draw_eigenvalues(ax, result, floor)
     _mark_spikes(ax, result)

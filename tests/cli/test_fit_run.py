@@ -150,8 +150,11 @@ def test_layers_are_fitted_on_a_dask_cluster(run, collection, tmp_path, fits):
     [
         (["--seed", "2"], "seed = 1, not 2"),
         (["--seed", "1", "--draws", "800"], "draws = 1000, not 800"),
-        (["--seed", "1", "--population", "log-normal"], "population = inverse-gamma, not log-normal"),
-        (["--seed", "1", "--spikes", "auto"], "spikes = None, not auto"),
+        (["--seed", "1", "--population", "log-normal"], "population = free, not log-normal"),
+        (
+            ["--seed", "1", "--spikes", "auto"],
+            "population = free, not inverse-gamma and spikes = None, not auto",
+        ),
     ],
 )
 def test_other_settings_are_refused(run, collection, tmp_path, fits, changed, words):

@@ -113,7 +113,7 @@ def test_other_layers_or_single_fits_in_the_same_folder_are_refused(run, fits, t
     for changed, words in (
         ([*two_models, "--pool", "--include", "h.0"], "holds a pooled fit of other layers"),
         ([two_models[0], "--pool"], "holds a pooled fit of other layers"),
-        (two_models, "was fitted with pool = True, not None"),
+        ([*two_models, "--population", "inverse-gamma"], "was fitted with pool = True, not None"),
     ):
         code, _, err = run("fit", *changed, "--out", out, *SHORT)
         assert (code, err.count("\n"), len(fits)) == (2, 1, 1)
