@@ -103,8 +103,8 @@ def fit(
             Of an open population ``kappa``, ``dyson_index``, ``temperature``, ``correlation``, ``tail_index``,
             ``lower_tail_index``, ``participation_ratio``, ``mean``, ``n_spikes``, ``n_low_spikes`` (as
             :func:`htmp_bayes.models.free.reported.functionals` defines them), dimensions ``(chain, draw)``. Of other
-            populations ``kappa``, ``dyson_index`` (kappa/N: 1 for a real matrix of independent columns), ``temperature``,
-            ``correlation``, ``tail_index`` and ``mean``, dimensions ``(chain, draw)``. Left out are ``tail_index`` for
+            populations ``kappa``, ``dyson_index`` (kappa/N: 1 for a real matrix of independent columns),
+            ``temperature``, ``correlation``, ``tail_index`` and ``mean``, dimensions ``(chain, draw)``. Left out are ``tail_index`` for
             the log-normal population, whose tail is not a power law, ``correlation`` and ``tail_index`` for the
             population "none", and ``mean`` if it is infinite in any draw; the group's attributes ``infinite`` (names of
             what is infinite, separated by blanks) and ``probability_infinite_mean`` say so. With ``spikes="auto"``
