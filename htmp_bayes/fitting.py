@@ -104,11 +104,11 @@ def fit(
             ``lower_tail_index``, ``participation_ratio``, ``mean``, ``n_spikes``, ``n_low_spikes`` (as
             :func:`htmp_bayes.models.free.reported.functionals` defines them), dimensions ``(chain, draw)``. Of other
             populations ``kappa``, ``dyson_index`` (kappa/N: 1 for a real matrix of independent columns),
-            ``temperature``, ``correlation``, ``tail_index`` and ``mean``, dimensions ``(chain, draw)``. Left out are ``tail_index`` for
-            the log-normal population, whose tail is not a power law, ``correlation`` and ``tail_index`` for the
-            population "none", and ``mean`` if it is infinite in any draw; the group's attributes ``infinite`` (names of
-            what is infinite, separated by blanks) and ``probability_infinite_mean`` say so. With ``spikes="auto"``
-            also ``n_spikes``, a whole number.
+            ``temperature``, ``correlation``, ``tail_index`` and ``mean``, dimensions ``(chain, draw)``. Left out are
+            ``tail_index`` for the log-normal population, whose tail is not a power law, ``correlation`` and
+            ``tail_index`` for the population "none", and ``mean`` if it is infinite in any draw; the group's attributes
+            ``infinite`` (names of what is infinite, separated by blanks) and ``probability_infinite_mean`` say so. With
+            ``spikes="auto"`` also ``n_spikes``, a whole number.
         ``population``
             Of an open population: ``log_values``, the list of log population values of each draw, dimensions
             ``(chain, draw, level)``, with ``share``, the mass of each, ``density`` of log h over ``log_h``, and

@@ -11,7 +11,7 @@ It is proper, and moves along when all eigenvalues are multiplied by a factor:
   spikes and between bulks, where it is smooth in others, and the bound keeps away what no spectrum could tell from
   less;
 - tau, the roughness: log-normal about 0.4 with standard deviation 0.4 of its logarithm, before the bound;
-- kappa: as for other populations (:mod:`htmp_bayes.models.prior`), cut off at 10, below which first order in 1/kappa is
+- kappa: as for other populations (:mod:`htmp_bayes.models.prior`), cut off at 4, below which first order in 1/kappa is
   no law.
 """
 
@@ -30,7 +30,7 @@ LEVEL, LEVEL_SD = float(np.log(0.25)), 1.5
 BOUND_SD = 1.5
 LOG_ROUGHNESS, LOG_ROUGHNESS_SD = float(np.log(0.4)), 0.4
 DEGREES_OF_FREEDOM = 5.0
-KAPPA_LOWEST = 10.0
+KAPPA_LOWEST = 4.0
 _LARGEST_INDEX = 20.0
 _LEAST_SD = 0.5
 # Walks that are drawn at a time.
