@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from htmp_bayes._errors import HTMPError
 from htmp_bayes._threads import one_blas_thread
 from htmp_bayes.models.free.curve import PARAMETERS
 from htmp_bayes.models.free.posterior import FreePosterior
@@ -237,7 +238,17 @@ def _centre_of(flat: _Proposals, errors: Array, covariance: Array) -> Centre:
 
 
 def _count(errors: Array) -> float:
-    """How many draws the weights of all draws are worth."""
+    """How many draws the weights of all draws are worth.
+
+    Raises
+    ------
+    HTMPError
+        A ValueError, if the law is not available at any of them.
+    """
+    if not np.isfinite(errors).any():
+        raise HTMPError(
+            "No open population comes near this spectrum; fit another one, as population='inverse-gamma'."
+        )
     weights = np.exp(errors - errors.max())
     return float(weights.sum() ** 2 / np.sum(weights**2))
 
