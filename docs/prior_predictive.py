@@ -1,4 +1,4 @@
-"""Draw ``docs/prior_predictive.png``: spectra that the prior expects, and two posteriors of kappa beside it.
+"""Draw ``docs/prior_predictive.png``: populations and spectra that the prior expects, and what three layers say.
 
 Run from the repository: ``python docs/prior_predictive.py``; takes about a minute.
 """
@@ -9,86 +9,96 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import htmp_bayes as hb
+from htmp_bayes.models.free.curve import curve
+from htmp_bayes.models.free.prior import prior_draws
 from htmp_bayes.models.layer_data import layer_data
-from htmp_bayes.models.prior import prior_draws
+from htmp_bayes.models.results import open_matrices
 
 HERE = Path(__file__).parent
-SIZE, DRAWS = 384, 150
-LAYERS = {"layer.5.intermediate.dense": "C0", "layer.5.attention.self.key": "C1"}
+SIZE, GAMMA, DRAWS = 384, 0.25, 150
+LAYERS = {
+    "layer.5.intermediate.dense": "C0",
+    "pooler.dense": "C1",
+    "layer.5.attention.self.key": "C2",
+}
+LOG_10 = np.log(10.0)
 
 
-def _example(gamma):
-    """Return data of any spectrum: the prior of kappa and rho depends on its size alone."""
-    return layer_data(np.linspace(0.5, 2.0, SIZE), gamma)
+def spectrum_of(name):
+    """Read the spectrum of one layer of the sentence-embedding transformer."""
+    (spectrum,) = hb.read_spectra(HERE.parent / "data" / "minilm.nc", include=f"{name}$")
+    return spectrum
 
 
-def prior_spectra(gamma):
-    """Log-eigenvalues of matrices whose parameters are drawn from the prior, less their mean; and their kappa."""
+def prior_of_example(size):
+    """Draw log population values and kappa/N from the prior; but for their scale they depend on the shape alone."""
+    data = layer_data(np.linspace(0.5, 2.0, SIZE), GAMMA, "free")
+    theta, _, log_index = prior_draws(data, curve(SIZE, GAMMA), size, np.random.default_rng(0))
+    return curve(SIZE, GAMMA).log_values(theta), np.exp(log_index)
+
+
+def draw_populations(ax, values, results):
+    """Draw the list of each draw of the prior as a line, less its median, and the posterior medians of layers."""
+    population = curve(SIZE, GAMMA)
+    shares = (np.arange(SIZE) + 0.5) / SIZE
+    for row in population.directions(values[:DRAWS]):
+        ax.plot((row - np.median(row)) / LOG_10, shares, color="0.6", lw=0.5)
+    for name, result in results.items():
+        if abs(float(result["constant_data/gamma"]) - GAMMA) < 1e-6:
+            rows = result["population/log_values"].median(("chain", "draw")).to_numpy()
+            row = population.directions(rows)
+            ax.plot((row - np.median(row)) / LOG_10, shares, LAYERS[name], lw=1.4)
+    ax.set(xlim=(-4.5, 4.5), xlabel="log$_{10}$ h less its median", ylabel="share of directions below")
+    ax.set_title("populations: prior (grey), a layer (blue)", fontsize=9)
+
+
+def draw_spectra(ax, values, index):
+    """Draw the quantiles of a matrix of each draw of the prior as a line, and those of layers of this shape."""
+    matrix = open_matrices(curve(SIZE, GAMMA), GAMMA, values[0])
     rng = np.random.default_rng(0)
-    drawn = prior_draws(_example(gamma), DRAWS, rng)
-    spectra = [
-        np.log10(np.maximum(hb.sample_ensemble(SIZE, kappa, gamma, 1.0, rho, random_state=rng), 1e-300))
-        for kappa, rho in zip(drawn["kappa"], drawn["correlation"], strict=True)
-    ]
-    return np.array([spectrum - spectrum.mean() for spectrum in spectra]), drawn["kappa"]
-
-
-def draw_spectra(ax, gamma):
-    """Draw the quantiles of each spectrum as a line, and those of real layers of this aspect ratio."""
-    spectra, kappas = prior_spectra(gamma)
-    probability = (np.arange(SIZE) + 0.5) / SIZE
-    order = np.argsort(kappas)
-    shades = np.linspace(0.85, 0.35, DRAWS)
-    for shade, i in zip(shades, order, strict=True):
-        ax.plot(spectra[i], probability, color=str(shade), lw=0.5)
+    shares = (np.arange(SIZE) + 0.5) / SIZE
+    for row, dyson_index in zip(values[:DRAWS], index[:DRAWS], strict=True):
+        logarithms = np.log10(np.maximum(np.sort(matrix(row, dyson_index, rng)), 1e-300))
+        ax.plot(logarithms - np.median(logarithms), shares, color="0.6", lw=0.5)
     for spectrum in hb.read_spectra(HERE.parent / "data" / "minilm.nc"):
-        if abs(spectrum.gamma - gamma) < 1e-6:
+        if abs(spectrum.gamma - GAMMA) < 1e-6:
             logarithms = np.log10(spectrum.eigenvalues)
-            ax.plot(
-                logarithms - logarithms.mean(), (np.arange(len(spectrum)) + 0.5) / len(spectrum), "C3", lw=0.6
-            )
-    ax.set_xlim(-4.5, 3.0)
-    ax.set_xlabel("log$_{10}$ λ less its mean")
-    ax.set_title(f"γ = {gamma:g}: prior (grey, dark: large κ), layers (red)", fontsize=9)
+            ax.plot(logarithms - np.median(logarithms), shares, "C3", lw=0.6)
+    ax.set(xlim=(-4.5, 4.5), xlabel="log$_{10}$ λ less its median", ylabel="share of eigenvalues below")
+    ax.set_title("spectra, γ = 0.25: prior (grey), 12 layers (red)", fontsize=9)
 
 
-def draw_posteriors(ax):
-    """Draw the prior of kappa and the posterior of a layer that knows it and of one that does not."""
-    edges = np.linspace(-1.0, 4.0, 61)
+def draw_posteriors(ax, results, name, edges):
+    """Draw the prior of what has this name, and the posterior of three layers."""
 
-    def density(kappa):
-        return np.histogram(np.log10(kappa), edges, density=True)[0]
+    def density(values):
+        return np.histogram(np.log10(values), np.log10(edges), density=True)[0]
 
-    for name, color in LAYERS.items():
-        (spectrum,) = hb.read_spectra(HERE.parent / "data" / "minilm.nc", include=f"{name}$")
-        result = hb.fit(spectrum, random_seed=1)
-        kappa = result["posterior"]["kappa"].to_numpy()
-        label = f"{name}: 5 % below {np.quantile(kappa, 0.05):.2g}"
-        ax.stairs(density(kappa), 10**edges, color=color, label=label)
-    ax.stairs(
-        density(prior_draws(_example(0.25), 20_000, np.random.default_rng(0))["kappa"]),
-        10**edges,
-        fill=True,
-        color="0.85",
-        label="prior",
-        zorder=0,
-    )
-    ax.set_xscale("log")
-    ax.set_yticks([])
-    ax.set_ylim(0, 6.0)
-    ax.set_xlabel("repulsion κ")
-    ax.set_title("posterior of κ beside the prior", fontsize=9)
-    ax.legend(fontsize=7)
+    for layer, result in results.items():
+        values = result["posterior"][name].to_numpy().ravel()
+        low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
+        label = f"{layer}: {middle:.3g} [{low:.3g}, {high:.3g}]"
+        ax.stairs(density(values), edges, color=LAYERS[layer], label=label)
+    prior = next(iter(results.values()))["prior"][name].to_numpy().ravel()
+    ax.stairs(density(prior), edges, fill=True, color="0.85", label="prior", zorder=0)
+    ax.set(xscale="log", yscale="log", ylim=(0.05, None), ylabel="density of log$_{10}$")
+    ax.legend(fontsize=7, loc="upper left", bbox_to_anchor=(0.0, -0.2), frameon=False)
 
 
 def main():
-    """Draw the three panels and write the picture."""
-    figure = Figure(figsize=(12.0, 3.8), layout="constrained")
-    axes = figure.subplots(1, 3)
-    for ax, gamma in zip(axes[:2], (0.25, 1.0), strict=True):
-        draw_spectra(ax, gamma)
-    axes[0].set_ylabel("share of eigenvalues below")
-    draw_posteriors(axes[2])
+    """Draw the four panels and write the picture."""
+    results = {name: hb.fit(spectrum_of(name), random_seed=1, progressbar=False) for name in LAYERS}
+    values, index = prior_of_example(DRAWS)
+    figure = Figure(figsize=(9.6, 8.0), layout="constrained")
+    axes = figure.subplots(2, 2)
+    draw_populations(axes[0, 0], values, results)
+    draw_spectra(axes[0, 1], values, index)
+    draw_posteriors(axes[1, 0], results, "dyson_index", np.geomspace(0.02, 25.0, 61))
+    axes[1, 0].set_xlabel("repulsion κ/N")
+    draw_posteriors(axes[1, 1], results, "correlation", np.geomspace(0.004, 20.0, 61))
+    axes[1, 1].set_xlabel("correlation ρ, the standard deviation of log h")
+    for ax, title in zip(axes[1], ("κ/N", "ρ"), strict=True):
+        ax.set_title(f"posteriors of {title} beside the prior", fontsize=9)
     figure.savefig(HERE / "prior_predictive.png", dpi=110)
 
 
