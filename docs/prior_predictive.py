@@ -93,7 +93,7 @@ def main():
     axes = figure.subplots(2, 2)
     draw_populations(axes[0, 0], values, results)
     draw_spectra(axes[0, 1], values, index)
-    draw_posteriors(axes[1, 0], results, "dyson_index", np.geomspace(0.02, 25.0, 61))
+    draw_posteriors(axes[1, 0], results, "dyson_index", np.geomspace(0.008, 25.0, 61))
     axes[1, 0].set_xlabel("repulsion κ/N")
     draw_posteriors(axes[1, 1], results, "correlation", np.geomspace(0.004, 20.0, 61))
     axes[1, 1].set_xlabel("correlation ρ, the standard deviation of log h")
