@@ -34,9 +34,11 @@ from htmp_bayes.models.sampling import Sampling
 
 type Array = NDArray[np.float64]
 
-_TARGET_ACCEPT = 0.9
+_TARGET_ACCEPT = 0.95
 # Rounds that place the centre: draws and tuning steps of each chain, and how many of all draws are looked at.
 _LOOK_DRAWS, _LOOK_TUNE, _LOOKED_AT = 150, 250, 100
+# Draws, over all chains, of the round from which what the stand-in misses is learned first.
+_LEARNED_FROM = 1000
 _MOST_ROUNDS = 4
 # Rounds of all draws: another one learns from those of the last if they are worth less than this share of them.
 _ATTEMPTS, _ENOUGH_OF_ALL = 3, 0.4
@@ -103,6 +105,14 @@ class _Exact(NamedTuple):
     residual: Array
 
 
+class _Round(NamedTuple):
+    """NUTS's draws, the posterior at each of them, and by how much its log-density is more than theirs."""
+
+    proposed: _Proposals
+    rows: list[_Exact]
+    errors: Array
+
+
 def sample_free(posterior: FreePosterior, sampling: Sampling) -> FreeDraws:
     """Draw from the open population's posterior.
 
@@ -113,20 +123,35 @@ def sample_free(posterior: FreePosterior, sampling: Sampling) -> FreeDraws:
     sampling : Sampling
         How.
     """
-    centre, added, best = _centred(posterior, sampling), NOTHING, None
+    centre = _centred(posterior, sampling)
+    looked = _round(posterior, centre, sampling, -(-_LEARNED_FROM // sampling.chains), _LOOK_TUNE, 50)
+    best = None
     for attempt in range(_ATTEMPTS):
-        seed = (sampling.random_seed + 100 * attempt) % 2**32
-        proposed = _propose(posterior, centre, sampling, sampling.draws, sampling.tune, seed, added)
-        rows = _evaluated(posterior, proposed)
-        exact = np.reshape([row.log_density for row in rows], proposed.log_density.shape)
-        errors = exact - proposed.log_density
-        if best is None or _count(errors) > _count(best[-1]):
-            best = proposed, rows, errors
-        if _count(errors) >= _ENOUGH_OF_ALL * errors.size:
+        centre, added = _learned(posterior, *looked)
+        looked = _round(posterior, centre, sampling, sampling.draws, sampling.tune, 100 * attempt, added)
+        if best is None or _count(looked.errors) > _count(best.errors):
+            best = looked
+        if _count(looked.errors) >= _ENOUGH_OF_ALL * looked.errors.size:
             break
-        centre, added = _learned(posterior, proposed, rows, errors)
     assert best is not None
     return _corrected(sampling, *best)
+
+
+def _round(
+    posterior: FreePosterior,
+    centre: Centre,
+    sampling: Sampling,
+    draws: int,
+    tune: int,
+    number: int,
+    added: Quadratic = NOTHING,
+) -> _Round:
+    """Draw by NUTS, and evaluate the posterior itself at all draws; `number` makes the seed."""
+    seed = (sampling.random_seed + number) % 2**32
+    proposed = _propose(posterior, centre, sampling, draws, tune, seed, added)
+    rows = _evaluated(posterior, proposed)
+    exact = np.reshape([row.log_density for row in rows], proposed.log_density.shape)
+    return _Round(proposed, rows, exact - proposed.log_density)
 
 
 def _corrected(sampling: Sampling, proposed: _Proposals, rows: list[_Exact], errors: Array) -> FreeDraws:

@@ -13,7 +13,7 @@ from htmp_bayes.models.free import prior
 from htmp_bayes.models.free.curve import KNOTS, PARAMETERS, curve
 from htmp_bayes.models.free.draws import sample_free
 from htmp_bayes.models.free.posterior import FreePosterior
-from htmp_bayes.models.free.stand_in import Centre, compiled_model, log_likelihood, stand_in_data
+from htmp_bayes.models.free.stand_in import TEMPER, Centre, compiled_model, log_likelihood, stand_in_data
 from htmp_bayes.models.nuts import sample_compiled
 from htmp_bayes.models.sampling import Sampling
 
@@ -72,7 +72,7 @@ def test_the_graph_is_the_function(posterior):
     model = compiled_model().with_data(**{f"given_{name}": value for name, value in given.items()})
     drawn = sample_compiled(model, draws=5, tune=5, chains=1, random_seed=1)["posterior"]
     theta, log_index = drawn["theta"].to_numpy()[0], drawn["log_index"].to_numpy()[0]
-    whole = 0.9 * log_likelihood(given, theta, log_index) + posterior.log_density_of_gaps(log_index)
+    whole = TEMPER * log_likelihood(given, theta, log_index) + posterior.log_density_of_gaps(log_index)
     whole += posterior.log_prior(theta, drawn["log_roughness"].to_numpy()[0], log_index)
     np.testing.assert_allclose(np.diff(drawn["log_density"].to_numpy()[0] - whole), 0.0, atol=1e-3)
 
