@@ -11,7 +11,6 @@ import functools
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebfit
 from numpy.typing import NDArray
 
 from htmp_bayes.laws.counting import BLUR, structure_factors
@@ -24,11 +23,10 @@ from htmp_bayes.models.nuts import compile_model
 type Array = NDArray[np.float64]
 
 DIMENSIONS = PARAMETERS + 2
-TEMPER = 0.82
+TEMPER = 0.9
 """Power of the likelihood that is sampled: proposals that are a little too wide have weights that are never large."""
-# Degree of the polynomial that stands for what only kappa/N decides: its prior and the gaps.
-_DEGREE = 24
-_NODES = 200
+# Places between which what only kappa/N decides, its prior and the gaps, is interpolated.
+_PLACES = 1000
 # Standard deviations, about, of log tau and of the logit of log kappa/N on its range: the units of their coordinates.
 _UNIT = 0.3
 # Distance of the centre from the ends of the range of log kappa/N.
@@ -106,8 +104,7 @@ def stand_in_data(posterior: FreePosterior, centre: Centre, added: Quadratic = N
     at = float(np.clip(centre.log_index, low + _WITHIN, high - _WITHIN))
     unit = _UNIT * (high - low) / ((at - low) * (high - at))
     # the gaps' factor is the same for every curve
-    nodes = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
-    places = low + (high - low) * (nodes + 1) / 2
+    places = np.linspace(low, high, _PLACES)
     known = prior.log_prior_of_index(data, places) + log_density_of_gaps(data, np.exp(places))
     mean, sd = prior.location(data)
     return {
@@ -121,7 +118,7 @@ def stand_in_data(posterior: FreePosterior, centre: Centre, added: Quadratic = N
         "shift": whiten @ moments.shift,
         "ratios": ratios,
         "innovations": prior.innovations(curve)[:, 2:],
-        "of_index": chebfit(nodes, known, _DEGREE),
+        "of_index": known,
         "log_roughness": np.array(centre.log_roughness),
         "log_index": np.array([low, high, np.log((at - low) / (high - at)), unit]),
         "location": np.array([mean, sd]),
@@ -186,7 +183,7 @@ def _model() -> Any:
     shapes: dict[str, Any] = {
         "theta": PARAMETERS, "root": (PARAMETERS, PARAMETERS), "interpolation": (5, KNOTS), "integral": (5, 5),
         "log_values": 5, "slopes": (4, 5), "residual": 4, "shift": 4, "ratios": 4,
-        "innovations": (KNOTS - 1, KNOTS), "of_index": _DEGREE + 1, "log_roughness": (), "log_index": 4,
+        "innovations": (KNOTS - 1, KNOTS), "of_index": _PLACES, "log_roughness": (), "log_index": 4,
         "location": 2, "index_at": (), "linear": PARAMETERS + 1, "quadratic": (PARAMETERS + 1, PARAMETERS + 1),
     }  # fmt: skip
     with pm.Model() as model:
@@ -201,8 +198,7 @@ def _model() -> Any:
         of_index = (log_index - given["index_at"]) / _UNIT
         bounded = _BOUND * pt.tanh(pt.concatenate([xi[:PARAMETERS], of_index[None]]) / _BOUND)
         likelihood += pt.dot(given["linear"], bounded) + pt.dot(bounded, pt.dot(given["quadratic"], bounded))
-        angle = pt.arccos(pt.clip(2.0 * share - 1.0, -1.0 + 1e-9, 1.0 - 1e-9))
-        known = pt.sum(given["of_index"] * pt.cos(pt.arange(_DEGREE + 1) * angle))
+        known = _interpolated(given["of_index"], share)
         log_density = TEMPER * likelihood + known + _log_prior(given, theta, log_roughness)
         pm.Deterministic("theta", theta)
         pm.Deterministic("log_roughness", log_roughness)
@@ -210,6 +206,15 @@ def _model() -> Any:
         pm.Deterministic("log_density", log_density)
         pm.Potential("log_posterior", log_density + pt.log(share) + pt.log1p(-share))
     return model
+
+
+def _interpolated(values: Any, share: Any) -> Any:
+    """Interpolate between values at even places, at a share of their range: the gaps' factor has kinks."""
+    import pytensor.tensor as pt
+
+    place = share * (_PLACES - 1)
+    below = pt.clip(pt.floor(place), 0, _PLACES - 2).astype("int64")
+    return values[below] + (place - below) * (values[below + 1] - values[below])
 
 
 def _log_likelihood(given: dict[str, Any], theta: Any, dyson_index: Any) -> Any:
