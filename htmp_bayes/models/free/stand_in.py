@@ -23,7 +23,7 @@ from htmp_bayes.models.nuts import compile_model
 type Array = NDArray[np.float64]
 
 DIMENSIONS = PARAMETERS + 2
-TEMPER = 0.9
+TEMPER = 0.85
 """Power of the likelihood that is sampled: proposals that are a little too wide have weights that are never large."""
 # Places between which what only kappa/N decides, its prior and the gaps, is interpolated.
 _PLACES = 1000
