@@ -147,30 +147,6 @@ def test_model_has_the_posterior_s_density(posterior):
     np.testing.assert_allclose(whole(0.01), whole(0.0), atol=1e-6)
 
 
-@pytest.mark.slow
-def test_pymc_s_own_sampler_finds_the_same_posterior():
-    import pymc as pm
-
-    levels = (np.arange(48) + 0.5) / 48
-    own = FreePosterior(layer_data(spectrum_of(np.exp(0.6 * norm.ppf(levels)), n=192, seed=7), 0.25, "free"))
-    drawn = sample_free(own, Sampling(draws=1000, tune=500, chains=4, random_seed=1))
-    tree = pm.sample(
-        200, tune=200, chains=2, cores=2, random_seed=1, model=layer_model(own.data), progressbar=False,
-        compute_convergence_checks=False, nuts_sampler="pymc",
-    )  # fmt: skip
-    theta = tree["posterior"]["theta"].to_numpy().reshape(-1, PARAMETERS)
-    for ours, theirs in (
-        (
-            own.curve.log_values(drawn.theta) @ own.curve.shares,
-            own.curve.log_values(theta) @ own.curve.shares,
-        ),
-        (drawn.log_index, np.log(tree["posterior"]["dyson_index"].to_numpy())),
-        (drawn.theta[..., 1], theta[:, 1]),
-    ):
-        assert abs(np.mean(ours) - np.mean(theirs)) < 0.3 * np.std(ours)
-        assert 0.7 < np.std(theirs) / np.std(ours) < 1.4
-
-
 def test_the_law_of_a_point_is_found_by_its_spectrum_alone():
     """What is fitted does not depend on the scale of the matrix."""
     first = FreePosterior(layer_data(spectrum_of(np.ones(SIZE)), 0.25, "free")).mode
