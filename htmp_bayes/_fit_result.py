@@ -59,22 +59,13 @@ def fit_result(
         number = sampled.parameters["n_spikes"]
         draws = draws.assign(n_spikes=number, dyson_index=draws["kappa"] / (len(spectrum) - number))
     prior_seed, predictive_seed = np.random.SeedSequence(settings["random_seed"]).generate_state(2)
-    known = xr.Dataset(
-        {"n": spectrum.n, "gamma": spectrum.gamma, "zeros": spectrum.zeros, "dead": spectrum.dead}
-    )
     dyson_index = sampled.parameters["kappa"].to_numpy().ravel() / data.size
     residuals = sampled.residuals.reshape(dyson_index.size, -1)
-    parts = [known, counts_data(posterior, dyson_index, residuals), likelihood_data]
     dims, coords = ("chain", "draw"), sampled.parameters.coords
     groups = {
         "posterior": draws,
         "sample_stats": sample_stats(sampled.sample_stats),
         "log_likelihood": xr.Dataset({"spectrum": (dims, sampled.log_likelihood)}, coords),
-        "observed_data": xr.Dataset(
-            {"eigenvalues": ("eigenvalue", spectrum.eigenvalues)},
-            coords={"eigenvalue": np.arange(len(spectrum))},
-        ),
-        "constant_data": xr.merge([part for part in parts if part is not None]),
         **results.prior_groups(sampled.parameters, data, int(prior_seed), inverse),
     }
     if predictive_draws:
@@ -87,9 +78,26 @@ def fit_result(
             int(predictive_seed),
             inverse,
         )
-    result = xr.DataTree.from_dict(groups)
-    described = {"name": spectrum.name, "kind": spectrum.kind}
-    result.attrs = {**described, **settings, **sampled.attributes, **package_versions()}
+    counts = counts_data(posterior, dyson_index, residuals)
+    return assembled(spectrum, groups, [counts, likelihood_data], {**settings, **sampled.attributes})
+
+
+def assembled(
+    spectrum: Spectrum,
+    groups: dict[str, xr.Dataset],
+    constants: list[xr.Dataset | None],
+    attributes: dict[str, Any],
+) -> xr.DataTree:
+    """Add to a fit's groups what is known of the spectrum, and to its attributes what it is of and by what."""
+    known = xr.Dataset(
+        {"n": spectrum.n, "gamma": spectrum.gamma, "zeros": spectrum.zeros, "dead": spectrum.dead}
+    )
+    observed = xr.Dataset(
+        {"eigenvalues": ("eigenvalue", spectrum.eigenvalues)}, {"eigenvalue": np.arange(len(spectrum))}
+    )
+    constant = xr.merge([known, *(part for part in constants if part is not None)])
+    result = xr.DataTree.from_dict({**groups, "observed_data": observed, "constant_data": constant})
+    result.attrs = {"name": spectrum.name, "kind": spectrum.kind, **attributes, **package_versions()}
     return result
 
 

@@ -1,15 +1,12 @@
 """What `fit` returns for the open population: the groups of a DataTree."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from htmp_bayes._fit_result import counts_data, package_versions, sample_stats
-from htmp_bayes._threads import one_blas_thread
+from htmp_bayes._fit_result import assembled, counts_data, sample_stats
 from htmp_bayes.models import results
 from htmp_bayes.models.free import prior
 from htmp_bayes.models.free.draws import FreeDraws
@@ -39,28 +36,19 @@ def free_result(
     draws = draws.assign_attrs(probability_infinite_mean=0.0, infinite="")
     prior_seed, predictive_seed = np.random.SeedSequence(settings["random_seed"]).generate_state(2)
     residuals = drawn.residuals.reshape(index.size, -1)
-    known = xr.Dataset(
-        {"n": spectrum.n, "gamma": spectrum.gamma, "zeros": spectrum.zeros, "dead": spectrum.dead}
-    )
-    groups = {
+    groups: dict[str, xr.Dataset] = {
         "posterior": draws,
         "population": population_group(posterior.curve, log_values, drawn.log_roughness, inverse),
         "sample_stats": sample_stats(drawn.sample_stats).assign_coords(coords),
         "log_likelihood": xr.Dataset({"spectrum": (_DIMS, drawn.log_likelihood)}, coords),
-        "observed_data": xr.Dataset(
-            {"eigenvalues": ("eigenvalue", spectrum.eigenvalues)}, {"eigenvalue": np.arange(len(spectrum))}
-        ),
-        "constant_data": xr.merge([known, counts_data(posterior, index.ravel(), residuals)]),
         **_prior_groups(posterior, drawn, coords, int(prior_seed), inverse),
     }
     if predictive_draws:
         groups["posterior_predictive"] = _predictive(
             posterior, log_values, index, predictive_draws, int(predictive_seed), inverse
         )
-    result = xr.DataTree.from_dict(groups)
-    described = {"name": spectrum.name, "kind": spectrum.kind}
-    result.attrs = {**described, **settings, **drawn.attributes, **package_versions()}
-    return result
+    counts = counts_data(posterior, index.ravel(), residuals)
+    return assembled(spectrum, groups, [counts], {**settings, **drawn.attributes})
 
 
 def _prior_groups(
@@ -83,24 +71,12 @@ def _predictive(
     posterior: FreePosterior, log_values: Array, index: Array, draws: int, seed: int, inverse: bool
 ) -> xr.Dataset:
     """Spectra of random matrices at evenly thinned draws, with the draw's population values and repulsion."""
-    chains, length = index.shape
-    size, gamma = posterior.data.size, posterior.data.gamma
-    per_chain = min(length, -(-results.spectra_in_all(draws, size) // chains))
-    kept = np.linspace(0, length - 1, per_chain).round().astype(int)
-    seeds = np.random.SeedSequence(seed).spawn(chains * per_chain)
-    spectrum_of = results.open_matrices(posterior.curve, gamma, np.median(log_values, axis=(0, 1)))
+    about = np.median(log_values, axis=(0, 1))
+    spectrum_of = results.open_matrices(posterior.curve, posterior.data.gamma, about)
 
-    def at_draw(values: Array, dyson_index: float, own: np.random.SeedSequence) -> Array:
-        drawn = spectrum_of(values, float(dyson_index), np.random.default_rng(own))
+    def at_draw(chain: int, draw: int, rng: np.random.Generator) -> Array:
+        drawn = spectrum_of(log_values[chain, draw], float(index[chain, draw]), rng)
         return np.sort(1 / drawn) if inverse else drawn
 
-    with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        rows = list(
-            pool.map(
-                at_draw,
-                log_values[:, kept].reshape(-1, log_values.shape[-1]),
-                index[:, kept].ravel(),
-                seeds,
-            )
-        )
-    return results.spectra_dataset(np.reshape(rows, (chains, per_chain, size)), np.arange(chains), kept)
+    kept = results.kept_draws(index.shape, draws, posterior.data.size)
+    return results.spectra_at_draws(at_draw, kept, len(index), seed)

@@ -1,20 +1,16 @@
 """The PyMC model of one layer: a prior for the law's parameters and the likelihood of the spectrum's counts."""
 
 import contextlib
-import hashlib
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply
-from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch.basic import generate_fallback_impl, register_funcify_and_cache_key
 
 from htmp_bayes.models import prior
 from htmp_bayes.models.counts import Whitened
 from htmp_bayes.models.layer_data import FREE, LayerData
+from htmp_bayes.models.likelihood_op import LikelihoodOp
 from htmp_bayes.models.posterior import LayerPosterior
 
 if TYPE_CHECKING:
@@ -24,7 +20,7 @@ if TYPE_CHECKING:
 _LOCATION_END = 40.0
 
 
-class SpectrumLogLikelihood(Op):
+class SpectrumLogLikelihood(LikelihoodOp):
     """Log-likelihood of a spectrum by log kappa, correlation and location, with its gradient by central differences.
 
     Inputs: a vector of the coordinates of :class:`~htmp_bayes.models.posterior.LayerPosterior`, shape ``(D,)``.
@@ -36,13 +32,9 @@ class SpectrumLogLikelihood(Op):
         The spectrum.
     """
 
-    __props__ = ("digest",)
-
     def __init__(self, data: LayerData) -> None:
+        super().__init__(data)
         self._likelihood = LayerPosterior(data, with_prior=False)
-        parts = (repr((data.size, data.gamma, data.population, data.gap_ratio)), data.knots, data.counts)
-        whole = b"".join(part.encode() if isinstance(part, str) else part.tobytes() for part in parts)
-        self.digest = hashlib.sha256(whole).hexdigest()
 
     def make_node(self, point: Any) -> Apply:
         """Check the number of dimensions and build the node."""
@@ -61,28 +53,9 @@ class SpectrumLogLikelihood(Op):
         output_storage[0][0] = np.asarray(value)
         output_storage[1][0] = gradient
 
-    def infer_shape(self, node: Apply, input_shapes: Any) -> Any:
-        """Give those of a scalar and a vector."""
-        return [(), input_shapes[0]]
-
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
-        """Gradient from what came with the value."""
-        of_value, of_gradient = cotangents
-        if not isinstance(of_gradient.type, DisconnectedType):
-            raise NotImplementedError("second derivatives of the likelihood of counts are not available")
-        return [of_value * outputs[1]]
-
     def whitened(self, point: Any) -> Whitened:
         """Residuals of the counts at a point: see :mod:`htmp_bayes.models.counts`."""
         return self._likelihood.whitened(point)
-
-
-@register_funcify_and_cache_key(SpectrumLogLikelihood)
-def _numba_funcify(op: SpectrumLogLikelihood, node: Apply | None = None, **kwargs: Any) -> Any:
-    """Have compiled graphs call back to Python: the likelihood is made of several compiled functions and NumPy's."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Numba will use object mode")
-        return generate_fallback_impl(op, node, **kwargs), None
 
 
 def layer_model(data: LayerData) -> "pm.Model":

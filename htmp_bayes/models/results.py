@@ -1,6 +1,7 @@
 """What a fit reports beside the draws: derived parameters, predictive spectra, the prior."""
 
 import functools
+import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -128,33 +129,45 @@ def predictive_spectra(
     xarray.Dataset
         ``eigenvalues`` with dimensions ``(chain, draw, eigenvalue)``, ascending in the last.
     """
-    chains, length = posterior["kappa"].shape
-    per_chain = min(length, -(-spectra_in_all(draws, len(eigenvalues)) // chains))
-    kept = posterior.isel(draw=np.linspace(0, length - 1, per_chain).round().astype(int))
-    columns = [column.ravel() for column in _law_parameters(kept)]
-    spikes = (
-        kept["n_spikes"].to_numpy().ravel() if "n_spikes" in kept else np.zeros(columns[0].size, np.int64)
-    )
-    seeds = np.random.SeedSequence(random_seed).spawn(chains * per_chain)
-    matrices = _Matrices(gamma, population if population != "none" else "point", *map(np.median, columns))
+    thinned = kept_draws(posterior["kappa"].shape, draws, len(eigenvalues))
+    columns = _law_parameters(posterior)
+    spikes = posterior["n_spikes"].to_numpy() if "n_spikes" in posterior else np.zeros_like(columns[0])
+    about = (float(np.median(column[:, thinned])) for column in columns)
+    matrices = _Matrices(gamma, population if population != "none" else "point", *about)
 
-    def at_draw(
-        kappa: float, temperature: float, correlation: float, spikes: int, seed: np.random.SeedSequence
-    ) -> NDArray[np.float64]:
-        rng, size = np.random.default_rng(seed), len(eigenvalues) - spikes
-        bulk = matrices.eigenvalues(int(size), kappa, temperature, correlation, rng)
+    def at_draw(chain: int, draw: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        size = len(eigenvalues) - int(spikes[chain, draw])
+        kappa, temperature, correlation = (column[chain, draw] for column in columns)
+        bulk = matrices.eigenvalues(size, kappa, temperature, correlation, rng)
         return np.sort(np.append(1 / bulk if inverse else bulk, eigenvalues[size:]))
+
+    return spectra_at_draws(at_draw, thinned, len(posterior["kappa"]), random_seed)
+
+
+def kept_draws(shape: tuple[int, ...], draws: int, size: int) -> NDArray[np.int64]:
+    """Draws of each chain that have a predictive spectrum of so many eigenvalues, where `draws` are asked for."""
+    chains, length = shape
+    in_all = draws if size <= WHOLE else min(draws, max(FEWEST_SPECTRA, MOST_VALUES // size))
+    return np.linspace(0, length - 1, min(length, -(-in_all // chains))).round().astype(np.int64)
+
+
+def spectra_at_draws(
+    at_draw: Callable[[int, int, np.random.Generator], NDArray[np.float64]],
+    kept: NDArray[np.int64],
+    chains: int,
+    random_seed: int,
+) -> xr.Dataset:
+    """Draw a spectrum for each chain and kept draw, on all cores: what `predictive_spectra` returns."""
+    places = list(itertools.product(range(chains), kept.tolist()))
+    seeds = np.random.SeedSequence(random_seed).spawn(len(places))
+
+    def at_place(place: tuple[int, int], seed: np.random.SeedSequence) -> NDArray[np.float64]:
+        return at_draw(*place, np.random.default_rng(seed))
 
     # BLAS on one thread: on several it rounds otherwise, and they would wait for one another
     with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        rows = list(pool.map(at_draw, *columns, spikes, seeds))
-    values = np.reshape(rows, (chains, per_chain, len(eigenvalues)))
-    return spectra_dataset(values, kept.coords["chain"], kept.coords["draw"])
-
-
-def spectra_in_all(draws: int, size: int) -> int:
-    """How many predictive spectra of so many eigenvalues there are where `draws` are asked for."""
-    return draws if size <= WHOLE else min(draws, max(FEWEST_SPECTRA, MOST_VALUES // size))
+        rows = list(pool.map(at_place, places, seeds))
+    return spectra_dataset(np.reshape(rows, (chains, len(kept), -1)), np.arange(chains), kept)
 
 
 def open_matrices(

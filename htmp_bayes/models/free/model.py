@@ -1,16 +1,11 @@
 """The PyMC model of one layer with an open population: what can be extended, and sampled by PyMC's own NUTS."""
 
 import contextlib
-import hashlib
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply
-from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch.basic import generate_fallback_impl, register_funcify_and_cache_key
 
 from htmp_bayes._threads import one_blas_thread
 from htmp_bayes.laws.counting import precision_factor
@@ -18,6 +13,7 @@ from htmp_bayes.models.free import prior
 from htmp_bayes.models.free.curve import KNOTS
 from htmp_bayes.models.free.posterior import FreePosterior
 from htmp_bayes.models.layer_data import LayerData
+from htmp_bayes.models.likelihood_op import LikelihoodOp
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -27,7 +23,7 @@ _STEP = 1e-4
 _FARTHEST = 50.0
 
 
-class FreeLogLikelihood(Op):
+class FreeLogLikelihood(LikelihoodOp):
     """Log-likelihood of a spectrum by the curve's parameters and log kappa/N.
 
     Outputs: the log-likelihood, and the direction in which it rises: its gradient, but for what the covariance and the
@@ -40,16 +36,9 @@ class FreeLogLikelihood(Op):
         The spectrum.
     """
 
-    __props__ = ("digest",)
-
     def __init__(self, data: LayerData) -> None:
+        super().__init__(data)
         self._posterior = FreePosterior(data)
-        parts = (
-            repr((data.size, data.gamma, data.gap_ratio)).encode(),
-            data.knots.tobytes(),
-            data.counts.tobytes(),
-        )
-        self.digest = hashlib.sha256(b"".join(parts)).hexdigest()
 
     def make_node(self, theta: Any, log_index: Any) -> Apply:
         """Take the parameters, shape ``(PARAMETERS,)``, and log kappa/N."""
@@ -78,25 +67,6 @@ class FreeLogLikelihood(Op):
                 posterior.of_moments(moments, log_index + step) for step in (0.0, _STEP, -_STEP)
             )
         return here, residual @ slopes, (above - below) / (2 * _STEP)
-
-    def infer_shape(self, node: Apply, input_shapes: Any) -> Any:
-        """Give those of a scalar, a vector and a scalar."""
-        return [(), input_shapes[0], ()]
-
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
-        """Directions from what came with the value."""
-        of_value, *others = cotangents
-        if any(not isinstance(other.type, DisconnectedType) for other in others):
-            raise NotImplementedError("second derivatives of the likelihood of counts are not available")
-        return [of_value * outputs[1], of_value * outputs[2]]
-
-
-@register_funcify_and_cache_key(FreeLogLikelihood)
-def _numba_funcify(op: FreeLogLikelihood, node: Apply | None = None, **kwargs: Any) -> Any:
-    """Have compiled graphs call back to Python."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Numba will use object mode")
-        return generate_fallback_impl(op, node, **kwargs), None
 
 
 def free_layer_model(data: LayerData) -> "pm.Model":
