@@ -224,13 +224,17 @@ def _free_result(
     spectrum: Spectrum, settings: dict[str, Any], sampling: "Sampling", predictive_draws: int
 ) -> xr.DataTree:
     from htmp_bayes._free_result import free_result
+    from htmp_bayes._threads import one_blas_thread
     from htmp_bayes.models.free.draws import sample_free
     from htmp_bayes.models.free.posterior import FreePosterior
     from htmp_bayes.models.layer_data import layer_data
 
     followed = as_followed(spectrum, settings["law"])
     posterior = FreePosterior(layer_data(followed, spectrum.gamma, "free"))
-    return free_result(spectrum, posterior, sample_free(posterior, sampling), settings, predictive_draws)
+    # on several threads BLAS rounds otherwise, and results would go by the number of cores
+    with one_blas_thread():
+        drawn = sample_free(posterior, sampling)
+        return free_result(spectrum, posterior, drawn, settings, predictive_draws)
 
 
 def _counts_result(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy.stats import norm
+from threadpoolctl import threadpool_limits
 
 import htmp_bayes as hb
 from htmp_bayes._results import ResultError, as_netcdf
@@ -50,6 +51,14 @@ def test_groups_are_there_and_hold_the_truth(result):
     predicted = result["posterior_predictive"]["eigenvalues"]
     assert predicted.sizes["eigenvalue"] == SIZE
     np.testing.assert_allclose(predicted.mean(), h.mean(), rtol=0.03)
+
+
+def test_it_repeats_to_the_bit_whatever_the_threads_of_blas(result):
+    """Of the large products that draws are made of, which BLAS shares among threads where it may."""
+    with threadpool_limits(1, user_api="blas"):
+        again = hb.fit(hb.Spectrum.from_matrix(matrix(LOG_H), name="layer.0"), **QUICK)
+    for group in ("posterior", "population", "prior", "posterior_predictive"):
+        xr.testing.assert_identical(again[group].to_dataset(), result[group].to_dataset())
 
 
 def test_the_law_fits_and_check_says_so(result, noise):
