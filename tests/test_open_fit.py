@@ -53,12 +53,15 @@ def test_groups_are_there_and_hold_the_truth(result):
     np.testing.assert_allclose(predicted.mean(), h.mean(), rtol=0.03)
 
 
-def test_it_repeats_to_the_bit_whatever_the_threads_of_blas(result):
-    """Of the large products that draws are made of, which BLAS shares among threads where it may."""
+def test_it_repeats_to_the_bit_whatever_the_threads_of_blas():
+    """Of a real layer: BLAS shares only products that are large enough among threads, and then rounds otherwise."""
+    (layer,) = hb.read_spectra("data/minilm.nc", include=r"layer\.5\.attention\.self\.key")
+    settings = {"draws": 300, "tune": 300, "random_seed": 1, "predictive_draws": 0}
+    first = hb.fit(layer, **settings)
     with threadpool_limits(1, user_api="blas"):
-        again = hb.fit(hb.Spectrum.from_matrix(matrix(LOG_H), name="layer.0"), **QUICK)
-    for group in ("posterior", "population", "prior", "posterior_predictive"):
-        xr.testing.assert_identical(again[group].to_dataset(), result[group].to_dataset())
+        again = hb.fit(layer, **settings)
+    for group in ("posterior", "population", "prior"):
+        xr.testing.assert_identical(again[group].to_dataset(), first[group].to_dataset())
 
 
 def test_the_law_fits_and_check_says_so(result, noise):
