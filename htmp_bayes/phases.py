@@ -155,7 +155,7 @@ def _of_open_law(result: xr.DataTree) -> tuple[Array, Array]:
     law = open_law(result, _DRAWS)
     means = law.mean()
     edges = means * (1 + np.sqrt(law.gamma)) ** 2
-    return means, np.diag(law.sf(edges))
+    return means, law.sf_at_own(edges)
 
 
 def _of_law(result: xr.DataTree, draws: dict[str, Array]) -> tuple[Array, Array]:

@@ -58,6 +58,13 @@ class OpenLaw:
         above = self._above(-log_x if self.inverse else log_x)
         return 1 - above if self.inverse else above
 
+    def sf_at_own(self, x: ArrayLike) -> Array:
+        """Survival function of each law at a point of its own, both of shape ``(D,)``."""
+        each = zip(self.kappa, self.log_values, np.asarray(x, dtype=np.float64), strict=True)
+        laws = ((OpenLaw(np.array([kappa]), self.gamma, values[None], self.shares, self.inverse), point)
+                for kappa, values, point in each)  # fmt: skip
+        return np.array([law.sf([point])[0, 0] for law, point in laws])
+
     def pdf(self, x: ArrayLike) -> Array:
         """Density, as :meth:`cdf`."""
         x = np.asarray(x, dtype=np.float64)

@@ -73,6 +73,8 @@ def test_open_law_is_that_of_a_large_kappa_and_of_reciprocals():
     np.testing.assert_allclose(law.cdf(x)[0], columns(np.log(x), 0.25)[0], atol=1e-7)
     inverse = OpenLaw(np.array([1e8]), 0.25, LOG_H[None], SHARES, inverse=True)
     np.testing.assert_allclose(inverse.sf(1 / x)[0], law.cdf(x)[0], atol=1e-12)
+    two = OpenLaw(np.array([1e8, 50.0]), 0.25, np.stack([LOG_H, LOG_H + 0.3]), SHARES)
+    np.testing.assert_allclose(two.sf_at_own([0.5, 2.0]), np.diag(two.sf([0.5, 2.0])), atol=1e-9)
     x = np.geomspace(0.1, 6.0, 400)
     mass = np.trapezoid(law.pdf(x)[0], x)
     np.testing.assert_allclose(mass, law.cdf(x[-1:])[0, 0] - law.cdf(x[:1])[0, 0], atol=2e-3)
