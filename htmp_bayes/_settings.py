@@ -9,7 +9,6 @@ from htmp_bayes.spectra import Spectrum
 LAWS = ("htmp", "inverse-htmp")
 LIKELIHOODS = ("counts", "joint")
 POPULATIONS = ("free", "inverse-gamma", "log-normal", "none")
-POOLED_POPULATIONS = POPULATIONS[1:]
 MAXIMISED = ("likelihood", "posterior")
 SAMPLERS = ("nutpie", "pymc")
 SPIKES = ("off", "auto")
@@ -42,7 +41,6 @@ def check_choices(**chosen: str) -> None:
     available = {
         "law": LAWS,
         "population": POPULATIONS,
-        "pooled_population": POOLED_POPULATIONS,
         "likelihood": LIKELIHOODS,
         "maximise": MAXIMISED,
         "nuts_sampler": SAMPLERS,
@@ -55,9 +53,7 @@ def check_choices(**chosen: str) -> None:
                 "intervals that need no adjustment."
             )
         if value not in available[setting]:
-            raise FitError(
-                f"{setting.removeprefix('pooled_')} is one of {', '.join(available[setting])}, not {value!r}."
-            )
+            raise FitError(f"{setting} is one of {', '.join(available[setting])}, not {value!r}.")
 
 
 def refuse_removed(function: str, settings: dict[str, object]) -> None:

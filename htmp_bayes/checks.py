@@ -7,9 +7,12 @@ from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from htmp_bayes import _misfit
+from htmp_bayes._errors import printable
 from htmp_bayes._results import group
 from htmp_bayes.spectra.dead_lines import cautions_of
 
@@ -25,8 +28,8 @@ SENSITIVITY_MAX = 0.05
 PARETO_K_MAX = 0.7
 """Vehtari et al. (2024), J. Mach. Learn. Res. 25, 72: above it, smoothed importance weights are not to be relied on."""
 
-STAND_IN_ERROR_MAX = 0.5
-"""Standard deviation of the log-posterior's error, in nats, at which a draw's efficiency, exp(-sd²), is below 80 %."""
+LAYER_R_HAT_MAX, LAYER_ESS_MIN = 1.05, 100
+"""Of a layer's own fit that is pooled: an error of its mean of a tenth of its standard deviation adds 1 % to that."""
 
 LEAST_COUNTING = 0.25
 """Share of a layer's candidates that must count: with fewer, the normal likelihood is too far from the layer's own."""
@@ -45,6 +48,8 @@ _SMALLEST_SHOWN = 1e-4
 # high end is where only the former is known, and the share of the prior's interval that tells nothing.
 _EXPONENTS = {"tail_index": -1.0, "lower_tail_index": 1.0}
 _ONE_SIDED, _WIDE = 3.0, 0.7
+# Layers that a sentence names.
+_MOST_NAMED = 6
 # Probability of the largest number of spikes that is looked for, from which on there may be more.
 _AT_MOST = 0.05
 
@@ -144,7 +149,8 @@ def check(result: xr.DataTree) -> Verdict:
         *usable*: the draws are those of the posterior. ``reasons`` has a sentence for each of these that failed: no
         divergence, R-hat at most 1.01 and effective sample sizes of at least 400 in bulk and tail for every parameter
         (of every layer), E-BFMI of at least 0.3 in every chain, and for a network a Pareto's k of at most 0.7 of the
-        weights by which its draws were corrected, with a quarter at least of each layer's candidates counting.
+        weights by which its draws were corrected, with a quarter at least of each layer's candidates counting, and of
+        each layer's own fit an R-hat of at most 1.05 and 100 effective draws.
 
         *fits*: neither the counts nor the gaps of the spectrum have a probability below 0.01 under the posterior
         (:mod:`htmp_bayes.models.law_test`). ``misfits`` says where the law is off and by how many eigenvalues, and
@@ -156,7 +162,7 @@ def check(result: xr.DataTree) -> Verdict:
         the largest eigenvalues that fewer than 2 % of the predictive spectra have (60 of them at least), so that spikes
         are suspected. Where spikes were set apart, the last is instead that there may be more than are looked for: the
         largest number has a probability of 5 % or more. And one for directions that are zero or dead and were left out,
-        or a gap of many decades below the bulk.
+        or a gap of many decades below the bulk. Of a network, the layers that the law does not fit.
 
     Raises
     ------
@@ -267,19 +273,51 @@ def _correction_fails(verdict: Verdict, result: xr.DataTree) -> Iterator[str]:
         )
 
 
-def _stand_in_off(verdict: Verdict, result: xr.DataTree) -> Iterator[str]:
-    error = float(result.attrs.get("stand_in_error", 0.0))
-    if result.attrs.get("kind") == "network" and error > STAND_IN_ERROR_MAX:
+def _layers_badly_sampled(verdict: Verdict, result: xr.DataTree) -> Iterator[str]:
+    """Say which layers of a network have a fit of their own that cannot be pooled."""
+    layers = _of_spectra(result)
+    if layers is None:
+        return
+    bad = (layers["spectrum_r_hat"] > LAYER_R_HAT_MAX) | (layers["spectrum_ess"] < LAYER_ESS_MIN)
+    if bad.any():
         yield (
-            f"The polynomials that stand for a layer's likelihood are off by {error:.2g} nats (more than "
-            f"{STAND_IN_ERROR_MAX}); fit the layers one by one with nuts_sampler = 'pymc'."
+            f"The own fit of {_layers_named(layers, bad.to_numpy())} did not converge (R-hat above {LAYER_R_HAT_MAX} "
+            f"or fewer than {LAYER_ESS_MIN} effective draws); pass a longer fit of it by fits=, or leave it out."
         )
+
+
+def _layers_misfit(result: xr.DataTree) -> Iterator[str]:
+    """Say which layers of a network the law does not fit."""
+    layers = _of_spectra(result)
+    if layers is not None and (off := layers["spectrum_fits"].to_numpy() == 0).any():
+        yield (
+            f"The law does not fit {_layers_named(layers, off)}, of {off.size} spectra: what is said of "
+            f"{'it' if off.sum() == 1 else 'them'} does not mean much; look at the fit of each, or leave it out."
+        )
+
+
+def _of_spectra(result: xr.DataTree) -> xr.Dataset | None:
+    """Take what is known of the spectra of a network, if it is one."""
+    if "constant_data" not in result.children or "spectrum_fits" not in result["constant_data"]:
+        return None
+    return group(result, "constant_data")
+
+
+def _layers_named(constant: xr.Dataset, chosen: NDArray[np.bool_]) -> str:
+    """Name the layers of spectra, of many the first ones."""
+    names = list(dict.fromkeys(constant["spectrum_layer"].to_numpy()[chosen].astype(str)))
+    shown = [repr(printable(name)) for name in names[:_MOST_NAMED]]
+    return (
+        _named(shown)
+        if len(names) <= _MOST_NAMED
+        else f"{', '.join(shown)} and {len(names) - _MOST_NAMED} more"
+    )
 
 
 # Each yields a sentence for what it finds wrong.
 _CHECKS = (
     _diverged, _chains_disagree, _few_in_bulk, _few_in_tail, _energy_not_explored, _correction_fails,
-    _stand_in_off,
+    _layers_badly_sampled,
 )  # fmt: skip
 
 
@@ -427,7 +465,7 @@ def _dead_directions(result: xr.DataTree) -> Iterator[str]:
 
 
 # Each yields a sentence for what it finds.
-_CAUTIONS = (_prior_bears, _known_from_one_side, _spikes, _more_spikes, _dead_directions)
+_CAUTIONS = (_prior_bears, _known_from_one_side, _spikes, _more_spikes, _dead_directions, _layers_misfit)
 
 
 def _named(names: list[str]) -> str:

@@ -15,12 +15,12 @@ from htmp_bayes.network_steps import at_step
 if TYPE_CHECKING:
     import pandas as pd
 
-PARAMETERS = ("dyson_index", "correlation", "tail_index", "mean")
+PARAMETERS = ("dyson_index", "correlation", "participation_ratio", "tail_index", "mean")
 CONTRASTS = ("ratio", "difference")
 ROPE = 0.1
 """Default half-width of the region of practical equivalence: of the log-ratio, or of the difference."""
 # Left out by a fit whose population has none, or where it is infinite.
-_SOMETIMES = ("tail_index", "mean")
+_SOMETIMES = ("correlation", "participation_ratio", "tail_index", "mean")
 _SEED = 20261124
 ANOTHER_RUN = (
     "Another training run: does what is compared differ beyond what training again would change, as the replicates "
@@ -59,8 +59,9 @@ def compare_models(
     contrast : {"ratio", "difference"}
         First over second, or first minus second.
     parameters : sequence of str
-        Parameters of the law. By default kappa/N, correlation, tail index (of the inverse-gamma population) and mean
-        (where it is finite).
+        Parameters of the law. By default kappa/N, correlation, participation ratio, tail index and mean, as far as the
+        population has them and they are finite. Of the open population ``"lower_tail_index"``, ``"quantile_10"``,
+        ``"quantile_50"`` and ``"quantile_90"``, too.
     rope : float
         Half-width of the region of practical equivalence: of the logarithm of a ratio (0.1: within about
         10 %), or of a difference in its own unit.
@@ -111,7 +112,9 @@ def compare_models(
         pairs = [(first, second)] if first != second else [(f"{first} (1)", f"{second} (2)")]
         shuffle = np.random.default_rng(_SEED)
         rows = []
-        for parameter in parameters:
+        both = [set(group(result, "posterior").data_vars) for result in (a, b)]
+        left_out = set(_SOMETIMES) - set.intersection(*both)
+        for parameter in (name for name in parameters if name not in left_out):
             values = [shuffle.permutation(_scalar(result, parameter)) for result in (a, b)]
             size = min(map(len, values))
             rows.append(_row(*pairs[0], parameter, values[0][:size], values[1][:size], contrast, rope))

@@ -14,7 +14,7 @@ from htmp_bayes.network_steps import order_by_step, steps_of
 from htmp_bayes.spectra import Spectrum
 
 if TYPE_CHECKING:
-    from htmp_bayes.models.network_design import Design
+    from htmp_bayes.models.network.design import Design
 
 Spectra = Sequence[Spectrum] | Mapping[str, Sequence[Spectrum]]
 ONE_MODEL = "network"
@@ -22,9 +22,10 @@ ONE_MODEL = "network"
 
 @dataclass(frozen=True)
 class Layer:
-    """A spectrum and where it belongs."""
+    """A spectrum and where it belongs; `given_name` is the name that it came with."""
 
     spectrum: Spectrum
+    given_name: str
     model: str
     layer: str
     kind: str
@@ -41,6 +42,7 @@ def gather(
     steps: Any = None,
     runs: Any = None,
     groups: Any = None,
+    population: str = "free",
 ) -> list[Layer]:
     """Say of each spectrum where it belongs: see `htmp_bayes.fit_network`.
 
@@ -54,7 +56,7 @@ def gather(
     if len(flat) < 2:
         raise FitError("fit_network takes at least two layers; for one use fit.")
     for _, spectrum in flat:
-        check_gamma(spectrum, "inverse-gamma")
+        check_gamma(spectrum, population)
         _check_kind(spectrum)
     of_spectra = [spectrum for _, spectrum in flat]
     names = [spectrum.name for spectrum in of_spectra]
@@ -64,13 +66,26 @@ def gather(
     places = places_of(flat, runs, groups)
     several = len({place.model for place in places}) > 1
     labels = [f"{place.model}/{place.layer}" if several else place.layer for place in places]
-    renamed = [_renamed(spectrum, place.layer) for spectrum, place in zip(of_spectra, places, strict=True)]
-    chosen_kinds = _chosen("kinds", kinds, names, [kind_of(spectrum) for spectrum in renamed])
-    depths = _chosen("depth", depth, names, _depths([place.model for place in places], renamed))
-    rows = zip(of_spectra, places, chosen_kinds, depths, labels, at, strict=True)
+    by_layer = [renamed(spectrum, place.layer) for spectrum, place in zip(of_spectra, places, strict=True)]
+    chosen_kinds = _chosen("kinds", kinds, names, [kind_of(spectrum) for spectrum in by_layer])
+    depths = _chosen("depth", depth, names, _depths([place.model for place in places], by_layer))
+    given_names = [
+        f"{model}/{spectrum.name}" if len(models) > 1 else spectrum.name for model, spectrum in flat
+    ]
+    rows = zip(of_spectra, given_names, places, chosen_kinds, depths, labels, at, strict=True)
     layers = [
-        Layer(spectrum, place.model or ONE_MODEL, place.layer, str(kind), float(d), label, place.run, step)
-        for spectrum, place, kind, d, label, step in rows
+        Layer(
+            spectrum,
+            given,
+            place.model or ONE_MODEL,
+            place.layer,
+            str(kind),
+            float(d),
+            label,
+            place.run,
+            step,
+        )
+        for spectrum, given, place, kind, d, label, step in rows
     ]
     if runs is None:
         layers = [layers[i] for i in order_by_step(labels, at)]
@@ -84,10 +99,11 @@ def _models(spectra: Any) -> dict[str, list[Spectrum]]:
     return {"": as_spectra(spectra, "fit_network")}
 
 
-def _renamed(spectrum: Spectrum, name: str) -> Spectrum:
+def renamed(spectrum: Spectrum, name: str) -> Spectrum:
+    """Give the same spectrum another name."""
     if name == spectrum.name:
         return spectrum
-    given = {key: getattr(spectrum, key) for key in ("kind", "zeros", "meta")}
+    given = {key: getattr(spectrum, key) for key in ("kind", "zeros", "dead", "meta")}
     return Spectrum(spectrum.eigenvalues, spectrum.n, name=name, **given)
 
 
@@ -133,7 +149,7 @@ def _chosen(setting: str, given: Any, names: list[str], inferred: list[Any]) -> 
 
 def design_of(layers: list[Layer]) -> "Design":
     """Put the same in numbers."""
-    from htmp_bayes.models.network_design import Design
+    from htmp_bayes.models.network.design import Design
 
     names = _distinct(layer.layer for layer in layers)
     models = _distinct(layer.model for layer in layers)

@@ -37,13 +37,26 @@ class Run(Mapping[str, xr.DataTree]):
     command : list of str
         The command that made it.
     pooled : bool
-        Whether its layers were fitted together, as one result.
+        Whether its layers were pooled.
     """
 
     def __init__(self, folder: Path, files: Mapping[str, str], record: Mapping[str, Any]) -> None:
         self.folder, self._files = folder, dict(files)
         self.settings, self.command = dict(record["settings"]), list(record["command"])
         self.pooled = f"{_POOLED}.nc" in record["files"]
+
+    @property
+    def network(self) -> xr.DataTree:
+        """What `htmp_bayes.fit_network` made of a pooled run's layers.
+
+        Raises
+        ------
+        HTMPError
+            A ValueError, if they were not pooled.
+        """
+        from htmp_bayes.cli.pooled_run import open_network
+
+        return open_network(self.folder)
 
     def file_of(self, layer: str) -> Path:
         """Path of the file with a layer's result."""
@@ -74,7 +87,7 @@ class Run(Mapping[str, xr.DataTree]):
 
         path = self.folder / "summary.csv"
         if not path.is_file():
-            raise HTMPError(f"{self.folder} has no summary.csv: that of a pooled run is by compare_layers.")
+            raise HTMPError(f"{self.folder} has no summary.csv; let the run finish a layer first.")
         return pd.read_csv(path, index_col="layer")
 
     def __repr__(self) -> str:
@@ -100,7 +113,8 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     -------
     Run
         A mapping of the layers' names to their results, in the order of the files; each is read when it is asked for.
-        ``summary`` is the table of them all. A run of ``--pool`` has one result, under the name "network".
+        ``summary`` is the table of them all. Of a run of ``--pool``
+        ``network`` is the result of all together.
 
     Raises
     ------
@@ -127,5 +141,4 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     # In the order of the files, which is not that in which several jobs finished.
     order = [name for name in record["inputs"] if name in layers] or list(layers)
     files = {name: f"{layers[name]['folder']}/{POSTERIOR}" for name in order}
-    pooled = f"{_POOLED}.nc"
-    return Run(path, {_POOLED: pooled} if pooled in record["files"] else files, record)
+    return Run(path, files, record)

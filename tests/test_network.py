@@ -35,7 +35,7 @@ def result():
     def tell(done, total, name):
         TOLD.append(f"{done}/{total} {name}")
 
-    return fit_network(models, draws=200, tune=300, chains=2, random_seed=1, progress=tell)
+    return fit_network(models, draws=400, tune=400, chains=2, random_seed=1, progress=tell)
 
 
 @pytest.mark.slow
@@ -51,7 +51,7 @@ def test_every_layer_has_its_parameters_and_coordinates(result):
     assert list(constant["layer_kind"].values) == ["up", "down", "up", "down"]
     assert list(constant["layer_model"].values) == ["a", "a", "b", "b"]
     assert list(constant["layer_depth"].values) == [0.0, 1.0, 0.0, 1.0]
-    for name in ("kappa", "dyson_index", "temperature", "correlation", "tail_index", "scale"):
+    for name in ("kappa", "dyson_index", "temperature", "correlation", "tail_index", "scale", "quantile_90"):
         assert posterior[name].dims == ("chain", "draw", "layer")
         assert np.isfinite(posterior[name]).all()
         assert posterior[f"model_{name}"].dims == ("chain", "draw", "model")
@@ -77,7 +77,7 @@ def test_another_network_of_the_same_shape_has_its_own_posterior(result):
     names = ("h.0.fc1", "h.1.fc2", "h.2.fc2")
     models = {m: [correlated(name, 7 * i + k) for i, name in enumerate(names)] for k, m in enumerate("ab")}
     scaled = {m: [hb.Spectrum(20 * s.eigenvalues, s.n, name=s.name) for s in ss] for m, ss in models.items()}
-    second = fit_network(scaled, draws=100, tune=200, chains=2, random_seed=1)
+    second = fit_network(scaled, draws=100, tune=300, chains=2, random_seed=1)
     medians = [r["posterior/scale"].median(("chain", "draw")).to_numpy() for r in (second, result)]
     assert medians[0] == pytest.approx(20 * np.mean(medians[1]), rel=0.25)
 
@@ -90,7 +90,6 @@ def test_check_takes_the_worst_layer_of_a_network(result):
     for name, wrong, words in (
         ("correction_pareto_k", 0.9, "k of the correction 0.90"),
         ("correction_counting", 0.1, "10 % count"),
-        ("stand_in_error", 0.8, "off by 0.8 nats"),
     ):
         assert not any(words in reason for reason in verdict.reasons)
         changed = result.copy()
@@ -109,7 +108,6 @@ def test_what_the_correction_tells_is_small(result):
     assert result.attrs["correction_log_weight_sd"] < 0.7
     assert result.attrs["correction_pareto_k"] < 0.7
     assert 0.5 < result.attrs["correction_counting"] <= 1
-    assert 0 < result.attrs["stand_in_error"] < 0.3
 
 
 @pytest.mark.slow
@@ -118,8 +116,8 @@ def test_it_survives_a_file_and_is_compared(result, tmp_path):
     with xr.open_datatree(tmp_path / "network.nc") as read:
         models = hb.compare_models(read, "a", "b")
         layers = hb.compare_layers(read)
-    assert list(models.parameter) == ["dyson_index", "correlation", "tail_index", "mean"]
-    assert len(layers) == 6 * 4
+    assert list(models.parameter) == ["dyson_index", "correlation", "participation_ratio", "tail_index", "mean"]
+    assert len(layers) == 6 * 5
     assert models.p_less.between(0, 1).all()
 
 
@@ -220,7 +218,6 @@ def test_runs_that_are_not_understood_are_said(options, sentence):
         ([spectrum("a"), spectrum("b")], {"depth": {"c": 1.0}}, "depth names a layer that is not there: 'c'"),
         ([spectrum("a"), spectrum("b", kind="kernel")], {}, "kernel spectra follow the inverse law"),
         ([spectrum("a"), spectrum("b")], {"population": "point"}, "population is one of"),
-        ([spectrum("a"), spectrum("b")], {"population": "none"}, "pools the correlation"),
         ([spectrum("a"), spectrum("b")], {"draws": 0}, "draws must be a whole number"),
         ([spectrum("a"), spectrum("a", 2)], {"steps": [1]}, "steps has 1 entries for 2 spectra"),
         ([spectrum("a"), spectrum("a", 2)], {"steps": [1, "2"]}, "a finite number, not '2'"),
@@ -283,9 +280,9 @@ def test_a_training_run_is_followed(training):
     lower, upper = np.quantile(correlation, [0.05, 0.95], axis=(0, 1))
     # Binomial: of 12 intervals of 90 %, 7 or fewer hold the truth with probability 0.4 % if all are independent.
     assert np.sum((lower < TRUE_CORRELATION) & (upper > TRUE_CORRELATION)) >= 8
-    trend = training["posterior/step_trend"].sel(parameter="logit_correlation").median(("chain", "draw"))
+    trend = training["posterior/step_trend"].sel(parameter="correlation").median(("chain", "draw"))
     assert trend.values[0] == 0
-    assert trend.values[-1] > 0.8  # in truth 1.35
+    assert trend.values[-1] > 0.6  # in truth log 3 = 1.1
     assert training["posterior/model_kappa"].dims == ("chain", "draw", "model", "step")
     assert training["constant_data/spectrum_step"].values.tolist() == [0, 100, 200, 300] * 3
     assert not training["sample_stats/diverging"].any()

@@ -3,7 +3,8 @@
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,8 @@ from htmp_bayes.cli.terminal import progress, say, show, tell
 if TYPE_CHECKING:
     import xarray as xr
     from rich.table import Table
+
+    from htmp_bayes.cli.run_folder import RunFolder
 
 FAILED_CHECK, WRONG_INPUT, UNFORESEEN, INTERRUPTED = 1, 2, 70, 130
 
@@ -235,8 +238,8 @@ def fit(
     population: Annotated[
         Population | None,
         typer.Option(
-            help="Law of the population: inferred itself ('free') by default, and 'inverse-gamma' with --pool "
-            "or --spikes auto.",
+            help="Law of the population: inferred itself ('free') by default, and 'inverse-gamma' with "
+            "--spikes auto.",
             show_default=False,
         ),
     ] = None,
@@ -259,7 +262,7 @@ def fit(
         ),
     ] = None,
     pool: Annotated[
-        bool, typer.Option("--pool", help="Fit all layers together; each file is a model of its own.")
+        bool, typer.Option("--pool", help="Pool all layers; each file is a model of its own.")
     ] = False,
     runs: Annotated[
         str | None,
@@ -279,8 +282,8 @@ def fit(
     OUT/summary.csv and OUT/run.json. If a run is interrupted or killed, the same command
     goes on with the layers that are missing, to the same results.
 
-    With --pool all layers are fitted together, partially pooled over kind, depth and model: OUT/network.nc,
-    pictures, and the tables that htmp-bayes compare prints. With --runs, a regular expression, files
+    With --pool all layers are then pooled over kind, depth and model: OUT/network.nc, pictures, and the tables that
+    htmp-bayes compare prints. With --runs, a regular expression, files
     or layers whose names differ in its group named run alone are training runs of one model.
 
     The table has the layers, what is said of draws and law, and three parameters with 90 % intervals; OUT/summary.csv
@@ -298,17 +301,16 @@ def fit(
     choice = _choice(
         include, exclude, min_size, max_size, types, heads, positions, fused, n, adapters, strict
     )
-    population = population or _default_population(pool, spikes)
+    population = population or _default_population(spikes)
     settings = {"population": str(population), "draws": draws, "tune": tune, "chains": chains, "seed": seed}
     if pool:
         from htmp_bayes.cli.pooled_run import pool_files
 
         if spikes != Spikes.OFF:
             raise HTMPError("--pool does not separate spikes: leave --spikes out, or --pool.")
-        if jobs != 1 or dask is not None:
-            raise HTMPError("--pool fits all layers together: leave --jobs and --dask out.")
-        settings |= {"pool": True} if runs is None else {"pool": True, "runs": runs}
-        pooled = pool_files(files, choice, RunFolder(out, settings, sys.argv), quiet)
+        run = RunFolder(out, settings, sys.argv)
+        with _resumable(run):
+            pooled = pool_files(files, choice, run, quiet, jobs, dask, runs)
         _show_network(out, pooled, quiet, as_json)
         return
     if runs is not None:
@@ -316,11 +318,8 @@ def fit(
     if spikes != Spikes.OFF:
         settings |= {"spikes": str(spikes)}
     run = RunFolder(out, settings, sys.argv)
-    try:
+    with _resumable(run):
         fit_files(files, choice, run, quiet, jobs, dask)
-    except KeyboardInterrupt:
-        say(f"Interrupted; layers finished in {out}: {len(run.layers)}; the same command goes on from there.")
-        raise typer.Exit(INTERRUPTED) from None
     _report(quiet, as_json, run.as_json, lambda columns: as_table(run.rows, columns, wide))
     unusable = [row for row in run.rows if not row["usable"]]
     for line in why(unusable if quiet else run.rows):
@@ -329,9 +328,21 @@ def fit(
         raise typer.Exit(FAILED_CHECK)
 
 
-def _default_population(pool: bool, spikes: Spikes) -> Population:
+@contextmanager
+def _resumable(run: "RunFolder") -> Iterator[None]:
+    """Say how a run that is interrupted goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(
+            f"Interrupted; layers finished in {run.path}: {len(run.layers)}; the same command goes on from there."
+        )
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _default_population(spikes: Spikes) -> Population:
     """Open, but where a law of one parameter is called for."""
-    return Population.INVERSE_GAMMA if pool or spikes != Spikes.OFF else Population.FREE
+    return Population.INVERSE_GAMMA if spikes != Spikes.OFF else Population.FREE
 
 
 @app.command(cls=Command)
@@ -348,10 +359,10 @@ def compare(
 ) -> None:
     """Compare the models, or the layers, of a pooled fit: ratios of the parameters and what speaks for them.
 
-    Prints the contrasts of all pairs of models, or of LAYER with all other layers, with 90 % intervals, the
-    probability that the first is smaller, and the probability that the two are within 10 %. Writes
-    RUN/compare_models.csv (several models), RUN/compare_layers.csv, and the pictures
-    RUN/layers.png (intervals), RUN/ridge.png (posteriors of kappa), RUN/depth.png (kappa against depth) and
+    Prints parameters of each layer with 90 % intervals, and the contrasts of all pairs of models, or of LAYER with all
+    other layers: 90 % intervals, the probability that the first is smaller, and the probability that the two are within
+    10 %. Writes RUN/compare_models.csv (several models), RUN/compare_layers.csv, and the pictures RUN/layers.png
+    (intervals), RUN/ridge.png (posteriors of the correlation), RUN/depth.png (the correlation against depth) and
     RUN/map.png (kappa and correlation).
 
     Exit codes: 0 success; 1 the posterior fails a check, for reasons on standard error; 2 wrong input.
@@ -365,9 +376,11 @@ def _show_network(
     out: Path, result: "xr.DataTree", quiet: bool, as_json: bool, layer: str | None = None
 ) -> None:
     from htmp_bayes.checks import check
-    from htmp_bayes.cli.pooled_run import contrast_table, contrasts_json, write_comparison
+    from htmp_bayes.cli.pooled_run import contrast_table, contrasts_json, layer_table, write_comparison
 
     table, reasons = write_comparison(out, result, layer), check(result).reasons
+    if not (quiet or as_json):
+        show(lambda _: layer_table(result))
     _report(quiet, as_json, lambda: contrasts_json(table, result, reasons), lambda _: contrast_table(table))
     for reason in reasons:
         say(f"{out}: {reason}")

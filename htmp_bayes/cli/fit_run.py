@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from htmp_bayes._errors import HTMPError
+from htmp_bayes._settings import check_gamma
 from htmp_bayes.cli.layer_jobs import Job, fit_all
 from htmp_bayes.cli.run_folder import RunFolder
 from htmp_bayes.cli.terminal import progress, say
@@ -45,32 +46,33 @@ def fit_files(
     """
     with progress("reading", quiet) as advance:
         spectra = read_spectra(list(files), progress=advance, **choice)
-    _check_layers(spectra)
+    check_layers(spectra, run.settings["population"])
     with run.writing({spectrum.name: spectrum.digest for spectrum in spectra}):
-        for name, trouble in run.lost.items():
-            say(f"{name}: {trouble}; the layer is fitted again.")
-        settings = {name: value for name, value in run.settings.items() if name != "seed"}
-        missing = [Job(s, run.seed_of(s.name), settings) for s in spectra if s.name not in run.layers]
-        with progress("fitting", quiet) as advance:
-            advance(0, len(missing), "")
-            with closing(fit_all(missing, jobs, dask)) as fits:
-                for done, fitted in enumerate(fits, start=1):
-                    run.add(fitted.name, fitted.row, fitted.posterior, fitted.picture)
-                    advance(done, len(missing), fitted.name)
+        fit_missing(spectra, run, quiet, jobs, dask)
 
 
-def _check_layers(spectra: Sequence[Spectrum]) -> None:
+def fit_missing(
+    spectra: Sequence[Spectrum], run: RunFolder, quiet: bool, jobs: int = 1, dask: str | None = None
+) -> None:
+    """Fit the spectra that the run, which is being written to, does not hold yet."""
+    for name, trouble in run.lost.items():
+        say(f"{name}: {trouble}; the layer is fitted again.")
+    settings = {name: value for name, value in run.settings.items() if name != "seed"}
+    missing = [Job(s, run.seed_of(s.name), settings) for s in spectra if s.name not in run.layers]
+    with progress("fitting", quiet) as advance:
+        advance(0, len(missing), "")
+        with closing(fit_all(missing, jobs, dask)) as fits:
+            for done, fitted in enumerate(fits, start=1):
+                run.add(fitted.name, fitted.row, fitted.posterior, fitted.picture)
+                advance(done, len(missing), fitted.name)
+
+
+def check_layers(spectra: Sequence[Spectrum], population: str) -> None:
     """Find before the first fit what would stop the run at a later layer."""
-    from htmp_bayes.laws.htmp import GAMMA_RANGE
-
     name, count = Counter(spectrum.name for spectrum in spectra).most_common(1)[0]
     if count > 1:
         raise HTMPError(
             f"{count} spectra have the name {name!r}; rename them, results are told apart by name."
         )
     for spectrum in spectra:
-        if spectrum.gamma < GAMMA_RANGE[0]:
-            raise HTMPError(
-                f"{spectrum.name}: the aspect ratio {spectrum.gamma:.2g} is below {GAMMA_RANGE[0]}, where "
-                "the law is not available; leave it out with --exclude."
-            )
+        check_gamma(spectrum, population)

@@ -1,5 +1,6 @@
-"""`htmp-bayes fit --pool` and `htmp-bayes compare`: layers fitted together, and their contrasts."""
+"""`htmp-bayes fit --pool` and `htmp-bayes compare`: layers fitted together, their parameters and contrasts."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,11 +11,13 @@ from htmp_bayes._cells import as_cell
 from htmp_bayes._errors import HTMPError, reason
 from htmp_bayes._files import replacing
 from htmp_bayes._numbers import interval
-from htmp_bayes._results import as_netcdf, opened_result
-from htmp_bayes.cli.run_folder import RunFolder
-from htmp_bayes.cli.summary import HEADINGS
+from htmp_bayes._results import as_netcdf, group, opened_result
+from htmp_bayes.cli.fit_run import check_layers, fit_missing
+from htmp_bayes.cli.run_folder import POSTERIOR, RunFolder
+from htmp_bayes.cli.summary import HEADINGS, SHOWN
 from htmp_bayes.cli.terminal import printable, progress, say
 from htmp_bayes.layer_names import common_prefix
+from htmp_bayes.network_steps import at_step
 from htmp_bayes.spectra import Spectrum, read_spectra
 
 if TYPE_CHECKING:
@@ -27,9 +30,15 @@ MODELS, LAYERS = "compare_models.csv", "compare_layers.csv"
 
 
 def pool_files(
-    files: Sequence[Path], choice: Mapping[str, Any], run: RunFolder, quiet: bool
+    files: Sequence[Path],
+    choice: Mapping[str, Any],
+    run: RunFolder,
+    quiet: bool,
+    jobs: int = 1,
+    dask: str | None = None,
+    runs: str | None = None,
 ) -> "xr.DataTree":
-    """Fit all layers of the files together, each file as a model, unless the run has done so.
+    """Fit each layer of the files by itself, unless the run holds it, and then all together, each file as a model.
 
     Parameters
     ----------
@@ -38,9 +47,13 @@ def pool_files(
     choice : mapping
         What of them to read: the further arguments of `htmp_bayes.read_spectra`.
     run : RunFolder
-        Where the result goes.
+        Where the results go.
     quiet : bool
         Show no progress.
+    jobs, dask
+        As for :func:`~htmp_bayes.cli.fit_run.fit_files`.
+    runs : str, optional
+        Regular expression that tells training runs apart, as for `htmp_bayes.fit_network`.
 
     Raises
     ------
@@ -48,21 +61,37 @@ def pool_files(
         A ValueError, if a file, a layer or the folder for the results cannot be used.
     """
     from htmp_bayes.network import fit_network
+    from htmp_bayes.network_layers import gather, renamed
 
     models = _models(files, choice, quiet)
-    inputs = {f"{model}/{s.name}": s.digest for model, spectra in models.items() for s in spectra}
-    with run.writing(inputs, together=True):
-        if NETWORK in run.files:
-            if not (trouble := run.trouble_with(NETWORK)):
-                return open_network(run.path)
-            say(f"{run.path}: {trouble}; the network is fitted again.")
-        settings = {name: value for name, value in run.settings.items() if name not in ("seed", "pool")}
-        with progress("preparing", quiet) as advance:
-            spectra = models if len(models) > 1 else next(iter(models.values()))
-            result = fit_network(spectra, random_seed=run.settings["seed"], progress=advance, **settings)
+    pooled = models if len(models) > 1 else next(iter(models.values()))
+    layers = gather(pooled, runs=runs, population=run.settings["population"])
+    own = [renamed(layer.spectrum, layer.given_name) for layer in layers]
+    check_layers(own, run.settings["population"])
+    inputs = {spectrum.name: spectrum.digest for spectrum in own}
+    made_of = hashlib.sha256(json.dumps([sorted(inputs.items()), runs]).encode()).hexdigest()
+    with run.writing(inputs):
+        fit_missing(own, run, quiet, jobs, dask)
+        if NETWORK in run.files and not run.lost:
+            if trouble := run.trouble_with(NETWORK):
+                say(f"{run.path}: {trouble}; the layers are pooled again.")
+            elif (result := open_network(run.path)).attrs.get("made_of") == made_of:
+                return result
+        settings = {name: value for name, value in run.settings.items() if name != "seed"}
+        fits = {name: _own_fit(run, name) for name in inputs}
+        with progress("pooling", quiet) as advance:
+            result = fit_network(
+                pooled, random_seed=run.settings["seed"], runs=runs, fits=fits, progress=advance, **settings
+            )
+        result.attrs["made_of"] = made_of
         run.write(NETWORK, as_netcdf(result))
         run.save_record()
     return result
+
+
+def _own_fit(run: RunFolder, layer: str) -> "xr.DataTree":
+    with opened_result(run.folder_of(layer) / POSTERIOR) as tree:
+        return tree.drop_nodes("posterior_predictive", errors="ignore").load()
 
 
 def _models(files: Sequence[Path], choice: Mapping[str, Any], quiet: bool) -> dict[str, list[Spectrum]]:
@@ -125,9 +154,9 @@ def write_comparison(folder: Path, result: "xr.DataTree", layer: str | None = No
                 table.assign(**names, **made_by).to_csv(temporary, index=False)
         with hidden():
             pictures = {
-                "layers": plot_layers(result, ("kappa", "correlation")),
-                "ridge": plot_ridge(result),
-                "depth": plot_depth(result),
+                "layers": plot_layers(result, ("dyson_index", "correlation")),
+                "ridge": plot_ridge(result, "correlation"),
+                "depth": plot_depth(result, "correlation"),
                 "map": plot_kappa_correlation(result),
             }
         for name, picture in pictures.items():
@@ -157,8 +186,43 @@ def contrasts_json(
         "question": contrasts.attrs.get("question"),
         "usable": not reasons,
         "reasons": list(reasons),
+        "layers": layer_rows(result),
         "contrasts": rows,
     }
+
+
+def layer_rows(result: "xr.DataTree") -> list[dict[str, Any]]:
+    """Medians and ends of the 90 % intervals of each layer, at the last step of training."""
+    posterior = at_step(group(result, "posterior"))
+    names = [name for name in HEADINGS if name in posterior and "layer" in posterior[name].dims]
+    quantiles = posterior[names].quantile([0.05, 0.5, 0.95], ("chain", "draw"))
+    rows = []
+    for layer in quantiles["layer"].to_numpy():
+        row: dict[str, Any] = {"layer": str(layer)}
+        for name in names:
+            low, median, high = quantiles[name].sel(layer=layer).to_numpy().tolist()
+            row |= {f"{name}_median": median, f"{name}_q5": low, f"{name}_q95": high}
+        rows.append(row)
+    return rows
+
+
+def layer_table(result: "xr.DataTree") -> "Table":
+    """Table of the layers: medians and 90 % intervals of the parameters that a terminal has room for."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = layer_rows(result)
+    prefix = common_prefix([row["layer"] for row in rows])
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
+    table.add_column("layer", overflow="fold", min_width=8)
+    shown = [name for name in SHOWN if f"{name}_median" in rows[0]]
+    for name in shown:
+        table.add_column(HEADINGS[name], justify="right", no_wrap=True)
+    for row in rows:
+        cells = (interval(*(row[f"{name}_{end}"] for end in ("median", "q5", "q95"))) for name in shown)
+        table.add_row(Text(printable(row["layer"].removeprefix(prefix))), *map(Text, cells))
+    return table
 
 
 def contrast_table(contrasts: "pd.DataFrame") -> "Table":

@@ -44,10 +44,12 @@ def report_run(
     if not run:
         raise HTMPError(f"{folder} holds no finished layer yet; let the run finish one first.")
     return report(
-        run["network"] if run.pooled else run,
+        run.network if run.pooled else run,
         folder / "report.html" if out is None else out,
         command=shlex.join(run.command),
-        comparisons={name: _comparison(run.file_of(name).parent / COMPARISON) for name in run},
+        comparisons={}
+        if run.pooled
+        else {name: _comparison(run.file_of(name).parent / COMPARISON) for name in run},
         settings={f"run: {key}": value for key, value in run.settings.items()},
         progress=progress,
     )

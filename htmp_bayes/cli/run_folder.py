@@ -79,15 +79,13 @@ class RunFolder:
         self._go_on_from_record()
 
     @contextmanager
-    def writing(self, inputs: Mapping[str, str], together: bool = False) -> Iterator[None]:
+    def writing(self, inputs: Mapping[str, str]) -> Iterator[None]:
         """Make the folder and write the record, so that a place that cannot be written is found at once.
 
         Parameters
         ----------
         inputs : mapping
             Digests of the spectra that are going to be fitted, by the name of their layer.
-        together : bool
-            They are fitted as one: the run must not have been one of others.
 
         Raises
         ------
@@ -97,11 +95,6 @@ class RunFolder:
         self._make()
         with _alone(self.path):
             self._go_on_from_record()  # another run may have begun or ended since
-            if together and self.inputs not in ({}, inputs):
-                raise RunError(
-                    f"{self.path} holds a pooled fit of other layers; choose another --out, or remove the folder to "
-                    "fit anew."
-                )
             changed = [name for name, digest in inputs.items() if self.inputs.get(name, digest) != digest]
             if changed:
                 raise RunError(

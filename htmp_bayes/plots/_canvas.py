@@ -52,7 +52,7 @@ NAMES = {
     "lower_tail_index": "lower tail index",
     "participation_ratio": "participation ratio",
 }
-LOGARITHMIC = ("kappa", "temperature", "scale")
+LOGARITHMIC = ("kappa", "dyson_index", "temperature", "scale", "mean", "quantile_10", "quantile_50", "quantile_90")
 """Parameters of a network's layers whose axis is logarithmic."""
 _WITH_UNIT = ("temperature", "mean")
 

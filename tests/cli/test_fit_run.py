@@ -265,7 +265,7 @@ def test_layers_that_would_stop_the_run_later_are_found_before_the_first_fit(run
     eigenvalues = np.linspace(0.5, 2, 40)
     good = hb.Spectrum(eigenvalues, n=120, name="good")
     for bad, words in [
-        (hb.Spectrum(eigenvalues, n=40_000, name="thin"), "thin: the aspect ratio 0.001 is below 0.005"),
+        (hb.Spectrum(eigenvalues, n=100_000, name="thin"), "thin: the aspect ratio 0.0004 is below 0.0005"),
         (hb.Spectrum(eigenvalues, n=80, name="good"), "2 spectra have the name 'good'"),
     ]:
         hb.save_spectra([good, bad], tmp_path / "bad.nc")

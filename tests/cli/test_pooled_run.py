@@ -1,12 +1,14 @@
 """`fit --pool` and `compare`: what they write and say, with independent draws in place of the sampler's."""
 
 import json
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import xarray as xr
 
 import htmp_bayes as hb
+from tests.cli.conftest import fitted
 
 
 def pooled(spectra, random_seed, draws, chains, diverging=0, pareto_k=0.1):
@@ -29,7 +31,7 @@ def pooled(spectra, random_seed, draws, chains, diverging=0, pareto_k=0.1):
             "constant_data": xr.Dataset(
                 {
                     "layer_kind": ("layer", ["up"] * len(layers)),
-                    "layer_depth": ("layer", [0.0, 1.0] * len(models)),
+                    "layer_depth": ("layer", np.linspace(0.0, 1.0, len(layers))),
                 }
             ),
         }
@@ -39,16 +41,29 @@ def pooled(spectra, random_seed, draws, chains, diverging=0, pareto_k=0.1):
     return tree
 
 
+class Fits(NamedTuple):
+    """What the networks and the layers were that were fitted."""
+
+    networks: list
+    layers: list
+
+
 @pytest.fixture
 def fits(monkeypatch):
     asked = []
 
-    def fit_network(spectra, *, random_seed, draws, chains, progress, tune, population, runs=None):
-        asked.append((spectra, runs))
+    def fit_network(spectra, *, random_seed, draws, chains, progress, tune, population, fits, runs=None):
+        asked.append((spectra, runs, sorted(fits)))
         return pooled(spectra, random_seed, draws, chains)
 
+    def fit(spectrum, *, random_seed, draws, chains, **settings):
+        own.append(spectrum.name)
+        return fitted(spectrum, random_seed, 500, chains)
+
+    own = []
     monkeypatch.setattr("htmp_bayes.network.fit_network", fit_network)
-    return asked
+    monkeypatch.setattr("htmp_bayes.fitting.fit", fit)
+    return Fits(asked, own)
 
 
 @pytest.fixture
@@ -66,20 +81,43 @@ SHORT = ("--draws", "4000", "--chains", "2", "--seed", "1")
 def test_each_file_is_a_model_and_all_is_written(run, fits, two_models, tmp_path):
     code, out, err = run("fit", *two_models, "--out", tmp_path / "run", "--pool", *SHORT)
     assert (code, err) == (0, "")
-    assert (sorted(fits[0][0]), fits[0][1]) == (["a", "b"], None)
+    names = ["a/h.0", "a/h.1", "b/h.0", "b/h.1"]
+    assert (sorted(fits.networks[0][0]), *fits.networks[0][1:]) == (["a", "b"], None, names)
+    assert fits.layers == names
+    assert out.index("a/h.0") < out.index("Another matrix")
     assert "Another matrix of the same population" in out
     assert "P(first" in out
     assert "tail index" in out
     written = {file.name for file in (tmp_path / "run").iterdir()}
-    assert written >= {"network.nc", "compare_models.csv", "compare_layers.csv", "run.json"}
+    assert written >= {"network.nc", "compare_models.csv", "compare_layers.csv", "run.json", "summary.csv"}
+    made = hb.read_run(tmp_path / "run")
+    assert (len(made), made.network.attrs["name"]) == (4, "network")
     assert written >= {"layers.png", "ridge.png", "depth.png", "map.png"}
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["pool"] is True
 
 
 def test_a_second_run_does_not_fit_again(run, fits, two_models, tmp_path):
     for _ in range(2):
         assert run("fit", *two_models, "--out", tmp_path / "run", "--pool", *SHORT)[0] == 0
-    assert len(fits) == 1
+    assert (len(fits.networks), len(fits.layers)) == (1, 4)
+
+
+def test_layers_that_a_run_holds_are_pooled_later(run, fits, two_models, tmp_path):
+    out = tmp_path / "run"
+    assert run("fit", two_models[0], "--out", out, *SHORT)[0] == 0
+    assert run("fit", two_models[0], "--out", out, "--pool", *SHORT)[0] == 0
+    assert (len(fits.networks), len(fits.layers)) == (1, 2)
+    assert run("fit", two_models[0], "--out", out, "--pool", "--runs", "h.(?P<run>.)", *SHORT)[0] == 0
+    assert (len(fits.networks), len(fits.layers)) == (2, 2)
+
+
+def test_a_network_that_is_damaged_is_pooled_again(run, fits, two_models, tmp_path):
+    out = tmp_path / "run"
+    assert run("fit", *two_models, "--out", out, "--pool", *SHORT)[0] == 0
+    (out / "network.nc").write_bytes(b"CDF")
+    code, _, err = run("fit", *two_models, "--out", out, "--pool", *SHORT)
+    assert code == 0
+    assert "network.nc is not what was written; the layers are pooled again" in err
+    assert (len(fits.networks), len(fits.layers)) == (2, 4)
 
 
 def test_what_is_written_and_json_name_seed_and_versions(run, fits, two_models, tmp_path):
@@ -102,22 +140,20 @@ def test_what_is_written_and_json_name_seed_and_versions(run, fits, two_models, 
 def test_runs_are_told_by_a_pattern(run, fits, two_models, tmp_path):
     pattern = "(?P<run>[ab])"
     assert run("fit", *two_models, "--out", tmp_path / "run", "--pool", "--runs", pattern, *SHORT)[0] == 0
-    assert fits[0][1] == pattern
-    settings = json.loads((tmp_path / "run" / "run.json").read_text())["settings"]
-    assert settings["runs"] == pattern
+    assert fits.networks[0][1] == pattern
 
 
-def test_other_layers_or_single_fits_in_the_same_folder_are_refused(run, fits, two_models, tmp_path):
+def test_other_settings_in_the_same_folder_are_refused_and_other_layers_added(
+    run, fits, two_models, tmp_path
+):
     out = tmp_path / "run"
     assert run("fit", *two_models, "--out", out, "--pool", *SHORT)[0] == 0
-    for changed, words in (
-        ([*two_models, "--pool", "--include", "h.0"], "holds a pooled fit of other layers"),
-        ([two_models[0], "--pool"], "holds a pooled fit of other layers"),
-        ([*two_models, "--population", "inverse-gamma"], "was fitted with pool = True, not None"),
-    ):
-        code, _, err = run("fit", *changed, "--out", out, *SHORT)
-        assert (code, err.count("\n"), len(fits)) == (2, 1, 1)
-        assert words in err
+    code, _, err = run("fit", *two_models, "--pool", "--population", "inverse-gamma", "--out", out, *SHORT)
+    assert (code, err.count("\n"), len(fits.networks)) == (2, 1, 1)
+    assert "was fitted with population = free, not inverse-gamma" in err
+    assert run("fit", *two_models, "--pool", "--include", "h.0", "--out", out, *SHORT)[0] == 0
+    assert fits.networks[1][2] == ["a/h.0", "b/h.0"]
+    assert len(fits.layers) == 4
 
 
 def test_compare_says_the_same_and_can_name_a_layer(run, fits, two_models, tmp_path):
@@ -125,16 +161,13 @@ def test_compare_says_the_same_and_can_name_a_layer(run, fits, two_models, tmp_p
     assert run("compare", tmp_path / "run")[1] == said
     code, out, _ = run("compare", tmp_path / "run", "--layer", "b/h.1")
     assert code == 0
-    assert out.count("b/h.1") == 3 * 4
+    assert out.count("b/h.1") == 3 * 4 + 1
 
 
 def test_what_is_wrong_is_said_in_one_sentence(run, fits, two_models, tmp_path):
     code, _, err = run("compare", tmp_path / "nothing")
     assert (code, err.count("\n")) == (2, 1)
     assert "holds no pooled fit" in err
-    code, _, err = run("fit", *two_models, "--out", tmp_path / "run", "--pool", "--jobs", "2")
-    assert code == 2
-    assert "leave --jobs" in err
     code, _, err = run("fit", *two_models, "--out", tmp_path / "run", "--runs", "seed(?P<run>.)")
     assert (code, err.count("\n")) == (2, 1)
     assert "add --pool" in err
@@ -143,7 +176,7 @@ def test_what_is_wrong_is_said_in_one_sentence(run, fits, two_models, tmp_path):
     assert "--pool does not separate spikes" in err
 
 
-def test_a_posterior_that_fails_is_told_by_the_exit_code(run, monkeypatch, two_models, tmp_path):
+def test_a_posterior_that_fails_is_told_by_the_exit_code(run, fits, monkeypatch, two_models, tmp_path):
     def fit_network(spectra, *, random_seed, draws, chains, **settings):
         return pooled(spectra, random_seed, draws, chains, diverging=3, pareto_k=1.2)
 

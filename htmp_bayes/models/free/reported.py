@@ -22,6 +22,8 @@ _MOST_SPIKES, _LARGEST_SHARE = 50, 0.2
 _QUARTERS = (0.25, 0.75)
 _LOG_3 = float(np.log(3.0))
 _DENSITY_POINTS = 60
+QUANTILES = {"quantile_10": 0.1, "quantile_50": 0.5, "quantile_90": 0.9}
+"""Quantiles of the population that are reported, by name."""
 
 
 class Tail(NamedTuple):
@@ -56,7 +58,8 @@ def functionals(
     ``mean`` the mean eigenvalue E h, ``participation_ratio`` :math:`(\mathrm E h)^2/\mathrm E h^2`. ``tail_index`` is
     1 plus the exponent of the upper tail, 1 over the mean excess of log h in the upper 5 % of the directions (five at
     least; spikes apart): the density of eigenvalues falls with it. ``lower_tail_index`` is the exponent of the lower
-    tail minus 1: that with which the density rises.
+    tail minus 1: that with which the density rises. ``quantile_10``, ``quantile_50`` and ``quantile_90`` are
+    quantiles of the population values h, of their reciprocals under the inverse law.
     """
     weights = curve.shares
     values = np.exp(log_values - log_values.max(axis=-1, keepdims=True))
@@ -79,9 +82,12 @@ def functionals(
         "n_spikes": upper.spikes,
         "n_low_spikes": lower.spikes,
     }
+    levels = np.array(list(QUANTILES.values()))
+    quantiles = curve.quantiles(log_values, 1 - levels if inverse else levels)
+    quantiles = np.exp(-quantiles if inverse else quantiles)
     if inverse:
         del found["mean"]
-    return found
+    return found | {name: quantiles[..., k] for k, name in enumerate(QUANTILES)}
 
 
 def _tail(curve: Curve, log_values: Array) -> Tail:
