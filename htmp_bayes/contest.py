@@ -175,10 +175,11 @@ def compare_laws(
     -----
     *What is compared.* How many eigenvalues lie below x, averaged over each of a row of intervals: the counts of
     `htmp_bayes.fit`, the same for all laws. A law says what their mean is, and they scatter about it as those of a
-    real matrix with the law's density do, whose eigenvalues repel each other (:mod:`htmp_bayes.laws.counting`, at a
-    Dyson index of 1). So a density is judged by differences of less than one eigenvalue, and no law can make room for
-    its misfit by a repulsion that real matrices do not have: HTMP's kappa shapes its density alone. The ratio of
-    neighbouring gaps, which knows the repulsion alone, would be the same factor for all, and is left out.
+    real matrix with the law's density do, whose eigenvalues repel each other
+    (:mod:`htmp_bayes.laws.compiled.counting_covariance`, at a Dyson index of 1). So a density is judged by
+    differences of less than one eigenvalue, and no law can make room for its misfit by a repulsion that real matrices
+    do not have: HTMP's kappa shapes its density alone. The ratio of neighbouring gaps, which knows the repulsion
+    alone, would be the same factor for all, and is left out.
 
     *How.* The expected log predictive density (elpd) of the count of an interval that was left out, given the
     others: leave-one-out for a normal law that does not factorise (Bürkner, Gabry & Vehtari 2021, Comput. Stat. 36,

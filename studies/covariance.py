@@ -56,7 +56,7 @@ def measure(
     """Compare stated and drawn counts of one setting."""
     from threadpoolctl import threadpool_limits
 
-    from htmp_bayes.laws import counting
+    from htmp_bayes.laws.compiled import counting_covariance
     from htmp_bayes.laws.ensemble import sample_ensembles
     from htmp_bayes.models import counts
     from htmp_bayes.models.layer_data import average_counts, interval_knots, layer_data
@@ -73,7 +73,7 @@ def measure(
         data = layer_data(np.exp(typical), gamma, population, knots)
         counted = average_counts(logs, knots)
         found = counts.moments(data, float(kappa), rho, 0.0)
-        factor, _ = counting.precision_factor(found.repulsion, found.independent, kappa / size)
+        factor, _ = counting_covariance.precision_factor(found.repulsion, found.independent, kappa / size)
         likelihood = counts.precision(data, found, float(kappa)).factor
         off = factor.T @ (counted.mean(axis=0) - found.mean)
         p = len(off)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from htmp_bayes.laws.compiled.stieltjes_transform import stieltjes_rows
 from htmp_bayes.laws.parameters import (
     CORRELATION_RANGE,
     SCALE_RANGE,
@@ -20,7 +21,6 @@ from htmp_bayes.laws.populations import (
     inverse_gamma_shape,
 )
 from htmp_bayes.laws.spectral_law import Complexes, Floats, SpectralLaw
-from htmp_bayes.laws.stieltjes import stieltjes_rows
 
 SHAPE_RANGE = (1e-3, 1e3)
 # Trapezoid rule in the standard normal z of log h = rho z, over (-9, 9). Its spacing resolves the normal density, and

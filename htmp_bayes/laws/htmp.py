@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from htmp_bayes.laws import kernel
-from htmp_bayes.laws.atoms_point import atoms_rows
-from htmp_bayes.laws.many_points import log_density_at
+from htmp_bayes.laws.compiled import htmp_density
+from htmp_bayes.laws.compiled.atoms_point import atoms_rows
+from htmp_bayes.laws.compiled.stieltjes_transform import stieltjes_rows
+from htmp_bayes.laws.interpolation.many_points import log_density_at
 from htmp_bayes.laws.parameters import (
     CORRELATION_RANGE,
     GAMMA_RANGE,
@@ -19,7 +20,6 @@ from htmp_bayes.laws.parameters import (
 )
 from htmp_bayes.laws.populations import Atoms, Population, get_population
 from htmp_bayes.laws.spectral_law import Complexes, Floats, SpectralLaw
-from htmp_bayes.laws.stieltjes import stieltjes_rows
 
 _LIMITS = "; the limits of the law are GammaLimit (kappa to 0) and MarchenkoPastur (kappa to infinity)"
 
@@ -63,7 +63,7 @@ class HTMP(SpectralLaw):
     Notes
     -----
     `logpdf` of 200 points or more under one set of parameters interpolates in log x between values of the kernel
-    (`htmp_bayes.laws.many_points`), to 1e-10 without correlation and 1e-9 with.
+    (`htmp_bayes.laws.interpolation.many_points`), to 1e-10 without correlation and 1e-9 with.
 
     References
     ----------
@@ -135,7 +135,9 @@ class HTMP(SpectralLaw):
         if isinstance(self.population, Atoms) and rho > 0:
             rows = atoms_rows(log_x - log_t, kappa, gamma, quadrature_rule(self.population, rho))
         else:
-            rows = kernel.fast_rows(log_x - log_t, kappa, gamma, rho, population_code(self.population, rho))
+            rows = htmp_density.fast_rows(
+                log_x - log_t, kappa, gamma, rho, population_code(self.population, rho)
+            )
         return np.stack([rows[:, 0] - log_t, np.clip(rows[:, 5], 0, 1), np.clip(rows[:, 6], 0, 1)], axis=-1)
 
     def _log_density(self, log_x: Floats) -> Floats:

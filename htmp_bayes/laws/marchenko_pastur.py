@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 
+from htmp_bayes.laws.compiled.population_tail import population_constants
+from htmp_bayes.laws.compiled.silverstein import continuous_rows, discrete_rows, limit_stieltjes
 from htmp_bayes.laws.parameters import (
     CORRELATION_RANGE,
     SCALE_RANGE,
@@ -13,9 +15,7 @@ from htmp_bayes.laws.parameters import (
     population_code,
     quadrature_rule,
 )
-from htmp_bayes.laws.population_rule import population_constants
 from htmp_bayes.laws.populations import Atoms, Population, get_population
-from htmp_bayes.laws.silverstein import continuous_rows, discrete_rows, limit_stieltjes
 from htmp_bayes.laws.spectral_law import Complexes, Floats, SpectralLaw
 
 _SMALLEST_GAMMA = 1e-300

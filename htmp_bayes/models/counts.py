@@ -1,9 +1,9 @@
 """The likelihood of a spectrum by its counts: how many eigenvalues lie below x, and how evenly they are spaced.
 
 The average counts of :class:`~htmp_bayes.models.layer_data.LayerData` are jointly normal with the mean and covariance
-of :mod:`htmp_bayes.laws.counting`, and the mean ratio of neighbouring gaps, which knows the Dyson index alone, is a
-factor of its own (:mod:`htmp_bayes.laws.gap_ratio`). Up to kappa = `FINITE` the law is the exact one, from `LIMIT` on
-its first order in 1/kappa; between, moments pass smoothly from one to the other.
+of :mod:`htmp_bayes.laws.compiled.counting_covariance`, and the mean ratio of neighbouring gaps, which knows the Dyson
+index alone, is a factor of its own (:mod:`htmp_bayes.laws.gap_ratio`). Up to kappa = `FINITE` the law is the exact
+one, from `LIMIT` on its first order in 1/kappa; between, moments pass smoothly from one to the other.
 """
 
 import bisect
@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from htmp_bayes.laws import counting, gap_ratio, kernel
-from htmp_bayes.laws.population_rule import population_rule
+from htmp_bayes.laws import gap_ratio
+from htmp_bayes.laws.compiled import counting_covariance, counting_mean, htmp_density
+from htmp_bayes.laws.compiled.population_rule import population_rule
 from htmp_bayes.models.layer_data import LayerData
 
 type Array = NDArray[np.float64]
@@ -40,7 +41,7 @@ class Moments(NamedTuple):
     mean : ndarray
         Shape ``(J,)``.
     repulsion, independent : ndarray
-        A (of a Dyson index of 1) and B: see :mod:`htmp_bayes.laws.counting`.
+        A (of a Dyson index of 1) and B: see :mod:`htmp_bayes.laws.compiled.counting_covariance`.
     response : ndarray
         Covariance of each count with minus the sum of log-eigenvalues, exact for N to infinity.
     exact : float
@@ -115,8 +116,8 @@ def _exact_moments(data: LayerData, kappa: float, correlation: float, log_temper
     rows = _rows(nodes - log_temperature, *law)
     log_density, below, mean = CubicSpline(nodes, rows[:, [0, 5, 7]])(data.cell_middles).T
     log_y = data.cell_middles - log_temperature
-    transform = counting.finite_transform(log_density, mean, log_y, kappa)
-    argument = counting.arguments_by_differences(transform, data.cell_middles)
+    transform = counting_mean.finite_transform(log_density, mean, log_y, kappa)
+    argument = counting_mean.arguments_by_differences(transform, data.cell_middles)
     below = np.clip(below, 0.0, 1.0)
     found = averaged_moments(data, transform, below, 1 - below, argument / (2 * np.pi))
     below = rows[np.searchsorted(nodes, middles.round(12)), 5]
@@ -131,7 +132,7 @@ def _rows(log_y: Array, kappa: float, gamma: float, correlation: float, code: in
     """
     last = _reached(log_y, kappa, gamma, correlation, code)
     rows = np.empty((len(log_y), 8))
-    rows[:last] = kernel.density_and_distribution(log_y[:last], kappa, gamma, correlation, code)
+    rows[:last] = htmp_density.density_and_distribution(log_y[:last], kappa, gamma, correlation, code)
     rows[last:] = rows[last - 1]
     rows[last:, 0] += rows[last - 1, 1] * (log_y[last:] - log_y[last - 1])
     rows[last:, 5:7] = 1.0, 0.0
@@ -144,7 +145,7 @@ def _reached(log_y: Array, kappa: float, gamma: float, correlation: float, code:
     log_x = log_y - np.log(kappa / 2) - _EDGE_WIDTHS * kappa ** (-2 / 3)
 
     def beyond(k: int) -> bool:
-        return bool(counting.limit_columns(log_x[k : k + 1], gamma, rule)[1][0] < _NOTHING)
+        return bool(counting_mean.limit_columns(log_x[k : k + 1], gamma, rule)[1][0] < _NOTHING)
 
     size = len(log_y)
     if not beyond(size - 1):
@@ -156,7 +157,7 @@ def _limit_moments(data: LayerData, kappa: float, correlation: float, log_temper
     log_x = data.cell_middles - log_temperature - np.log(kappa / 2)
     rho = correlation if correlation > _NARROW else 0.0
     rule = population_rule(rho, data.code)
-    below, above, transform, argument = counting.limit_columns(log_x, data.gamma, rule)
+    below, above, transform, argument = counting_mean.limit_columns(log_x, data.gamma, rule)
     correction = (0.5 - data.size / kappa) * argument / np.pi
     found = averaged_moments(data, transform, below, above, correction)
     return found._replace(response=np.zeros_like(found.mean), exact=0.0)
@@ -182,8 +183,12 @@ def averaged_moments(
     expected = data.size * below + correction
     mean = np.bincount(intervals, expected * widths, count) / np.bincount(intervals, widths, count)
     speed = np.abs(np.gradient(transform, data.cell_middles))
-    repulsion = counting.repulsion_covariance(transform, speed, widths, intervals, count, counting.FAR)
-    independent = data.size * counting.independent_covariance(below, above, widths, intervals, count)
+    repulsion = counting_covariance.repulsion_covariance(
+        transform, speed, widths, intervals, count, counting_covariance.FAR
+    )
+    independent = data.size * counting_covariance.independent_covariance(
+        below, above, widths, intervals, count
+    )
     return Moments(mean, repulsion, independent, np.empty(0), 1.0)
 
 
@@ -232,7 +237,9 @@ def precision(data: LayerData, found: Moments, kappa: float) -> Precision:
     kappa : float
         Eigenvalue repulsion.
     """
-    factor, log_determinant = counting.precision_factor(found.repulsion, found.independent, kappa / data.size)
+    factor, log_determinant = counting_covariance.precision_factor(
+        found.repulsion, found.independent, kappa / data.size
+    )
     if found.exact > 0:
         lengths = np.diff(data.knots)
         own = np.linalg.solve(factor.T, np.linalg.solve(factor, lengths))

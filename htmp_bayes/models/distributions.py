@@ -170,7 +170,7 @@ class HTMP(PositiveContinuous):
     correlation : tensor_like of float
         Standard deviation of the log-population spectrum, from 0 to 3.
     population : {"inverse-gamma", "log-normal"} or tensor_like of int
-        Law of the population spectrum, by name or by its code in :mod:`htmp_bayes.laws.kernel`.
+        Law of the population spectrum, by name or by its code in :mod:`htmp_bayes.laws.compiled.htmp_density`.
 
     Notes
     -----

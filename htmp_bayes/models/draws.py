@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicHermiteSpline
 from scipy.special import logit
 
-from htmp_bayes.laws.kernel import fast_rows
+from htmp_bayes.laws.compiled.htmp_density import fast_rows
 from htmp_bayes.laws.parameters import CORRELATION_RANGE, GAMMA_RANGE, KAPPA_RANGE, SCALE_RANGE, in_range
 
 _RANGES = {

@@ -13,7 +13,8 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
-from htmp_bayes.laws import joint, log_gamma_sum, special
+from htmp_bayes.laws.compiled import polygamma
+from htmp_bayes.laws.ensemble import joint_density, log_gamma_sum
 from htmp_bayes.models.prior import expected_log, kappa_prior, kappa_range
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class JointLogDensity(Op):
 
 @numba.njit(fastmath=False, error_model="numpy")
 def _joint(statistics, kappa, gamma, temperature):  # type: ignore[no-untyped-def]
-    value, by_kappa, by_gamma, by_temperature = joint.joint_value_and_gradient(
+    value, by_kappa, by_gamma, by_temperature = joint_density.joint_value_and_gradient(
         int(statistics[0]),
         statistics[1],
         statistics[2],
@@ -75,7 +76,7 @@ def _joint(statistics, kappa, gamma, temperature):  # type: ignore[no-untyped-de
 
 @register_funcify_default_op_cache_key(JointLogDensity)
 def _numba_funcify(op: JointLogDensity, **kwargs: Any) -> Any:
-    source = "".join(inspect.getsource(module) for module in (joint, log_gamma_sum, special))
+    source = "".join(inspect.getsource(module) for module in (joint_density, log_gamma_sum, polygamma))
     return _joint, int(hashlib.sha256(source.encode()).hexdigest()[:16], 16)
 
 
@@ -111,7 +112,7 @@ def joint_data(eigenvalues: ArrayLike, gamma: float) -> dict[str, Any]:
     [ 3.      0.      3.5    -0.2877]
     """
     eigenvalues = np.sort(np.asarray(eigenvalues, dtype=np.float64))
-    statistics = joint.JointStatistics.of(eigenvalues)
+    statistics = joint_density.JointStatistics.of(eigenvalues)
     if not np.isfinite(statistics.sum_log_gaps):
         raise ValueError(
             "two eigenvalues are equal, which has density 0 under the joint likelihood; use likelihood='counts'."
@@ -176,7 +177,7 @@ def joint_log_likelihood(
     columns = zip(kappa.ravel(), temperature.ravel(), strict=True)
     size, *sums = data["statistics"]
     values = [
-        joint.joint_value_and_gradient(int(size), *sums, float(k), data["gamma"], float(t))[0]
+        joint_density.joint_value_and_gradient(int(size), *sums, float(k), data["gamma"], float(t))[0]
         for k, t in columns
     ]
     return np.reshape(values, kappa.shape)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from htmp_bayes.laws.kernel import INVERSE_GAMMA, LOG_NORMAL
+from htmp_bayes.laws.compiled.htmp_density import INVERSE_GAMMA, LOG_NORMAL
 
 type Array = NDArray[np.float64]
 
@@ -70,7 +70,7 @@ class LayerData:
 
     @property
     def code(self) -> int:
-        """Code of the population in :mod:`htmp_bayes.laws.kernel`."""
+        """Code of the population in :mod:`htmp_bayes.laws.compiled.htmp_density`."""
         return POPULATIONS[self.population]
 
     @property

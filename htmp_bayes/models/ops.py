@@ -14,7 +14,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
-from htmp_bayes.laws import kernel
+from htmp_bayes.laws.compiled import htmp_density
 
 
 class LawOp(Op):
@@ -34,7 +34,7 @@ class LawOp(Op):
     @property
     def columns(self) -> Any:
         """Compiled function of the inputs that returns the outputs."""
-        version = kernel.log_density_source_version()
+        version = htmp_density.log_density_source_version()
         return _compiled_columns(f"{self.symbol}_{version}", type(self).entry)
 
     def make_node(self, log_y: Any, kappa: Any, gamma: Any, correlation: Any, population: Any) -> Apply:
@@ -83,7 +83,7 @@ _jit = numba.njit(nogil=True, fastmath=False, error_model="numpy")
 @_jit
 def _log_probability(log_y, parameters, population, upper):  # type: ignore[no-untyped-def]
     # F depends on the square of the correlation, so a step below 0 is one above it.
-    rows = kernel.fast_rows(log_y, parameters[0], parameters[1], abs(parameters[2]), population)
+    rows = htmp_density.fast_rows(log_y, parameters[0], parameters[1], abs(parameters[2]), population)
     return np.log(rows[:, 6]) if upper else np.log(rows[:, 5])
 
 
@@ -94,7 +94,7 @@ def _log_cdf_table(log_y, kappa, gamma, correlation, population, upper):  # type
     The derivative by log y is the density; those by the parameters are five-point differences (Abramowitz &
     Stegun, table 25.2), backward at gamma = 1, where the range ends.
     """
-    rows = kernel.fast_rows(log_y, kappa, gamma, correlation, population)
+    rows = htmp_density.fast_rows(log_y, kappa, gamma, correlation, population)
     probability = rows[:, 6].copy() if upper else rows[:, 5].copy()
     out = np.empty((log_y.size, 5))
     out[:, 0] = np.log(probability)
@@ -122,7 +122,9 @@ def _density_entry(version: str) -> Callable[..., None]:
     def entry(log_y, size, kappa, gamma, correlation, population, out):  # type: ignore[no-untyped-def]
         len(version)  # a variable of the enclosing function is part of the key of Numba's on-disk cache
         values = numba.carray(log_y, size)
-        numba.carray(out, (size, 5))[:] = kernel.log_density(values, kappa, gamma, correlation, population)
+        numba.carray(out, (size, 5))[:] = htmp_density.log_density(
+            values, kappa, gamma, correlation, population
+        )
 
     return entry
 
@@ -177,21 +179,21 @@ class LogDensity(LawOp):
     """Logarithm of the density f(y)."""
 
     symbol = "htmp_log_density"
-    entry = staticmethod(_density_entry(kernel.log_density_source_version()))
+    entry = staticmethod(_density_entry(htmp_density.log_density_source_version()))
 
 
 class LogCDF(LawOp):
     """Logarithm of the distribution function F(y)."""
 
     symbol = "htmp_log_cdf"
-    entry = staticmethod(_cdf_entry(kernel.log_density_source_version(), upper=False))
+    entry = staticmethod(_cdf_entry(htmp_density.log_density_source_version(), upper=False))
 
 
 class LogSF(LawOp):
     """Logarithm of the survival function 1 - F(y)."""
 
     symbol = "htmp_log_sf"
-    entry = staticmethod(_cdf_entry(kernel.log_density_source_version(), upper=True))
+    entry = staticmethod(_cdf_entry(htmp_density.log_density_source_version(), upper=True))
 
 
 class Quantile(Op):
@@ -221,7 +223,7 @@ def _log_quantile(probability: Any, kappa: Any, gamma: Any, correlation: Any, po
     """Evaluate the quantile function of the law, which lives in Python."""
     from htmp_bayes.laws import HTMP
 
-    named = "inverse-gamma" if int(population) == kernel.INVERSE_GAMMA else "log-normal"
+    named = "inverse-gamma" if int(population) == htmp_density.INVERSE_GAMMA else "log-normal"
     with np.errstate(divide="ignore"):
         return np.log(HTMP(float(kappa), float(gamma), 1.0, float(correlation), named).ppf(probability))
 
@@ -240,7 +242,7 @@ def _numba_quantile(op: Quantile, **kwargs: Any) -> Any:
 
 def kernel_version() -> int:
     """Version of the kernel's source, for the key of PyTensor's on-disk cache of compiled functions."""
-    return int(kernel.log_density_source_version(), 16)
+    return int(htmp_density.log_density_source_version(), 16)
 
 
 def _numba_funcify(op: LawOp, **kwargs: Any) -> Any:

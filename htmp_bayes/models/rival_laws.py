@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from scipy.special import gammainc, gammaincc, gammaln, log_ndtr, ndtr
 
 from htmp_bayes._threads import one_blas_thread
-from htmp_bayes.laws.grid_transform import companion_transform, principal_values
-from htmp_bayes.laws.special import digamma_minus_log, inverse_trigamma, trigamma
+from htmp_bayes.laws.compiled.polygamma import digamma_minus_log, inverse_trigamma, trigamma
+from htmp_bayes.laws.interpolation.grid_transform import companion_transform, principal_values
 from htmp_bayes.models.counts import Moments, Whitened, averaged_moments
 from htmp_bayes.models.counts import whitened as whitened_counts
 from htmp_bayes.models.layer_data import LayerData

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from pytensor.tensor.blockwise import Blockwise
 
-from htmp_bayes.laws.kernel import INVERSE_GAMMA, LOG_NORMAL, fast_rows
+from htmp_bayes.laws.compiled.htmp_density import INVERSE_GAMMA, LOG_NORMAL, fast_rows
 from htmp_bayes.models.ops import log_cdf, log_density, log_sf
 
 LOG_Y = np.array([-2.5, -0.7, 0.9, 2.4])

@@ -8,7 +8,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply
 
 from htmp_bayes._threads import one_blas_thread
-from htmp_bayes.laws.counting import precision_factor
+from htmp_bayes.laws.compiled.counting_covariance import precision_factor
 from htmp_bayes.models.free import prior
 from htmp_bayes.models.free.curve import KNOTS
 from htmp_bayes.models.free.posterior import FreePosterior

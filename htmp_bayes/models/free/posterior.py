@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htmp_bayes._threads import one_blas_thread
-from htmp_bayes.laws import counting
-from htmp_bayes.laws.listed import average_slopes, listed_columns
+from htmp_bayes.laws.compiled import counting_covariance
+from htmp_bayes.laws.compiled.listed_population import average_slopes, listed_columns
 from htmp_bayes.models.counts import (
     Moments,
     Whitened,
@@ -43,7 +43,7 @@ class FreeMoments(NamedTuple):
     at_infinity, shift : ndarray
         The mean is the first plus (2 N/kappa - 1) times the second, shape ``(J,)`` each.
     repulsion, independent : ndarray
-        A and B: see :mod:`htmp_bayes.laws.counting`.
+        A and B: see :mod:`htmp_bayes.laws.compiled.counting_covariance`.
     transform : ndarray
         Companion transform at the cells' middles.
     """
@@ -284,7 +284,7 @@ class _Search:
     def _root(self, place: _Place) -> Array:
         """Root of the counts' precision, of which the residuals are the product with what is left of the counts."""
         moments = place.moments
-        factor, _ = counting.precision_factor(
+        factor, _ = counting_covariance.precision_factor(
             moments.repulsion, moments.independent, float(np.exp(self._log_index))
         )
         return np.asarray(factor.T)
