@@ -9,8 +9,8 @@ from typing import Any
 
 import xarray as xr
 
-from htmp_bayes import _misfit
 from htmp_bayes._results import group
+from htmp_bayes.results import misfit
 from htmp_bayes.spectra.dead_lines import cautions_of
 
 R_HAT_MAX = 1.01
@@ -147,9 +147,9 @@ def check(result: xr.DataTree) -> Verdict:
         weights by which its draws were corrected, with a quarter at least of each layer's candidates counting.
 
         *fits*: neither the counts nor the gaps of the spectrum have a probability below 0.01 under the posterior
-        (:mod:`htmp_bayes.models.law_test`). ``misfits`` says where the law is off and by how many eigenvalues, and
-        whether the gaps contradict the repulsion that was inferred: a law that misses the density hides behind a small
-        one, as it makes room for any residual. A law that does not fit has parameters that do not mean much.
+        (:mod:`htmp_bayes.models.layer.law_test`). ``misfits`` says where the law is off and by how many eigenvalues,
+        and whether the gaps contradict the repulsion that was inferred: a law that misses the density hides behind a
+        small one, as it makes room for any residual. A law that does not fit has parameters that do not mean much.
 
         ``cautions`` has a sentence for each of these: a parameter on which the prior bears (power-scaling
         sensitivity of 0.05 and more; of an open population, tails that are bounded on one side only); and a gap below
@@ -195,7 +195,7 @@ def check(result: xr.DataTree) -> Verdict:
             ess_tail=_by_parameter(az.ess(posterior, method="tail").min(skipna=False)),
             e_bfmi=float(az.bfmi(result)["energy"].min()),
         )
-    found = _misfit.law_fit(result)
+    found = misfit.law_fit(result)
     return replace(
         verdict,
         reasons=tuple(reason for failing in _CHECKS for reason in failing(verdict, result)),
@@ -352,7 +352,7 @@ def _is_constant(densities: xr.Dataset) -> bool:
 
 def _misfits(result: xr.DataTree) -> Iterator[str]:
     """Say where the law is off, and whether the gaps contradict it."""
-    found = _misfit.law_fit(result)
+    found = misfit.law_fit(result)
     if found is None or found.fits:
         return
     if not found.counts_fit or found.kolmogorov_distance > _NOTABLE_DISTANCE:
@@ -374,7 +374,7 @@ def _where(result: xr.DataTree) -> str:
     told = [
         f"{abs(stretch.excess):.0f} too {'many' if stretch.excess > 0 else 'few'} between {stretch.low:.3g} and "
         f"{stretch.high:.3g} ({stretch.place})"
-        for stretch in _misfit.stretches(result)
+        for stretch in misfit.stretches(result)
         if abs(stretch.excess) >= 0.5
     ]
     return f", eigenvalues: {', '.join(told)}" if told else ""
@@ -387,11 +387,11 @@ def _probability(value: float) -> str:
 def _spikes(result: xr.DataTree) -> Iterator[str]:
     if _NUMBER in group(result, "posterior"):
         return
-    both = _misfit.spectra(result)
+    both = misfit.spectra(result)
     if both is None:
         return
-    found = _misfit.widest_gap(*both)
-    if found.probability < _misfit.SPIKE_LEVEL:
+    found = misfit.widest_gap(*both)
+    if found.probability < misfit.SPIKE_LEVEL:
         eigenvalues = (
             "the largest eigenvalue stands"
             if found.above == 1

@@ -188,7 +188,7 @@ def compare_laws(
     should be read as an order of magnitude. Where no law fits, a few intervals decide: look at ``pointwise``.
 
     *The priors* are on one footing: proper, weakly informative, and worth about one eigenvalue
-    (:mod:`htmp_bayes.models.prior`, :mod:`htmp_bayes.models.rival_laws`).
+    (:mod:`htmp_bayes.models.layer.prior`, :mod:`htmp_bayes.models.rivals.posterior`).
 
     *Marchenko-Pastur* with a population is HTMP at an infinite kappa, with the correction of a matrix of N rows. What
     HTMP predicts better than it needs a kappa below N in its density.
@@ -210,8 +210,8 @@ def compare_laws(
     check_gamma(spectrum, "inverse-gamma")
     check_counts(1, draws=draws, tune=tune, chains=chains)
     seed = as_seed(one_of(random_seed=random_seed, random_state=random_state))
-    from htmp_bayes.models.layer_data import layer_data
-    from htmp_bayes.models.sampling import Sampling
+    from htmp_bayes.models.layer.data import layer_data
+    from htmp_bayes.models.layer.sampling import Sampling
 
     data = layer_data(spectrum.eigenvalues, spectrum.gamma)
     sampling = Sampling(draws, tune, chains, seed, cores=cores)

@@ -202,10 +202,10 @@ def _prepared(
     layers: list[Layer], structure: "Structure", population: str, progress: Advance | None
 ) -> list["LayerSite"]:
     """Work out the likelihood of each layer, and compile the model of all meanwhile."""
-    from htmp_bayes.models.layer_data import layer_data
+    from htmp_bayes.models.layer.data import layer_data
+    from htmp_bayes.models.layer.stand_in import StandInError
     from htmp_bayes.models.layer_site import LayerSite
     from htmp_bayes.models.network import compile_network
-    from htmp_bayes.models.stand_in import StandInError
 
     def prepare(layer: Layer) -> LayerSite:
         spectrum = layer.spectrum

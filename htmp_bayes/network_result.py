@@ -45,7 +45,7 @@ def network_result(
     settings : dict
         Attributes.
     """
-    from htmp_bayes._fit_result import package_versions, sample_stats
+    from htmp_bayes.results.fit_result import package_versions, sample_stats
 
     first = {layer.label: layer for layer in reversed(layers)}
     names = list(dict.fromkeys(layer.label for layer in layers))

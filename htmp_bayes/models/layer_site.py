@@ -1,7 +1,7 @@
 r"""One layer's likelihood as a network's model needs it: exact by its polynomials, and a normal one close to that.
 
 The coordinates are those that are pooled: log(kappa/N), logit(correlation / 3) and log scale, scale = kappa T / (2
-gamma). The likelihood is that of :class:`~htmp_bayes.models.posterior.LayerPosterior` without its prior. Its normal
+gamma). The likelihood is that of :class:`~htmp_bayes.models.layer.posterior.LayerPosterior` less its prior. Its normal
 form is what, multiplied by a wide normal reference for all layers, has the mean and covariance that the likelihood has
 with it: where a layer's spectrum says little, what matters is how far it pulls at what the others say (a site of
 expectation propagation: Minka 2001; Gelman, Vehtari, Jylänki et al. 2020, J. Mach. Learn. Res. 21, 17).
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, logsumexp
 from scipy.stats import chi2, norm, qmc
 
-from htmp_bayes.models.layer_data import LayerData
-from htmp_bayes.models.posterior import LayerPosterior
-from htmp_bayes.models.prior import CORRELATION_MAX, expected_log
-from htmp_bayes.models.stand_in import build_stand_in
+from htmp_bayes.models.layer.data import LayerData
+from htmp_bayes.models.layer.posterior import LayerPosterior
+from htmp_bayes.models.layer.prior import CORRELATION_MAX, expected_log
+from htmp_bayes.models.layer.stand_in import build_stand_in
 
 type Array = NDArray[np.float64]
 

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from htmp_bayes.models.layer.prior import CORRELATION_MAX, expected_log, kappa_prior
 from htmp_bayes.models.layer_site import LayerSite, Normal
 from htmp_bayes.models.nested_normals import PACKED, Known, integrated
 from htmp_bayes.models.network_design import Design, Structure
 from htmp_bayes.models.nuts import compile_model, sample_compiled
-from htmp_bayes.models.prior import CORRELATION_MAX, expected_log, kappa_prior
 from htmp_bayes.models.random_walk import common_walk
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 r"""The layers of a network, given what they have in common, and the correction of both to the exact likelihoods.
 
 NUTS has drawn the hyperparameters phi under normal likelihoods of the layers. Under the exact ones (the polynomials of
-:mod:`~htmp_bayes.models.stand_in`) the posterior of phi is larger by the factor :math:`\prod_l r_l(\phi)`,
+:mod:`~htmp_bayes.models.layer.stand_in`) the posterior of phi is larger by the factor :math:`\prod_l r_l(\phi)`,
 
 .. math:: r_l(\phi) = \mathrm E\bigl[\, L_l(\theta) / \hat L_l(\theta) \,\bigr],
 

@@ -6,7 +6,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from htmp_bayes._misfit import is_misfit
 from htmp_bayes.plots import _canvas
 from htmp_bayes.plots._canvas import (
     LEGEND,
@@ -23,6 +22,7 @@ from htmp_bayes.plots._canvas import (
     verdict,
 )
 from htmp_bayes.plots._spectra import observed_and_predicted
+from htmp_bayes.results.misfit import is_misfit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

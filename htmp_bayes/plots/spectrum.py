@@ -8,7 +8,6 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
-from htmp_bayes._misfit import is_misfit
 from htmp_bayes._results import group
 from htmp_bayes.plots import _canvas
 from htmp_bayes.plots._canvas import (
@@ -27,6 +26,7 @@ from htmp_bayes.plots._canvas import (
     tidy,
 )
 from htmp_bayes.plots._spectra import gamma, is_inverse, observed_and_predicted, posterior_mean, spikes
+from htmp_bayes.results.misfit import is_misfit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

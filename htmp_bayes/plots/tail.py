@@ -6,7 +6,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from htmp_bayes._misfit import is_misfit
 from htmp_bayes._numbers import short
 from htmp_bayes._results import group
 from htmp_bayes.laws.power_law import PowerLawFit, fit_power_law
@@ -28,6 +27,7 @@ from htmp_bayes.plots._canvas import (
     verdict,
 )
 from htmp_bayes.plots._spectra import observed_and_predicted, posterior_mean
+from htmp_bayes.results.misfit import is_misfit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ from scipy.special import logsumexp
 
 import htmp_bayes as hb
 from htmp_bayes.models import network
-from htmp_bayes.models.layer_data import layer_data
+from htmp_bayes.models.layer.data import layer_data
 from htmp_bayes.models.layer_site import LayerSite, Normal
 from htmp_bayes.models.network_design import Design
 from htmp_bayes.models.network_draws import draw_layers

@@ -12,5 +12,5 @@ exponents e^-b at both ends are free: a density on a grid, smooth by a penalty o
 to be fine, and is pulled away from a point mass.
 
 The law is that of kappa = infinity for the list (:mod:`htmp_bayes.laws.compiled.listed_population`), to first order in
-1/kappa, and the likelihood that of the counts and gaps (:mod:`htmp_bayes.models.counts`).
+1/kappa, and the likelihood that of the counts and gaps (:mod:`htmp_bayes.models.layer.likelihood`).
 """

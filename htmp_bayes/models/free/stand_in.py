@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htmp_bayes.laws.compiled.counting_covariance import BLUR, structure_factors
-from htmp_bayes.models.counts import log_density_of_gaps
 from htmp_bayes.models.free import prior
 from htmp_bayes.models.free.curve import KNOTS, PARAMETERS
 from htmp_bayes.models.free.posterior import FreePosterior
+from htmp_bayes.models.layer.likelihood import log_density_of_gaps
 from htmp_bayes.models.nuts import compile_model
 
 type Array = NDArray[np.float64]
