@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 WHOLE = 512
 """Eigenvalues up to which predictive spectra are those of whole matrices, whose cost grows as their cube."""
+
 MOST_VALUES, FEWEST_SPECTRA = 1_200_000, 60
 """Predictive eigenvalues that are kept of larger layers, and how many spectra they are at least."""
+
 # Beyond WHOLE eigenvalues are kept to so many binary digits: relative errors of 8e-6, where neighbours are 1e-4 apart
 _DIGITS = 16
 _COMPRESSED = {"zlib": True, "shuffle": True, "complevel": 4}
