@@ -111,7 +111,7 @@ class LawComparison:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from htmp_bayes.reporting.html import comparison_html
+        from htmp_bayes._html import comparison_html
 
         return comparison_html(self)
 

@@ -62,7 +62,7 @@ class Estimate:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from htmp_bayes.reporting.html import estimate_html
+        from htmp_bayes._html import estimate_html
 
         return estimate_html(self)
 

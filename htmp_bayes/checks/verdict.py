@@ -79,6 +79,6 @@ class Verdict:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from htmp_bayes.reporting.html import verdict_html
+        from htmp_bayes._html import verdict_html
 
         return verdict_html(self)

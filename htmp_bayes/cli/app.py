@@ -50,7 +50,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from htmp_bayes import __version__
+        from htmp_bayes._versions import __version__
 
         typer.echo(f"htmp-bayes {__version__}")
         raise typer.Exit

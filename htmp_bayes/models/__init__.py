@@ -9,7 +9,7 @@ import pytensor  # isort: skip
 from htmp_bayes.models.distributions import HTMP, InverseHTMP
 from htmp_bayes.models.layer import prior
 from htmp_bayes.models.layer.data import layer_data
-from htmp_bayes.models.layer.model import layer_model
+from htmp_bayes.models.one_layer import layer_model
 
 __all__ = ["HTMP", "InverseHTMP", "layer_data", "layer_model", "prior"]
 

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from htmp_bayes.plots import _canvas
-from htmp_bayes.plots._canvas import (
+from htmp_bayes.drawing import canvas
+from htmp_bayes.drawing.canvas import (
     LEGEND,
     MODEL,
     OUTSIDE,
@@ -22,7 +22,7 @@ from htmp_bayes.plots._canvas import (
     verdict,
 )
 from htmp_bayes.plots._envelope import global_envelope
-from htmp_bayes.plots._spectra import observed_and_predicted
+from htmp_bayes.plots.result_values import observed_and_predicted
 from htmp_bayes.results.misfit import is_misfit
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def plot_ecdf(
         _draw(ax, result, observed, predicted)
         ax.legend(**LEGEND)
         return ax
-    filled = _canvas.new_figure(0.8, figsize=figsize) if figure is None else figure
+    filled = canvas.new_figure(0.8, figsize=figsize) if figure is None else figure
     axes = filled.subplots()
     _draw(axes, result, observed, predicted)
     legend_below(filled, axes)

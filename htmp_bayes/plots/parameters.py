@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group
-from htmp_bayes.plots import _canvas
-from htmp_bayes.plots._canvas import (
+from htmp_bayes.drawing import canvas
+from htmp_bayes.drawing.canvas import (
     LEGEND,
     MODEL,
     NAMES,
@@ -118,7 +118,7 @@ def plot_parameters(
     6
     """
     available = [name for name in _DEFAULT if name in group(result, "posterior")]
-    wanted = _canvas.names_of(parameters, var_names)
+    wanted = canvas.names_of(parameters, var_names)
     names = available if wanted is None else wanted
     _check(result, names, ax is not None)
     if ax is not None:
@@ -126,7 +126,7 @@ def plot_parameters(
         _draw_density(ax, columns[0]) if len(names) == 1 else _draw_pair(ax, *columns)
         ax.legend(**LEGEND)
         return ax
-    filled = _canvas.new_figure(0.98, figsize=figsize) if figure is None else figure
+    filled = canvas.new_figure(0.98, figsize=figsize) if figure is None else figure
     _draw_triangle(filled, result, names, zoom)
     return filled
 

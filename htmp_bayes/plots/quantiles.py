@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from htmp_bayes.plots import _canvas
-from htmp_bayes.plots._canvas import (
+from htmp_bayes.drawing import canvas
+from htmp_bayes.drawing.canvas import (
     LEGEND,
     MODEL,
     OUTSIDE,
@@ -21,7 +21,7 @@ from htmp_bayes.plots._canvas import (
     unit,
     verdict,
 )
-from htmp_bayes.plots._spectra import observed_and_predicted
+from htmp_bayes.plots.result_values import observed_and_predicted
 from htmp_bayes.results.misfit import is_misfit
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def plot_quantiles(
         _draw(ax, result, observed, predicted)
         ax.legend(**LEGEND)
         return ax
-    filled = _canvas.new_figure(0.85, figsize=figsize) if figure is None else figure
+    filled = canvas.new_figure(0.85, figsize=figsize) if figure is None else figure
     axes = filled.subplots()
     _draw(axes, result, observed, predicted)
     legend_below(filled, axes)

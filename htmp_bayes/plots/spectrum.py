@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group
-from htmp_bayes.plots import _canvas
-from htmp_bayes.plots._canvas import (
+from htmp_bayes.drawing import canvas
+from htmp_bayes.drawing.canvas import (
     LEGEND,
     MODEL,
     OUTSIDE,
@@ -22,10 +22,16 @@ from htmp_bayes.plots._canvas import (
     label_eigenvalues,
     legend_below,
     log_ticks,
-    median_and_interval,
     tidy,
 )
-from htmp_bayes.plots._spectra import gamma, is_inverse, observed_and_predicted, posterior_mean, spikes
+from htmp_bayes.plots.result_values import (
+    gamma,
+    is_inverse,
+    median_and_interval,
+    observed_and_predicted,
+    posterior_mean,
+    spikes,
+)
 from htmp_bayes.results.misfit import is_misfit
 
 if TYPE_CHECKING:
@@ -123,7 +129,7 @@ def plot_spectrum(
         if residual_ax is not None:
             _draw_residuals(residual_ax, result, binned)
         return ax
-    filled = _canvas.new_figure(1.12, figsize=figsize) if figure is None else figure
+    filled = canvas.new_figure(1.12, figsize=figsize) if figure is None else figure
     upper, lower = filled.subplots(2, 1, sharex=True, height_ratios=[2.6, 1])
     _draw_density(upper, result, binned, show, label_x=False)
     _head(upper, result)
@@ -259,7 +265,7 @@ def _with_margin(lower: float, upper: float) -> tuple[float, float]:
 
 def _head(ax: "Axes", result: xr.DataTree) -> None:
     """Title with the layer's name, its shape and the parameters with their 90 % intervals."""
-    _canvas.title(ax, result, pad=36)
+    canvas.title(ax, result, pad=36)
     size, n = group(result, "observed_data").sizes["eigenvalue"], int(group(result, "constant_data")["n"])
     kappa, correlation, temperature, tail_index = (median_and_interval(result, name) for name in _IN_HEAD)
     lines = [

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from htmp_bayes._numbers import short
 from htmp_bayes._results import group
-from htmp_bayes.laws.power_law import PowerLawFit, fit_power_law
-from htmp_bayes.plots import _canvas
-from htmp_bayes.plots._canvas import (
+from htmp_bayes.drawing import canvas
+from htmp_bayes.drawing.canvas import (
     LEGEND,
     MODEL,
     OUTSIDE,
@@ -26,7 +25,8 @@ from htmp_bayes.plots._canvas import (
     title,
     verdict,
 )
-from htmp_bayes.plots._spectra import observed_and_predicted, posterior_mean
+from htmp_bayes.laws.power_law import PowerLawFit, fit_power_law
+from htmp_bayes.plots.result_values import observed_and_predicted, posterior_mean
 from htmp_bayes.results.misfit import is_misfit
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def plot_tail(
         _draw(ax, result, observed, predicted)
         ax.legend(loc="upper right", **LEGEND)
         return ax
-    filled = _canvas.new_figure(1.05, figsize=figsize) if figure is None else figure
+    filled = canvas.new_figure(1.05, figsize=figsize) if figure is None else figure
     axes = filled.subplots()
     _draw(axes, result, observed, predicted)
     legend_below(filled, axes)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group
-from htmp_bayes.plots._canvas import (
+from htmp_bayes.drawing.canvas import (
     LEGEND,
     LOGARITHMIC,
     SMALL,

@@ -279,13 +279,13 @@ class Spectrum:
         self, ax: "Axes | None" = None, *, figsize: tuple[float, float] | None = None
     ) -> "Figure | Axes":
         """Draw the density of the log-eigenvalues beside that of noise: see `htmp_bayes.plots.plot_eigenvalues`."""
-        from htmp_bayes.plots.eigenvalues import plot_eigenvalues
+        from htmp_bayes.drawing.eigenvalues import plot_eigenvalues
 
         return plot_eigenvalues(self, ax, figsize=figsize)
 
     def _repr_html_(self) -> str:
         """Show the spectrum in a notebook: its sizes, and a small histogram of the log-eigenvalues."""
-        from htmp_bayes.reporting.html import spectrum_html
+        from htmp_bayes._html import spectrum_html
 
         return spectrum_html(self)
 

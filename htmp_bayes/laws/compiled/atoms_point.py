@@ -26,7 +26,7 @@ from htmp_bayes.laws.compiled.population_rule import H_INVERSE, LOG_H, WEIGHT, W
 from htmp_bayes.laws.compiled.population_sums import far_potential, nearer_exponent, population_sums
 from htmp_bayes.laws.compiled.silverstein import followed_root
 from htmp_bayes.laws.compiled.steepest_descent import DROP, first_step, trace_descent
-from htmp_bayes.laws.compiled.tail_point import _add_real_leg, _level, _turning_step
+from htmp_bayes.laws.compiled.tail_point import add_real_leg, level_on_axis, turning_step
 
 # A saddle point closer to the axis than this is a real one.
 _REAL = 1e-7
@@ -95,11 +95,11 @@ def _gap_moments(log_y, reference, share, q0, lift, left, right, s, c, rule, mom
     highest = -1e308
     for side in (1.0, -1.0):
         bounded = right if side > 0.0 else left
-        end, turn, _ = _add_real_leg(
+        end, turn, _ = add_real_leg(
             moments, side, bounded, reference, q0, lift, y, s, c, right, 0, rule, _NO_TAIL
         )
         if turn:
-            direction, length = _turning_step(end, side, y, s, c, 0.0, rule)
+            direction, length = turning_step(end, side, y, s, c, 0.0, rule)
             count = trace_descent(
                 complex(end, 0.0), direction, length, side, DROP, y, s + 1.0, c + 1.0, 0.0, rule, vertices
             )
@@ -109,7 +109,7 @@ def _gap_moments(log_y, reference, share, q0, lift, left, right, s, c, rule, mom
                 rule,
             )  # fmt: skip
             moments[DRIFT] = 0j
-            highest = max(highest, _level(end, reference, y, s, c, rule))
+            highest = max(highest, level_on_axis(end, reference, y, s, c, rule))
     return highest
 
 

@@ -4,9 +4,6 @@ Everything here is callable from other compiled code. Arguments are not checked:
 checked face of the law.
 """
 
-import hashlib
-from pathlib import Path
-
 import numpy as np
 
 from htmp_bayes.laws.compiled.exact_point import exact_point
@@ -27,7 +24,6 @@ __all__ = [
     "left_switch",
     "log_density",
     "log_density_and_slope",
-    "log_density_source_version",
 ]
 
 FIRST_LEFT_END = -FAR
@@ -122,9 +118,3 @@ def log_density(log_y, kappa, gamma, rho, population):
     out[:, 3] = -0.5 * kappa / gamma**2 * rows[:, 2]
     out[:, 4] = rows[:, 4]
     return out
-
-
-def log_density_source_version() -> str:
-    """Return a hash of all sources of this folder, for the keys of caches of compiled graphs."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]

@@ -101,7 +101,7 @@ def _add_real_panel(
 
 
 @jit
-def _add_real_leg(moments, side, inward, reference, q0, lift, y, s, c, upper, population, rule, constants):
+def add_real_leg(moments, side, inward, reference, q0, lift, y, s, c, upper, population, rule, constants):
     """Add panels from the real saddle outwards or inwards.
 
     Returns (end, whether the path must turn there, the largest log of an imaginary part that was met).
@@ -158,7 +158,7 @@ def _add_real_leg(moments, side, inward, reference, q0, lift, y, s, c, upper, po
 
 
 @jit
-def _level(tau, reference, y, s, c, rule):
+def level_on_axis(tau, reference, y, s, c, rule):
     """Real part of the exponent at ``tau`` on the real axis, less that at the real saddle."""
     tau0, l0, _ = reference
     here, _ = far_potential(complex(tau, 0.0), rule)
@@ -166,7 +166,8 @@ def _level(tau, reference, y, s, c, rule):
 
 
 @jit
-def _turning_step(a, side, y, s, c, rho, rule):
+def turning_step(a, side, y, s, c, rho, rule):
+    """Return direction and length of the first step down from the real axis."""
     t = complex(a, 0.0)
     slope, curvature = path_slope(t, y, s + 1.0, c + 1.0, rule)
     direction = complex(side, -1.0) / math.sqrt(2.0)
@@ -181,14 +182,14 @@ def _moments_along_axis(log_y, reference, q0, lift, upper, s, c, population, rul
     tau0, l0, l0_rho = reference
     outward = -1.0 if upper else 1.0
     moments[:] = 0j
-    _add_real_leg(moments, outward, False, reference, q0, lift, y, s, c, upper, population, rule, constants)
-    end, turn, best = _add_real_leg(
+    add_real_leg(moments, outward, False, reference, q0, lift, y, s, c, upper, population, rule, constants)
+    end, turn, best = add_real_leg(
         moments, -outward, True, reference, q0, lift, y, s, c, upper, population, rule, constants
     )
     if not turn:
         return best
     vertices = np.empty(MAX_VERTICES, np.complex128)
-    direction, length = _turning_step(end, -outward, y, s, c, constants[0], rule)
+    direction, length = turning_step(end, -outward, y, s, c, constants[0], rule)
     count = trace_descent(
         complex(end, 0.0), direction, length, -outward, DROP, y, s + 1.0, c + 1.0, constants[0], rule, vertices
     )  # fmt: skip
@@ -204,7 +205,7 @@ def _moments_along_axis(log_y, reference, q0, lift, upper, s, c, population, rul
         moments[0] = complex(moments[0].real, on_axis - moments[DRIFT].imag)
     # Phases count from the reference point here, so that the small ones come without the difference to c = 0.
     moments[DRIFT] = 0j
-    return max(best, _level(end, reference, y, s, c, rule))
+    return max(best, level_on_axis(end, reference, y, s, c, rule))
 
 
 @jit

@@ -15,6 +15,7 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
 from htmp_bayes.laws.compiled import htmp_density
+from htmp_bayes.laws.compiled.sources import source_version
 
 
 class LawOp(Op):
@@ -34,7 +35,7 @@ class LawOp(Op):
     @property
     def columns(self) -> Any:
         """Compiled function of the inputs that returns the outputs."""
-        version = htmp_density.log_density_source_version()
+        version = source_version()
         return _compiled_columns(f"{self.symbol}_{version}", type(self).entry)
 
     def make_node(self, log_y: Any, kappa: Any, gamma: Any, correlation: Any, population: Any) -> Apply:
@@ -179,21 +180,21 @@ class LogDensity(LawOp):
     """Logarithm of the density f(y)."""
 
     symbol = "htmp_log_density"
-    entry = staticmethod(_density_entry(htmp_density.log_density_source_version()))
+    entry = staticmethod(_density_entry(source_version()))
 
 
 class LogCDF(LawOp):
     """Logarithm of the distribution function F(y)."""
 
     symbol = "htmp_log_cdf"
-    entry = staticmethod(_cdf_entry(htmp_density.log_density_source_version(), upper=False))
+    entry = staticmethod(_cdf_entry(source_version(), upper=False))
 
 
 class LogSF(LawOp):
     """Logarithm of the survival function 1 - F(y)."""
 
     symbol = "htmp_log_sf"
-    entry = staticmethod(_cdf_entry(htmp_density.log_density_source_version(), upper=True))
+    entry = staticmethod(_cdf_entry(source_version(), upper=True))
 
 
 class Quantile(Op):
@@ -242,7 +243,7 @@ def _numba_quantile(op: Quantile, **kwargs: Any) -> Any:
 
 def kernel_version() -> int:
     """Version of the kernel's source, for the key of PyTensor's on-disk cache of compiled functions."""
-    return int(htmp_density.log_density_source_version(), 16)
+    return int(source_version(), 16)
 
 
 def _numba_funcify(op: LawOp, **kwargs: Any) -> Any:

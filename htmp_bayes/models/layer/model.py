@@ -8,7 +8,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply
 
 from htmp_bayes.models.layer import prior
-from htmp_bayes.models.layer.data import FREE, LayerData
+from htmp_bayes.models.layer.data import LayerData
 from htmp_bayes.models.layer.likelihood import Whitened
 from htmp_bayes.models.layer.likelihood_op import LikelihoodOp
 from htmp_bayes.models.layer.posterior import LayerPosterior
@@ -58,37 +58,10 @@ class SpectrumLogLikelihood(LikelihoodOp):
         return self._likelihood.whitened(point)
 
 
-def layer_model(data: LayerData) -> "pm.Model":
-    r"""PyMC model of one layer's spectrum, with the aspect ratio known.
-
-    The prior is that of :mod:`htmp_bayes.models.layer.prior`, the likelihood that of
-    :mod:`htmp_bayes.models.layer.likelihood`.
-
-    Parameters
-    ----------
-    data : LayerData
-        What :func:`~htmp_bayes.models.layer.data.layer_data` returns.
-
-    Returns
-    -------
-    pymc.Model
-        With variables ``kappa``, ``correlation`` (unless the population is "none"), ``location`` and the
-        deterministic ``temperature`` and ``dyson_index``. The likelihood is a ``Potential``. For the population
-        "free" see :func:`htmp_bayes.models.free.model.free_layer_model`.
-
-    Examples
-    --------
-    >>> from htmp_bayes.models.layer.data import layer_data
-    >>> model = layer_model(layer_data(np.linspace(0.5, 2.0, 50), gamma=0.25))
-    >>> [rv.name for rv in model.free_RVs]
-    ['kappa', 'correlation', 'location']
-    """
+def parametric_model(data: LayerData) -> "pm.Model":
+    """PyMC model of one layer's spectrum whose population is of a family: see :func:`htmp_bayes.models.layer_model`."""
     import pymc as pm
 
-    if data.population == FREE:
-        from htmp_bayes.models.free.model import free_layer_model
-
-        return free_layer_model(data)
     low, high = prior.kappa_range(data.size)
     with pm.Model() as model:
         kappa = pm.Truncated(

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from htmp_bayes.models.layer.model import layer_model
+from htmp_bayes.models.layer.model import parametric_model
 from htmp_bayes.models.layer.posterior import LayerPosterior
 from htmp_bayes.models.layer.stand_in import StandInError, evaluated, sample_stand_in
 from htmp_bayes.models.nuts import compile_model, sample_compiled
@@ -86,7 +86,7 @@ def sample_layer(posterior: LayerPosterior, sampling: Sampling) -> LayerDraws:
     """
     if sampling.nuts_sampler == "pymc":
         return _of_model(
-            posterior, _pymc_draws(layer_model(posterior.data), _starts(posterior, sampling), sampling)
+            posterior, _pymc_draws(parametric_model(posterior.data), _starts(posterior, sampling), sampling)
         )
     try:
         found = sample_stand_in(
@@ -94,7 +94,7 @@ def sample_layer(posterior: LayerPosterior, sampling: Sampling) -> LayerDraws:
             sampling.progressbar,
         )  # fmt: skip
     except StandInError:
-        compiled = compile_model(layer_model(posterior.data), var_names=_known(posterior))
+        compiled = compile_model(parametric_model(posterior.data), var_names=_known(posterior))
         return _of_model(posterior, _nutpie_draws(compiled, sampling))
     values = posterior.parameters(found.points)
     coords = {name: found.tree["posterior"].coords[name] for name in _DIMS}

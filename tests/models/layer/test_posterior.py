@@ -5,9 +5,9 @@ import pytest
 from scipy.optimize import minimize
 
 from htmp_bayes import sample_ensemble
+from htmp_bayes.models import layer_model
 from htmp_bayes.models.layer import prior
 from htmp_bayes.models.layer.data import layer_data
-from htmp_bayes.models.layer.model import layer_model
 from htmp_bayes.models.layer.posterior import LayerPosterior
 
 

@@ -1,4 +1,4 @@
-"""What all pictures share: size, colours, titles and labels."""
+"""What all plots share: size, colours, titles and labels."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from htmp_bayes._numbers import interval
-from htmp_bayes._results import group
 from htmp_bayes._seeds import one_of
 
 if TYPE_CHECKING:
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 
 COLUMN_WIDTH = 8.5 / 2.54
 """Width of a column of a journal's page, in inches."""
-
 # Okabe & Ito's colours (https://jfly.uni-koeln.de/color/), which the colour-blind tell apart.
 MODEL, OUTSIDE, POINT_ESTIMATE = "#0072B2", "#D55E00", "#009E73"
 # The same with a marker each, so that kinds are told apart without colour too.
@@ -32,7 +29,6 @@ LEGEND: dict[str, Any] = {"fontsize": SMALL, "frameon": False, "handlelength": 1
 TITLE_LENGTH = 34
 # Share of the model's colour in the bands of each level; the rest is the background.
 BANDS = {0.9: 0.19, 0.5: 0.5}
-
 SYMBOLS = {
     "kappa": "κ",
     "dyson_index": "κ/N",
@@ -66,7 +62,7 @@ def new_figure(
     """
     import matplotlib as mpl
 
-    from htmp_bayes.plots._picture import Picture
+    from htmp_bayes.drawing.picture import Picture
 
     width *= max(1.0, mpl.rcParams["font.size"] / _FONT_SIZE)
     return Picture(figsize=figsize or (width, height * width), dpi=220, layout="constrained")
@@ -225,12 +221,3 @@ def shown(name: str, length: int = TITLE_LENGTH) -> str:
 def name_of(result: xr.DataTree) -> str:
     """Name of a result's layer, as a title can show it."""
     return shown(str(result.attrs.get("name", "")))
-
-
-def median_and_interval(result: xr.DataTree, name: str) -> str:
-    """Say the median and the 90 % interval of a parameter in a few digits, or nothing if it was left out."""
-    posterior = group(result, "posterior")
-    if name not in posterior:
-        return ""
-    lower, median, upper = np.quantile(posterior[name].values, [0.05, 0.5, 0.95])
-    return f"{SYMBOLS[name]} {interval(median, lower, upper)}"

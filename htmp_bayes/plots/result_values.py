@@ -4,7 +4,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from htmp_bayes._numbers import interval
 from htmp_bayes._results import group, law_of, open_law
+from htmp_bayes.drawing.canvas import SYMBOLS
 
 _CURVE_DRAWS = 20
 
@@ -52,3 +54,12 @@ def posterior_mean(result: xr.DataTree, function: str, lambdas: NDArray[np.float
 def is_inverse(result: xr.DataTree) -> bool:
     """Say whether the law is that of the reciprocals of the eigenvalues, as of kernel matrices."""
     return bool(result.attrs.get("law") == "inverse-htmp")
+
+
+def median_and_interval(result: xr.DataTree, name: str) -> str:
+    """Say the median and the 90 % interval of a parameter in a few digits, or nothing if it was left out."""
+    posterior = group(result, "posterior")
+    if name not in posterior:
+        return ""
+    lower, median, upper = np.quantile(posterior[name].values, [0.05, 0.5, 0.95])
+    return f"{SYMBOLS[name]} {interval(median, lower, upper)}"

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from htmp_bayes.drawing import canvas
+from htmp_bayes.drawing.canvas import LEGEND, SMALL, TEXT, faint, ink, legend_below, log_ticks, tidy
 from htmp_bayes.laws.marchenko_pastur import MarchenkoPastur
-from htmp_bayes.plots import _canvas
-from htmp_bayes.plots._canvas import LEGEND, SMALL, TEXT, faint, ink, legend_below, log_ticks, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +47,7 @@ def plot_eigenvalues(
         _draw(ax, spectrum)
         ax.legend(**LEGEND)
         return ax
-    figure = _canvas.new_figure(0.8, figsize=figsize)
+    figure = canvas.new_figure(0.8, figsize=figsize)
     axes = figure.subplots()
     _draw(axes, spectrum)
     legend_below(figure, axes)
@@ -75,7 +75,7 @@ def _draw(ax: "Axes", spectrum: "Spectrum") -> None:
     ax.set_ylabel("density of log λ", fontsize=TEXT)
     log_ticks(ax.xaxis)
     log_ticks(ax.yaxis)
-    name = _canvas.shown(spectrum.name)
+    name = canvas.shown(spectrum.name)
     ax.set_title(name, fontsize=TEXT, loc="left", weight="bold", parse_math=False)
     ax.set_title(f"{len(spectrum)} × {spectrum.n}", fontsize=SMALL, loc="right")
     tidy(ax)
