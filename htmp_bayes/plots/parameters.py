@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase
 
+type Array = NDArray[np.float64]
+
 Names = Sequence[str] | str | None
 _DEFAULT = ("kappa", "temperature", "correlation")
 _DOTS = 800
@@ -144,11 +146,11 @@ class _Draws:
         floor, ceiling = self.prior.min(), self.prior.max()
         self.ends = np.array([max(lower - width, min(floor, lower)), min(upper + width, max(ceiling, upper))])
 
-    def _on_scale(self, draws: xr.DataArray) -> NDArray[np.float64]:
+    def _on_scale(self, draws: xr.DataArray) -> Array:
         values = draws.to_numpy().ravel()
         return np.log(values) if self.logarithmic else values
 
-    def shown(self, values: NDArray) -> NDArray[np.float64]:
+    def shown(self, values: Array) -> Array:
         """Values as the axis shows them."""
         return np.exp(values) if self.logarithmic else values
 
@@ -156,7 +158,7 @@ class _Draws:
     def scale(self) -> dict[str, Any]:
         return {"scale": "log" if self.logarithmic else "linear", "lim": tuple(self.shown(self.ends))}
 
-    def density(self, draws: NDArray) -> tuple[NDArray, NDArray]:
+    def density(self, draws: Array) -> tuple[Array, Array]:
         """Heights and edges of a histogram of area 1 over all draws, those out of sight included."""
         edges = np.linspace(self.ends[0], self.ends[1], _BINS + 1)
         return np.histogram(draws, edges)[0] / (draws.size * np.diff(edges)), self.shown(edges)
@@ -228,7 +230,7 @@ def _draw_pair(ax: "Axes", horizontal: _Draws, vertical: _Draws) -> None:
     _few_ticks(ax.yaxis, vertical)
 
 
-def _thinned(draws: NDArray) -> NDArray[np.float64]:
+def _thinned(draws: Array) -> Array:
     return draws[np.linspace(0, draws.size - 1, min(draws.size, _DOTS)).round().astype(int)]
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase
 
+type Array = NDArray[np.float64]
+
 
 @overload
 def plot_quantiles(result: xr.DataTree, *, figsize: tuple[float, float] | None = ...) -> "Figure": ...
@@ -94,7 +96,7 @@ def plot_quantiles(
     return filled
 
 
-def _draw(ax: "Axes", result: xr.DataTree, observed: NDArray, predicted: NDArray) -> None:
+def _draw(ax: "Axes", result: xr.DataTree, observed: Array, predicted: Array) -> None:
     middle = np.median(predicted, axis=0)
     for share in (0.9, 0.5):
         lower, upper = _interval(predicted, share) / middle
@@ -117,6 +119,6 @@ def _draw(ax: "Axes", result: xr.DataTree, observed: NDArray, predicted: NDArray
     verdict(ax, told, is_misfit(result))
 
 
-def _interval(predicted: NDArray, share: float) -> NDArray[np.float64]:
+def _interval(predicted: Array, share: float) -> Array:
     """Find the ends of the middle share of the predictions of each ordered eigenvalue, shape ``(2, N)``."""
     return np.quantile(predicted, [(1 - share) / 2, (1 + share) / 2], axis=0)

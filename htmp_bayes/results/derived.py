@@ -8,6 +8,8 @@ from htmp_bayes._results import law_of
 from htmp_bayes.models.layer.data import LayerData
 from htmp_bayes.models.layer.prior import log_prior, prior_draws
 
+type Array = NDArray[np.float64]
+
 
 def with_derived(
     parameters: xr.Dataset, size: int, gamma: float, population: str, inverse: bool = False
@@ -61,7 +63,7 @@ def with_derived(
     return result.assign_attrs(probability_infinite_mean=infinite, infinite=" ".join(left_out))
 
 
-def law_parameters(parameters: xr.Dataset) -> tuple[NDArray, NDArray, NDArray]:
+def law_parameters(parameters: xr.Dataset) -> tuple[Array, Array, Array]:
     """Arrays of kappa, temperature and correlation, the last of them zeros where the model has none."""
     kappa, temperature = (parameters[name].to_numpy() for name in ("kappa", "temperature"))
     known = "correlation" in parameters

@@ -184,7 +184,7 @@ class _Matrices:
         return self.of_size(size).spectrum(law_of_matrix(*law), kappa / size, rng)
 
 
-def spectra_dataset(values: NDArray, chain: Any, draw: Any) -> xr.Dataset:
+def spectra_dataset(values: NDArray[np.float64], chain: Any, draw: Any) -> xr.Dataset:
     """Group ``posterior_predictive`` of spectra of shape ``(chain, draw, eigenvalue)``."""
     coords = {"chain": chain, "draw": draw, "eigenvalue": np.arange(values.shape[-1])}
     spectra = xr.Dataset({"eigenvalues": (("chain", "draw", "eigenvalue"), values)}, coords=coords)

@@ -14,6 +14,8 @@ from numpy.polynomial import chebyshev
 from htmp_bayes.laws.compiled import htmp_density
 from htmp_bayes.laws.compiled.jit import jit_sum
 
+type Law = tuple[float, float, float, int]
+
 # With fewer points than this the kernel's own evaluation of each is as quick.
 ENOUGH = 200
 _NODES = 24
@@ -103,7 +105,7 @@ def log_density_at(log_y: np.ndarray, kappa: float, gamma: float, rho: float, po
 
 
 def _fill_series(
-    points: np.ndarray, panels: Sequence[tuple[float, float]], law: tuple, out: np.ndarray, todo: np.ndarray
+    points: np.ndarray, panels: Sequence[tuple[float, float]], law: Law, out: np.ndarray, todo: np.ndarray
 ) -> list[tuple[float, float]]:
     """Fill the points of all panels that a polynomial follows; return the halves of the others.
 
@@ -124,7 +126,7 @@ def _fill_series(
     return halves
 
 
-def _series(panels: Sequence[tuple[float, float]], law: tuple, tolerance: float) -> list[np.ndarray | None]:
+def _series(panels: Sequence[tuple[float, float]], law: Law, tolerance: float) -> list[np.ndarray | None]:
     """Chebyshev coefficients of log f on each panel, or None where they have not died out."""
     low, high = np.array(panels).T
     half = 0.5 * (high - low)

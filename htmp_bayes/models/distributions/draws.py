@@ -11,6 +11,8 @@ from scipy.special import logit
 from htmp_bayes.laws.compiled.htmp_density import fast_rows
 from htmp_bayes.laws.parameters import CORRELATION_RANGE, GAMMA_RANGE, KAPPA_RANGE, SCALE_RANGE, in_range
 
+type Array = NDArray[np.float64]
+
 _RANGES = {
     "kappa": KAPPA_RANGE,
     "gamma": GAMMA_RANGE,
@@ -33,7 +35,7 @@ def draw_htmp(
     correlation: Any,
     population: Any,
     size: Any = None,
-) -> NDArray[np.float64]:
+) -> Array:
     """Independent draws from the HTMP law, for parameters of any shapes that broadcast.
 
     Parameters
@@ -82,9 +84,7 @@ def _check(**parameters: Any) -> None:
         in_range(name, value, *_RANGES[name])
 
 
-def quantiles(
-    probability: Any, kappa: float, gamma: float, correlation: float, population: float
-) -> NDArray[np.float64]:
+def quantiles(probability: Any, kappa: float, gamma: float, correlation: float, population: float) -> Array:
     """Quantiles at temperature 1, from a table that is kept; good to about 1e-6 in probability."""
     spline = _log_quantile(kappa, gamma, correlation, int(population))
     return np.exp(spline(np.clip(logit(probability), spline.x[0], spline.x[-1])))
@@ -101,7 +101,7 @@ def _log_quantile(kappa: float, gamma: float, correlation: float, population: in
     return CubicHermiteSpline(logits, log_y, 1 / slopes)
 
 
-def _outwards(side: float, law: tuple[float, float, float, int]) -> NDArray:
+def _outwards(side: float, law: tuple[float, float, float, int]) -> Array:
     """Log y at growing distances from the centre, until F is as near to 0 or 1 as a draw can be."""
     centre = np.log(law[0] / (2 * law[1]))
     points = []
@@ -113,7 +113,7 @@ def _outwards(side: float, law: tuple[float, float, float, int]) -> NDArray:
     return np.array(points)
 
 
-def _logits(log_y: NDArray, law: tuple[float, float, float, int]) -> tuple[NDArray, NDArray, NDArray]:
+def _logits(log_y: Array, law: tuple[float, float, float, int]) -> tuple[Array, Array, Array]:
     """Log y, the logit of F and its slope, where F is neither 0 nor 1 and still rises."""
     rows = fast_rows(log_y, *law)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -133,7 +133,7 @@ class _Header:
         known = {name: number for name, number in found.items() if number is not None}
         return {"format": "gguf", "model_type": self.architecture, **known}
 
-    def _unpack(self, layout: str) -> tuple:
+    def _unpack(self, layout: str) -> tuple[Any, ...]:
         return struct.unpack(layout, self.file.read(struct.calcsize(layout)))
 
     def _skip(self, length: int) -> None:
