@@ -79,7 +79,7 @@ def _entrances() -> Iterator[tuple[Any, tuple[Any, ...]]]:
     yield counting_mean.arguments_by_differences, (transform, points)
     yield (
         counting_covariance.repulsion_covariance,
-        (transform, numbers, numbers, group, 3, counting_covariance.FAR),
+        (transform, numbers, numbers, group, 3, counting_covariance.FAR_WIDTHS),
     )
     yield counting_covariance.independent_covariance, (shares, 1 - shares, numbers, group, 3)
     yield counting_covariance.structure_factors, (numbers, numbers)

@@ -172,7 +172,7 @@ class _Profile:
         group = np.repeat(np.arange(len(edges)), _CELLS)
         speed = np.abs(self._transform(ends[1]) - self._transform(ends[0])) / width
         repulsion = counting_covariance.repulsion_covariance(
-            self._transform(z), speed, width, group, len(edges), counting_covariance.FAR
+            self._transform(z), speed, width, group, len(edges), counting_covariance.FAR_WIDTHS
         )
         below = z / self.size
         independent = counting_covariance.independent_covariance(below, 1 - below, width, group, len(edges))

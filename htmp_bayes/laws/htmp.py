@@ -12,19 +12,19 @@ from htmp_bayes.laws.parameters import (
     GAMMA_RANGE,
     KAPPA_RANGE,
     SCALE_RANGE,
-    check_population,
     in_range,
     parameter_sets,
     population_code,
     quadrature_rule,
 )
+from htmp_bayes.laws.population_law import PopulationLaw
 from htmp_bayes.laws.populations import Atoms, Population, get_population
 from htmp_bayes.laws.spectral_law import Complexes, Floats, SpectralLaw
 
 _LIMITS = "; the limits of the law are GammaLimit (kappa to 0) and MarchenkoPastur (kappa to infinity)"
 
 
-class HTMP(SpectralLaw):
+class HTMP(PopulationLaw):
     r"""High-temperature Marchenko-Pastur law of the eigenvalues of a trained network's matrices.
 
     With :math:`c = \kappa/2`, :math:`s = \kappa/(2\gamma)`, a population law :math:`H` normalised to
@@ -92,11 +92,7 @@ class HTMP(SpectralLaw):
         self.gamma = in_range("gamma", gamma, *GAMMA_RANGE)
         self.temperature = in_range("temperature", temperature, *SCALE_RANGE)
         self.correlation = in_range("correlation", correlation, *CORRELATION_RANGE)
-        check_population(self.population, self.correlation)
-        arrays = np.broadcast_arrays(self.kappa, self.gamma, self.temperature, self.correlation)
-        self.shape = arrays[0].shape
-        self._parameters = np.stack(arrays, axis=-1).astype(np.float64)
-        self._freeze()
+        self._hold(self.kappa, self.gamma, self.temperature)
 
     def __repr__(self) -> str:
         return (
@@ -115,10 +111,6 @@ class HTMP(SpectralLaw):
         with np.errstate(over="ignore"):
             ratio = mu2 + self.gamma * mu1**2 + 2 * self.gamma * mu2 / self.kappa
             return np.where(np.isinf(mu2), np.inf, unit**2 * ratio)[()]
-
-    def tail_index(self) -> Floats:
-        """Exponent alpha of the density's upper tail x**-alpha; inf where it is lighter than any power law."""
-        return np.broadcast_to(self.population.tail_index(self.correlation), self.shape)[()]
 
     def _evaluate(self, log_x: Floats) -> tuple[Floats, Floats, Floats]:
         out = np.full((*log_x.shape, 3), np.nan)

@@ -1,12 +1,12 @@
 """What `fit` returns, put together: the groups of a DataTree."""
 
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from htmp_bayes._versions import versions
 from htmp_bayes.models.free.posterior import FreePosterior
 from htmp_bayes.models.layer.law_test import examine_law, residual_counts
 from htmp_bayes.models.layer.posterior import LayerPosterior
@@ -25,7 +25,6 @@ _STATISTICS = {
     "n_steps": "n_steps",
     "step_size": "step_size",
 }
-_PACKAGES = ("htmp-bayes", "pymc", "pytensor", "nutpie", "arviz", "numpy", "scipy", "numba")
 
 
 def fit_result(
@@ -150,4 +149,4 @@ def sample_stats(sampled: xr.Dataset) -> xr.Dataset:
 
 def package_versions() -> dict[str, str]:
     """Version of each package involved, under the names of attributes of a result."""
-    return {f"{package.replace('-', '_')}_version": version(package) for package in _PACKAGES}
+    return {f"{package.replace('-', '_')}_version": number for package, number in versions().items()}

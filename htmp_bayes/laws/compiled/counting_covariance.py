@@ -21,7 +21,7 @@ import numpy as np
 from htmp_bayes.laws.compiled.jit import jit
 
 # Beyond so many widths of a cell the logarithm of A is taken at the cells' middles: less than 0.1 % of it is lost.
-FAR = 8.0
+FAR_WIDTHS = 8.0
 # Variance of an average count below which no difference is believed: where no eigenvalue is expected, the position of
 # an edge fluctuates all the same. A thousandth of the usual variance.
 BLUR = 0.002
@@ -58,7 +58,7 @@ def repulsion_covariance(m, speed, width, interval, count, far):
 
     Parameters: the transform at the cells' middles, |dm/du| there, the cells' widths in u = log x, and the interval
     that each cell is part of, ascending. Along a cell m is taken to be linear. With ``far`` infinite no logarithm is
-    taken at the middles (`FAR` is usual), and the error falls as the square of the cells' widths.
+    taken at the middles (`FAR_WIDTHS` is usual), and the error falls as the square of the cells' widths.
     """
     a = np.zeros((count, count))
     weight = np.zeros(count)

@@ -49,59 +49,49 @@ def left_switch(kappa, rho, population):
 
 
 @jit
+def _rows(log_y, kappa, gamma, rho, population, shared, gradient, probabilities):
+    s = 0.5 * kappa / gamma
+    c = 0.5 * kappa
+    rho, population = _without_rounding_noise(rho, population)
+    rule = population_rule(rho, population)
+    constants = population_constants(rho, population)
+    rows = np.empty((log_y.size, COLUMNS))
+    done = np.zeros(log_y.size, np.bool_)
+    left_rows(log_y, left_end(c, rule), s, c, population, rule, constants, rows, done)
+    if shared:
+        shared_rows(log_y, s, c, rho, rule, gradient, probabilities, rows, done)
+    for i in range(log_y.size):
+        if not done[i]:
+            exact_point(log_y[i], s, c, population, rule, constants, rows[i])
+    return rows
+
+
+@jit
 def exact_rows(log_y, kappa, gamma, rho, population):
     """Evaluate each point on its own path: the slow way that `fast_rows` is tested against.
 
     Returns an array of shape ``(K, 8)``: log f, its derivatives by log y, s = kappa/(2 gamma), c = kappa/2 and rho,
     F and 1 - F, then the real part of <g>, of which f is the imaginary one: Im <g> = pi c y f.
     """
-    s = 0.5 * kappa / gamma
-    c = 0.5 * kappa
-    rho, population = _without_rounding_noise(rho, population)
-    rule = population_rule(rho, population)
-    constants = population_constants(rho, population)
-    rows = np.empty((log_y.size, COLUMNS))
-    done = np.zeros(log_y.size, np.bool_)
-    left_rows(log_y, left_end(c, rule), s, c, population, rule, constants, rows, done)
-    for i in range(log_y.size):
-        if not done[i]:
-            exact_point(log_y[i], s, c, population, rule, constants, rows[i])
-    return rows
-
-
-@jit
-def _rows(log_y, kappa, gamma, rho, population, gradient, probabilities):
-    s = 0.5 * kappa / gamma
-    c = 0.5 * kappa
-    rho, population = _without_rounding_noise(rho, population)
-    rule = population_rule(rho, population)
-    constants = population_constants(rho, population)
-    rows = np.empty((log_y.size, COLUMNS))
-    done = np.zeros(log_y.size, np.bool_)
-    left_rows(log_y, left_end(c, rule), s, c, population, rule, constants, rows, done)
-    shared_rows(log_y, s, c, rho, rule, gradient, probabilities, rows, done)
-    for i in range(log_y.size):
-        if not done[i]:
-            exact_point(log_y[i], s, c, population, rule, constants, rows[i])
-    return rows
+    return _rows(log_y, kappa, gamma, rho, population, False, True, True)
 
 
 @jit
 def fast_rows(log_y, kappa, gamma, rho, population):
     """Evaluate the points together, as far as shared paths serve them; the result of `exact_rows`."""
-    return _rows(log_y, kappa, gamma, rho, population, True, True)
+    return _rows(log_y, kappa, gamma, rho, population, True, True, True)
 
 
 @jit
 def density_and_distribution(log_y, kappa, gamma, rho, population):
     """Return the rows of `fast_rows` without their derivatives by s, c and rho: some two thirds of the work."""
-    return _rows(log_y, kappa, gamma, rho, population, False, True)
+    return _rows(log_y, kappa, gamma, rho, population, True, False, True)
 
 
 @jit
 def log_density_and_slope(log_y, kappa, gamma, rho, population):
     """Return log f and its derivative by log y, shape ``(K, 2)``: half the work of `log_density`."""
-    return _rows(log_y, kappa, gamma, rho, population, False, False)[:, :2].copy()
+    return _rows(log_y, kappa, gamma, rho, population, True, False, False)[:, :2].copy()
 
 
 @jit
@@ -110,7 +100,7 @@ def log_density(log_y, kappa, gamma, rho, population):
 
     Returns an array of shape ``(K, 5)``: log f, and its derivatives by log y, kappa, gamma and rho.
     """
-    rows = _rows(log_y, kappa, gamma, rho, population, True, False)
+    rows = _rows(log_y, kappa, gamma, rho, population, True, True, False)
     out = np.empty((log_y.size, 5))
     out[:, 0] = rows[:, 0]
     out[:, 1] = rows[:, 1]

@@ -17,7 +17,7 @@ from htmp_bayes.laws.compiled.population_rule import mean_inverse
 from htmp_bayes.laws.compiled.population_sums import population_sums
 from htmp_bayes.laws.compiled.steepest_descent import MAX_STEP, reach
 
-MAX_PANELS = 160
+MOST_PANELS = 160
 # Largest change of the exponent, over a panel of the curve, of the integrand whose saddle point is at its start: more
 # than that, and the panel cuts off a corner of the curve, as where it leaves the real axis at an edge of the spectrum.
 LARGEST_CHANGE = 20.0
@@ -92,7 +92,7 @@ def trace_curve(left, right, y_low, s1, c1, rho, rule, vertices):
     # Beyond, the population no longer matters: integrands have a real saddle point there, or none.
     far = math.log(c1 * mean_inverse(rule)) + 1.0
     bent = False
-    for count in range(MAX_PANELS):
+    for count in range(MOST_PANELS):
         t = vertices[count]
         # Near an edge of the spectrum the curvature passes through 0 and says nothing about the next panel.
         length = min(1.5 * length, _panel_length(t, y_low, s1, c1, rho, rule))

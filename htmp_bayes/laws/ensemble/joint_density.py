@@ -22,8 +22,9 @@ from htmp_bayes.laws.ensemble.log_gamma_sum import log_gamma_sum
 
 __all__ = ["JointStatistics", "joint_logpdf", "joint_value_and_gradient"]
 
-KAPPA_RANGE = (1e-6, 1e6)
-GAMMA_RANGE = (1e-4, 1.0)
+# Wider than those of the laws for many eigenvalues, whose integrals need room in a double.
+_ENSEMBLE_KAPPA = (1e-6, 1e6)
+_ENSEMBLE_GAMMA = (1e-4, 1.0)
 
 
 @jit
@@ -248,9 +249,13 @@ def _positive(eigenvalues: ArrayLike) -> np.ndarray:
 
 def check_ensemble_parameters(kappa: float, gamma: float, temperature: float) -> None:
     """Raise ValueError, with the range in it, if a parameter of the finite ensemble is outside its range."""
-    if not KAPPA_RANGE[0] <= kappa <= KAPPA_RANGE[1]:
-        raise ValueError(f"kappa must lie in [{KAPPA_RANGE[0]:g}, {KAPPA_RANGE[1]:g}], not {kappa!r}.")
-    if not GAMMA_RANGE[0] <= gamma <= GAMMA_RANGE[1]:
-        raise ValueError(f"gamma must lie in [{GAMMA_RANGE[0]:g}, {GAMMA_RANGE[1]:g}], not {gamma!r}.")
+    if not _ENSEMBLE_KAPPA[0] <= kappa <= _ENSEMBLE_KAPPA[1]:
+        raise ValueError(
+            f"kappa must lie in [{_ENSEMBLE_KAPPA[0]:g}, {_ENSEMBLE_KAPPA[1]:g}], not {kappa!r}."
+        )
+    if not _ENSEMBLE_GAMMA[0] <= gamma <= _ENSEMBLE_GAMMA[1]:
+        raise ValueError(
+            f"gamma must lie in [{_ENSEMBLE_GAMMA[0]:g}, {_ENSEMBLE_GAMMA[1]:g}], not {gamma!r}."
+        )
     if not 0 < temperature < math.inf:
         raise ValueError(f"temperature must be a positive finite number, not {temperature!r}.")

@@ -15,7 +15,7 @@ from pytensor.tensor.random.op import RandomVariable
 from htmp_bayes.laws.htmp import CORRELATION_RANGE, GAMMA_RANGE, KAPPA_RANGE
 from htmp_bayes.models.distributions.draws import draw_htmp, quantiles
 from htmp_bayes.models.distributions.ops import LawOp, Quantile, log_cdf, log_density, log_quantile, log_sf
-from htmp_bayes.models.layer.data import POPULATIONS
+from htmp_bayes.models.layer.data import POPULATION_CODES
 
 RANGES = {"kappa": KAPPA_RANGE, "gamma": GAMMA_RANGE, "correlation": CORRELATION_RANGE}
 _RANGE_MESSAGE = ", ".join(
@@ -94,9 +94,9 @@ def _support_point(size: Any, kappa: Any, gamma: Any, temperature: Any, *rest: A
 
 def _parameters(kappa: Any, gamma: Any, temperature: Any, correlation: Any, population: Any) -> list[Any]:
     if isinstance(population, str):
-        if population not in POPULATIONS:
-            raise ValueError(f"population must be one of {sorted(POPULATIONS)}, got {population!r}")
-        population = np.int64(POPULATIONS[population])
+        if population not in POPULATION_CODES:
+            raise ValueError(f"population must be one of {sorted(POPULATION_CODES)}, got {population!r}")
+        population = np.int64(POPULATION_CODES[population])
     numbers = [pt.as_tensor_variable(x, dtype="float64") for x in (kappa, gamma, temperature, correlation)]
     return [*numbers, pt.as_tensor_variable(population, dtype="int64")]
 
@@ -156,7 +156,24 @@ htmp = HTMPRV()
 inverse_htmp = InverseHTMPRV()
 
 
-class HTMP(PositiveContinuous):
+class _WithParameters(PositiveContinuous):
+    """A law whose parameters are those of :class:`HTMP`."""
+
+    @classmethod
+    def dist(
+        cls,
+        kappa: Any,
+        gamma: Any,
+        temperature: Any = 1.0,
+        correlation: Any = 0.0,
+        population: Any = "inverse-gamma",
+        **kwargs: Any,
+    ) -> Any:
+        """Unregistered variable with these parameters."""
+        return super().dist(_parameters(kappa, gamma, temperature, correlation, population), **kwargs)
+
+
+class HTMP(_WithParameters):
     r"""Law of the eigenvalues of a heavy-tailed matrix ensemble, in the limit of many eigenvalues.
 
     Parameters
@@ -190,19 +207,6 @@ class HTMP(PositiveContinuous):
 
     rv_op = htmp
 
-    @classmethod
-    def dist(
-        cls,
-        kappa: Any,
-        gamma: Any,
-        temperature: Any = 1.0,
-        correlation: Any = 0.0,
-        population: Any = "inverse-gamma",
-        **kwargs: Any,
-    ) -> Any:
-        """Unregistered variable with these parameters."""
-        return super().dist(_parameters(kappa, gamma, temperature, correlation, population), **kwargs)
-
     def support_point(rv: Any, size: Any, *parameters: Any) -> Any:  # noqa: D102
         return _support_point(size, *parameters)
 
@@ -222,7 +226,7 @@ class HTMP(PositiveContinuous):
         return _checked(_quantile(value, *parameters), *parameters)
 
 
-class InverseHTMP(PositiveContinuous):
+class InverseHTMP(_WithParameters):
     r"""Law of 1/x for x of the :class:`HTMP` law: eigenvalues of kernel matrices.
 
     Parameters
@@ -243,19 +247,6 @@ class InverseHTMP(PositiveContinuous):
     """
 
     rv_op = inverse_htmp
-
-    @classmethod
-    def dist(
-        cls,
-        kappa: Any,
-        gamma: Any,
-        temperature: Any = 1.0,
-        correlation: Any = 0.0,
-        population: Any = "inverse-gamma",
-        **kwargs: Any,
-    ) -> Any:
-        """Unregistered variable with these parameters."""
-        return super().dist(_parameters(kappa, gamma, temperature, correlation, population), **kwargs)
 
     def support_point(rv: Any, size: Any, *parameters: Any) -> Any:  # noqa: D102
         return 1 / _support_point(size, *parameters)

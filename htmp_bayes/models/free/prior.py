@@ -31,7 +31,7 @@ LEVEL, LEVEL_SD = float(np.log(0.25)), 1.5
 BOUND_SD = 1.5
 LOG_ROUGHNESS, LOG_ROUGHNESS_SD = float(np.log(0.4)), 0.4
 DEGREES_OF_FREEDOM = 5.0
-KAPPA_LOWEST = 4.0
+OPEN_KAPPA_LOWEST = 4.0
 _LARGEST_INDEX = 20.0
 _LEAST_SD = 0.5
 # Walks that are drawn at a time.
@@ -45,7 +45,7 @@ def location(data: LayerData) -> tuple[float, float]:
 
 def log_index_range(size: int) -> tuple[float, float]:
     """Where the prior of log kappa/N ends."""
-    lowest = min(KAPPA_LOWEST / size, 0.5)
+    lowest = min(OPEN_KAPPA_LOWEST / size, 0.5)
     return float(np.log(lowest)), float(np.log(_LARGEST_INDEX))
 
 

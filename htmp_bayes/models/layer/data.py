@@ -10,7 +10,7 @@ from htmp_bayes.laws.compiled.htmp_density import INVERSE_GAMMA, LOG_NORMAL
 
 type Array = NDArray[np.float64]
 
-POPULATIONS = {"inverse-gamma": INVERSE_GAMMA, "log-normal": LOG_NORMAL, "none": LOG_NORMAL}
+POPULATION_CODES = {"inverse-gamma": INVERSE_GAMMA, "log-normal": LOG_NORMAL, "none": LOG_NORMAL}
 """Codes of the populations; "none" is a point mass, a correlation of 0."""
 
 FREE = "free"
@@ -42,7 +42,7 @@ class LayerData:
     gamma : float
         Aspect ratio N/n.
     population : str
-        Name of the population, of `POPULATIONS`, or `FREE`.
+        Name of the population, of `POPULATION_CODES`, or `FREE`.
     log_mean, log_sd : float
         Mean and standard deviation of the log-eigenvalues: the units of the prior.
     knots : ndarray
@@ -71,7 +71,7 @@ class LayerData:
     @property
     def code(self) -> int:
         """Code of the population in :mod:`htmp_bayes.laws.compiled.htmp_density`."""
-        return POPULATIONS[self.population]
+        return POPULATION_CODES[self.population]
 
     @property
     def in_long_intervals(self) -> NDArray[np.bool_]:
@@ -111,8 +111,8 @@ def layer_data(
     >>> len(data.counts), round(data.log_sd, 3), round(data.gap_ratio, 6)
     (10, 0.391, 1.0)
     """
-    if population not in (*POPULATIONS, FREE):
-        raise ValueError(f"population must be one of {sorted((*POPULATIONS, FREE))}, got {population!r}")
+    if population not in (*POPULATION_CODES, FREE):
+        raise ValueError(f"population must be one of {sorted((*POPULATION_CODES, FREE))}, got {population!r}")
     values = np.sort(_checked(eigenvalues))
     logarithms = np.log(values)
     knots = interval_knots(logarithms, gamma) if knots is None else knots

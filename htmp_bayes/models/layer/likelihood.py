@@ -184,7 +184,7 @@ def averaged_moments(
     mean = np.bincount(intervals, expected * widths, count) / np.bincount(intervals, widths, count)
     speed = np.abs(np.gradient(transform, data.cell_middles))
     repulsion = counting_covariance.repulsion_covariance(
-        transform, speed, widths, intervals, count, counting_covariance.FAR
+        transform, speed, widths, intervals, count, counting_covariance.FAR_WIDTHS
     )
     independent = data.size * counting_covariance.independent_covariance(
         below, above, widths, intervals, count

@@ -164,7 +164,7 @@ def test_repulsion_of_averages_over_intervals():
     speed = np.abs(np.gradient(transform, log_y))
     intervals = np.arange(200) // 20
     quick = counting_covariance.repulsion_covariance(
-        transform, speed, width, intervals, count, counting_covariance.FAR
+        transform, speed, width, intervals, count, counting_covariance.FAR_WIDTHS
     )
     exact = counting_covariance.repulsion_covariance(transform, speed, width, intervals, count, np.inf)
     assert_allclose(quick, exact, rtol=2e-3)
