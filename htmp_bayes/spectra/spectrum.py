@@ -278,7 +278,7 @@ class Spectrum:
     def plot(
         self, ax: "Axes | None" = None, *, figsize: tuple[float, float] | None = None
     ) -> "Figure | Axes":
-        """Draw the density of the log-eigenvalues beside that of noise: see `htmp_bayes.plots.plot_eigenvalues`."""
+        """Draw the density of the log-eigenvalues beside that of noise: see `htmp_bayes.drawing.eigenvalues`."""
         from htmp_bayes.drawing.eigenvalues import plot_eigenvalues
 
         return plot_eigenvalues(self, ax, figsize=figsize)

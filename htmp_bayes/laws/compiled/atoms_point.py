@@ -1,10 +1,10 @@
 """One point of the HTMP density for a population of finitely many atoms.
 
-The integrals are those of `exact_point`. An atom puts a branch point at v = 1/h on the positive axis, so that no
-population density smooths the axis; where the spectrum has a band, the way through the complex saddle point is the
-same. In a gap (below, between or above the bands) the saddle point is on the real axis between two branch points, the
-phase there is constant, -pi c P(h > 1/v), and the imaginary parts come without cancellation from where the path
-leaves the axis on either side.
+The integrals are those of `htmp_bayes.laws.compiled`. An atom puts a branch point at v = 1/h on the positive axis, so
+that no population density smooths the axis; where the spectrum has a band, the way through the complex saddle point
+is the same. In a gap (below, between or above the bands) the saddle point is on the real axis between two branch
+points, the phase there is constant, -pi c P(h > 1/v), and the imaginary parts come without cancellation from where
+the path leaves the axis on either side.
 """
 
 import math
@@ -157,7 +157,7 @@ def atoms_point(log_y, s, c, rule, row):
 
 @jit
 def _log_transform(log_y, s, c, rule):
-    """Return the `exact_point.log_transform` of a point below all bands, or in the lowest one."""
+    """Return the `bulk_point.log_transform` of a point below all bands, or in the lowest one."""
     moments = np.zeros(MOMENTS, np.complex128)
     t0 = followed_root(complex(math.exp(log_y), 0.0), s + 1.0, c + 1.0, rule)
     if t0.imag < -_REAL:

@@ -1,4 +1,4 @@
-"""Quadrature over the population law H, and the exact tails of H, for the compiled kernel.
+"""Quadrature over the population law H, for the compiled kernel.
 
 The kernel needs ``M(v) = E[v h / (1 - v h)]`` and ``L(v) = E[log(1 - v h)]`` for ``v`` in the lower half plane
 *and on its boundary*, the positive axis, where both are singular for each single ``h``. Log-normal and inverse-gamma

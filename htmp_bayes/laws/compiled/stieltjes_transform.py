@@ -1,4 +1,4 @@
-"""The Stieltjes transform of the HTMP law, by the integrals of `exact_point` at complex eigenvalues.
+"""The Stieltjes transform of the HTMP law, by the law's integrals at complex eigenvalues.
 
 With s, c, M, L as in `htmp_bayes.laws.compiled`, z in the upper half plane and v in the lower one, the transform is
 m(z) = -(1/z) E[1 + M] under v^s exp(-z v - c L) d log v (for a point mass, the ratio of Tricomi functions of Allez,
