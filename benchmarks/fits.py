@@ -15,8 +15,8 @@ import numpy as np
 import pymc as pm
 
 import htmp_bayes as hb
-from htmp_bayes.models.layer import layer_model
-from htmp_bayes.models.layer_data import layer_data
+from htmp_bayes.models import layer_model
+from htmp_bayes.models.layer.data import layer_data
 
 SPECTRA = Path(__file__).parents[1] / "data" / "minilm.nc"
 LAYER = "layer.1.intermediate.dense"

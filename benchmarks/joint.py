@@ -8,7 +8,7 @@ import time
 import numpy as np
 from scipy import special
 
-from htmp_bayes.laws.joint import JointStatistics
+from htmp_bayes.laws.ensemble.joint_density import JointStatistics
 
 REPEATS = 2000
 

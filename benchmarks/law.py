@@ -13,8 +13,8 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from htmp_bayes.laws import HTMP
-from htmp_bayes.models.layer_data import layer_data
-from htmp_bayes.models.posterior import LayerPosterior
+from htmp_bayes.models.layer.data import layer_data
+from htmp_bayes.models.layer.posterior import LayerPosterior
 
 POINTS = 4096
 ROUNDS = 25

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 import htmp_bayes as hb
 from htmp_bayes.models.free.curve import curve
 from htmp_bayes.models.free.prior import prior_draws
-from htmp_bayes.models.layer_data import layer_data
-from htmp_bayes.models.results import open_matrices
+from htmp_bayes.models.layer.data import layer_data
+from htmp_bayes.results.predictive import open_matrices
 
 HERE = Path(__file__).parent
 SIZE, GAMMA, DRAWS = 384, 0.25, 150

@@ -1,9 +1,15 @@
 """The public names and where they live; they are imported when they are first used."""
 
+from ._arguments import ArgumentError as ArgumentError
+from ._contenders import ContestError as ContestError
 from ._errors import HTMPError as HTMPError
+from ._results import ResultError as ResultError
+from ._seeds import SeedError as SeedError
+from ._settings import FitError as FitError
 from ._versions import __version__ as __version__
 from .checks import check as check
 from .comparison import (
+    ComparisonError as ComparisonError,
     compare_layers as compare_layers,
     compare_models as compare_models,
 )
@@ -28,6 +34,7 @@ from .laws import (
 )
 from .network import fit_network as fit_network
 from .phases import (
+    PhaseError as PhaseError,
     PhaseConventions as PhaseConventions,
     phase_probabilities as phase_probabilities,
 )
@@ -45,6 +52,7 @@ from .plots import (
     plot_trajectories as plot_trajectories,
 )
 from .reporting import report as report
+from .reporting.page import ReportError as ReportError
 from .runs import (
     Run as Run,
     read_run as read_run,

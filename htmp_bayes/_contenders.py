@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from htmp_bayes._errors import HTMPError
 
 if TYPE_CHECKING:
-    from htmp_bayes.models.layer_data import LayerData
-    from htmp_bayes.models.posterior import CountsPosterior
-    from htmp_bayes.models.sampling import Sampling
+    from htmp_bayes.models.layer.data import LayerData
+    from htmp_bayes.models.layer.posterior import CountsPosterior
+    from htmp_bayes.models.layer.sampling import Sampling
 
 type Array = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ class Contender:
 
 def _htmp(population: str, free: bool = True) -> "Callable[[LayerData], CountsPosterior]":
     def posterior(data: "LayerData") -> "CountsPosterior":
-        from htmp_bayes.models.rival_laws import HTMPContender
+        from htmp_bayes.models.rivals.posterior import HTMPContender
 
         return HTMPContender(replace(data, population=population), free)
 
@@ -61,7 +61,7 @@ def _htmp(population: str, free: bool = True) -> "Callable[[LayerData], CountsPo
 
 def _rival(name: str) -> "Callable[[LayerData], CountsPosterior]":
     def posterior(data: "LayerData") -> "CountsPosterior":
-        from htmp_bayes.models.rival_laws import RIVALS, RivalPosterior
+        from htmp_bayes.models.rivals.posterior import RIVALS, RivalPosterior
 
         return RivalPosterior(data, RIVALS[name])
 
@@ -110,8 +110,8 @@ def fit_contender(name: str, data: "LayerData", sampling: "Sampling") -> xr.Data
     ContestError
         A ValueError, if no polynomial comes close to the posterior.
     """
-    from htmp_bayes.models.layer_data import of_reciprocals
-    from htmp_bayes.models.stand_in import StandInError, sample_stand_in
+    from htmp_bayes.models.layer.data import of_reciprocals
+    from htmp_bayes.models.layer.stand_in import StandInError, sample_stand_in
 
     law = CONTENDERS[name]
     posterior = law.posterior(of_reciprocals(data) if law.reciprocal else data)
@@ -171,7 +171,7 @@ def _left_out(posterior: "CountsPosterior", points: Array) -> Array:
 def _parameters(
     posterior: "CountsPosterior", points: Array, coords: Mapping[str, Array], reciprocal: bool
 ) -> xr.Dataset:
-    from htmp_bayes.models.results import with_derived
+    from htmp_bayes.results.derived import with_derived
 
     data = posterior.data
     values = posterior.parameters(points)

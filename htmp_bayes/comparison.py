@@ -206,7 +206,7 @@ def _contrasts(
 
 
 def _row(
-    a: str, b: str, parameter: str, first: NDArray, second: NDArray, contrast: str, rope: float
+    a: str, b: str, parameter: str, first: NDArray[Any], second: NDArray[Any], contrast: str, rope: float
 ) -> dict[str, Any]:
     values = first / second if contrast == "ratio" else first - second
     distance = np.abs(np.log(values)) if contrast == "ratio" else np.abs(values)

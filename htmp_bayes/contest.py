@@ -111,7 +111,7 @@ class LawComparison:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from htmp_bayes.reporting.html import comparison_html
+        from htmp_bayes._html import comparison_html
 
         return comparison_html(self)
 
@@ -175,10 +175,11 @@ def compare_laws(
     -----
     *What is compared.* How many eigenvalues lie below x, averaged over each of a row of intervals: the counts of
     `htmp_bayes.fit`, the same for all laws. A law says what their mean is, and they scatter about it as those of a
-    real matrix with the law's density do, whose eigenvalues repel each other (:mod:`htmp_bayes.laws.counting`, at a
-    Dyson index of 1). So a density is judged by differences of less than one eigenvalue, and no law can make room for
-    its misfit by a repulsion that real matrices do not have: HTMP's kappa shapes its density alone. The ratio of
-    neighbouring gaps, which knows the repulsion alone, would be the same factor for all, and is left out.
+    real matrix with the law's density do, whose eigenvalues repel each other
+    (:mod:`htmp_bayes.laws.compiled.counting_covariance`, at a Dyson index of 1). So a density is judged by
+    differences of less than one eigenvalue, and no law can make room for its misfit by a repulsion that real matrices
+    do not have: HTMP's kappa shapes its density alone. The ratio of neighbouring gaps, which knows the repulsion
+    alone, would be the same factor for all, and is left out.
 
     *How.* The expected log predictive density (elpd) of the count of an interval that was left out, given the
     others: leave-one-out for a normal law that does not factorise (Bürkner, Gabry & Vehtari 2021, Comput. Stat. 36,
@@ -187,7 +188,7 @@ def compare_laws(
     should be read as an order of magnitude. Where no law fits, a few intervals decide: look at ``pointwise``.
 
     *The priors* are on one footing: proper, weakly informative, and worth about one eigenvalue
-    (:mod:`htmp_bayes.models.prior`, :mod:`htmp_bayes.models.rival_laws`).
+    (:mod:`htmp_bayes.models.layer.prior`, :mod:`htmp_bayes.models.rivals.posterior`).
 
     *Marchenko-Pastur* with a population is HTMP at an infinite kappa, with the correction of a matrix of N rows. What
     HTMP predicts better than it needs a kappa below N in its density.
@@ -209,8 +210,8 @@ def compare_laws(
     check_gamma(spectrum, "inverse-gamma")
     check_counts(1, draws=draws, tune=tune, chains=chains)
     seed = as_seed(one_of(random_seed=random_seed, random_state=random_state))
-    from htmp_bayes.models.layer_data import layer_data
-    from htmp_bayes.models.sampling import Sampling
+    from htmp_bayes.models.layer.data import layer_data
+    from htmp_bayes.models.layer.sampling import Sampling
 
     data = layer_data(spectrum.eigenvalues, spectrum.gamma)
     sampling = Sampling(draws, tune, chains, seed, cores=cores)

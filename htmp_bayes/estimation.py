@@ -13,8 +13,8 @@ from htmp_bayes._settings import FitError, as_followed, check_choices, check_gam
 from htmp_bayes.spectra import Spectrum
 
 if TYPE_CHECKING:
-    from htmp_bayes.models.layer_data import LayerData
-    from htmp_bayes.models.posterior import LayerPosterior
+    from htmp_bayes.models.layer.data import LayerData
+    from htmp_bayes.models.layer.posterior import LayerPosterior
 
 # Directions in which the log-likelihood bends less than this have no standard error.
 _FLAT = 1e-6
@@ -62,7 +62,7 @@ class Estimate:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from htmp_bayes.reporting.html import estimate_html
+        from htmp_bayes._html import estimate_html
 
         return estimate_html(self)
 
@@ -114,8 +114,8 @@ def estimate(
     True
     """
     from htmp_bayes.laws.beforehand import compile_beforehand
-    from htmp_bayes.models.layer_data import layer_data
-    from htmp_bayes.models.posterior import LayerPosterior
+    from htmp_bayes.models.layer.data import layer_data
+    from htmp_bayes.models.layer.posterior import LayerPosterior
 
     refuse_removed("estimate", removed)
     spectrum = as_spectrum(spectrum, n, "estimate")

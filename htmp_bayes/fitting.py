@@ -20,7 +20,7 @@ from htmp_bayes._settings import (
 from htmp_bayes.spectra import Spectrum
 
 if TYPE_CHECKING:
-    from htmp_bayes.models.sampling import Sampling
+    from htmp_bayes.models.layer.sampling import Sampling
 
 __all__ = ["FitError", "fit"]
 
@@ -46,10 +46,11 @@ def fit(
 ) -> xr.DataTree:
     r"""Posterior of repulsion, temperature and correlation of one layer, by NUTS.
 
-    The prior is that of :mod:`htmp_bayes.models.prior`, the likelihood that of :mod:`htmp_bayes.models.counts`: how
-    many eigenvalues lie below x, for a row of x, is normal with the covariance of a random matrix whose population is
-    fixed. So the posterior says what another matrix with the same population would; what another training run would
-    give is wider where training moves the population. The aspect ratio is known from the matrix.
+    The prior is that of :mod:`htmp_bayes.models.layer.prior`, the likelihood that of
+    :mod:`htmp_bayes.models.layer.likelihood`: how many eigenvalues lie below x, for a row of x, is normal with the
+    covariance of a random matrix whose population is fixed. So the posterior says what another matrix with the same
+    population would; what another training run would give is wider where training moves the population. The aspect
+    ratio is known from the matrix.
 
     Parameters
     ----------
@@ -74,14 +75,14 @@ def fit(
     n : int, optional
         Longer side of the matrix, where `spectrum` is an array.
     spikes : {"off", "auto"}
-        ``"auto"``: up to ten of the largest eigenvalues (one in ten of a small matrix) may be spikes, which the law has
-        no part in. Their number is inferred with the law's parameters, whose posterior is averaged over it
-        (:mod:`htmp_bayes.models.spikes`). For ``likelihood="counts"``; it takes up to three times as long where many
-        numbers are probable. ``"off"``: all eigenvalues are the law's, and :func:`htmp_bayes.check` says if spikes
-        are suspected.
+        ``"auto"``: up to ten of the largest eigenvalues (one in ten of a small matrix) may be spikes, which the law
+        has no part in. Their number is inferred with the law's parameters, whose posterior is averaged over it
+        (:mod:`htmp_bayes.models.spikes`). For ``likelihood="counts"``; it takes up to three times as long where
+        many numbers are probable. ``"off"``: all eigenvalues are the law's, and :func:`htmp_bayes.check` says if
+        spikes are suspected.
     nuts_sampler : {"nutpie", "pymc"}
         Implementation of NUTS. nutpie's walks on polynomials that stand for the posterior
-        (:mod:`htmp_bayes.models.stand_in`), PyMC's on the model itself, which takes minutes.
+        (:mod:`htmp_bayes.models.layer.stand_in`), PyMC's on the model itself, which takes minutes.
     cores : int, optional
         Chains that run at a time; by default as many as there are cores.
     predictive_draws : int
@@ -129,7 +130,7 @@ def fit(
         ``constant_data``
             Scalars ``n``, ``gamma`` and ``zeros``; what the likelihood saw: ``counts`` (dimension ``interval``) between
             ``knots`` of log eigenvalue (of its negative for the inverse law), ``gap_ratio`` and ``gap_ratios``; and
-            whether the law fits (:class:`htmp_bayes.models.law_test.LawTest`): ``chi_squared`` of so many
+            whether the law fits (:class:`htmp_bayes.models.layer.law_test.LawTest`): ``chi_squared`` of so many
             ``statistics``, ``probability_of_counts`` and ``probability_of_gaps``, ``dyson_index_by_gaps`` and
             ``dyson_index_by_counts`` (5 %, 50 %, 95 %), ``kolmogorov_distance``, and ``excess``, the eigenvalues
             between ``cell_low`` and ``cell_high`` beyond what is expected, with ``excess_sd``. With ``spikes="auto"``
@@ -209,7 +210,7 @@ def fit(
         "random_seed": seed,
         "nuts_sampler": nuts_sampler,
     }
-    from htmp_bayes.models.sampling import Sampling
+    from htmp_bayes.models.layer.sampling import Sampling
 
     sampling = Sampling(draws, tune, chains, seed, nuts_sampler, cores, shows_progress(progressbar))
     compile_beforehand()
@@ -223,11 +224,11 @@ def fit(
 def _free_result(
     spectrum: Spectrum, settings: dict[str, Any], sampling: "Sampling", predictive_draws: int
 ) -> xr.DataTree:
-    from htmp_bayes._free_result import free_result
     from htmp_bayes._threads import one_blas_thread
     from htmp_bayes.models.free.draws import sample_free
     from htmp_bayes.models.free.posterior import FreePosterior
-    from htmp_bayes.models.layer_data import layer_data
+    from htmp_bayes.models.layer.data import layer_data
+    from htmp_bayes.results.free_result import free_result
 
     followed = as_followed(spectrum, settings["law"])
     posterior = FreePosterior(layer_data(followed, spectrum.gamma, "free"))
@@ -240,10 +241,10 @@ def _free_result(
 def _counts_result(
     spectrum: Spectrum, settings: dict[str, Any], sampling: "Sampling", predictive_draws: int
 ) -> xr.DataTree:
-    from htmp_bayes._fit_result import fit_result
-    from htmp_bayes.models.layer_data import layer_data
-    from htmp_bayes.models.posterior import LayerPosterior
-    from htmp_bayes.models.sampling import sample_layer
+    from htmp_bayes.models.layer.data import layer_data
+    from htmp_bayes.models.layer.posterior import LayerPosterior
+    from htmp_bayes.models.layer.sampling import sample_layer
+    from htmp_bayes.results.fit_result import fit_result
 
     followed = as_followed(spectrum, settings["law"])
     posterior = LayerPosterior(layer_data(followed, spectrum.gamma, settings["population"]))
@@ -253,9 +254,9 @@ def _counts_result(
 def _spikes_result(
     spectrum: Spectrum, settings: dict[str, Any], sampling: "Sampling", predictive_draws: int
 ) -> xr.DataTree:
-    from htmp_bayes._fit_result import fit_result, spikes_data
-    from htmp_bayes.models.spike_draws import sample_spikes
-    from htmp_bayes.models.spikes import SpikedSpectrum, weigh_numbers
+    from htmp_bayes.models.spikes.draws import sample_spikes
+    from htmp_bayes.models.spikes.model import SpikedSpectrum, weigh_numbers
+    from htmp_bayes.results.fit_result import fit_result, spikes_data
 
     followed = as_followed(spectrum, settings["law"])
     spiked = SpikedSpectrum(
@@ -271,11 +272,11 @@ def _spikes_result(
 def _joint_result(
     spectrum: Spectrum, settings: dict[str, Any], sampling: "Sampling", predictive_draws: int
 ) -> xr.DataTree:
-    from htmp_bayes._fit_result import fit_result
-    from htmp_bayes.models.joint import joint_data
-    from htmp_bayes.models.layer_data import layer_data
-    from htmp_bayes.models.posterior import LayerPosterior
-    from htmp_bayes.models.sampling import sample_joint
+    from htmp_bayes.models.layer.data import layer_data
+    from htmp_bayes.models.layer.joint_density import joint_data
+    from htmp_bayes.models.layer.posterior import LayerPosterior
+    from htmp_bayes.models.layer.sampling import sample_joint
+    from htmp_bayes.results.fit_result import fit_result
 
     followed = as_followed(spectrum, settings["law"])
     data = joint_data(followed, spectrum.gamma)

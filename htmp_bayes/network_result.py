@@ -56,7 +56,7 @@ def network_result(
     settings : dict
         Attributes.
     """
-    from htmp_bayes._fit_result import package_versions, sample_stats
+    from htmp_bayes.results.fit_result import package_versions, sample_stats
 
     pooled = [quantity.name for quantity in quantities]
     names = list(dict.fromkeys(layer.label for layer in layers))
@@ -149,7 +149,7 @@ def _in_coordinates(cells: np.ndarray, coords: dict[str, Any], sampled: xr.Datas
 
 def _typical(by_layer: xr.Dataset, sampled: xr.Dataset, design: "Design") -> xr.Dataset:
     """Each model's mean over its layers, if all have the same; otherwise its typical layer, on the pooled scales."""
-    if design.structure.paired and len(design.cells) == len(design.layers) * len(design.models):
+    if len(design.models) > 1 and len(design.cells) == len(design.layers) * len(design.models):
         model = xr.DataArray([design.models[g] for _, g in design.cells], dims="layer", name="model")
         return (
             by_layer.assign_coords(model=model).groupby("model").mean("layer").sel(model=list(design.models))

@@ -95,7 +95,7 @@ class Run(Mapping[str, xr.DataTree]):
         return f"Run({str(self.folder)!r}, {number}, seed {self.settings.get('seed')})"
 
     def _repr_html_(self) -> str:
-        from htmp_bayes.reporting.html import run_html
+        from htmp_bayes._html import run_html
 
         settings = ", ".join(f"{name} {value}" for name, value in self.settings.items())
         return run_html(str(self.folder), settings, [(name,) for name in self], ("layer",))

@@ -32,7 +32,7 @@ PARAMETERS = ("kappa", "temperature", "correlation")
 def from_the_prior(population: str, size: int, replication: int) -> list[dict[str, Any]]:
     """Draw parameters from the prior and a spectrum from them, and fit it."""
     from htmp_bayes import sample_ensemble
-    from htmp_bayes.models import prior
+    from htmp_bayes.models.layer import prior
 
     rng = np.random.default_rng([1, POPULATIONS.index(population), size, replication])
     while True:
@@ -67,10 +67,10 @@ def _row(
 ) -> dict[str, Any]:
     import arviz as az
 
-    from htmp_bayes.models.law_test import examine_law
-    from htmp_bayes.models.layer_data import layer_data
-    from htmp_bayes.models.posterior import LayerPosterior
-    from htmp_bayes.models.sampling import Sampling, sample_layer
+    from htmp_bayes.models.layer.data import layer_data
+    from htmp_bayes.models.layer.law_test import examine_law
+    from htmp_bayes.models.layer.posterior import LayerPosterior
+    from htmp_bayes.models.layer.sampling import Sampling, sample_layer
 
     posterior = LayerPosterior(layer_data(eigenvalues, gamma, population))
     drawn = sample_layer(posterior, Sampling(500, 500, 2, replication, cores=1))

@@ -56,10 +56,10 @@ def measure(
     """Compare stated and drawn counts of one setting."""
     from threadpoolctl import threadpool_limits
 
-    from htmp_bayes.laws import counting
+    from htmp_bayes.laws.compiled import counting_covariance
     from htmp_bayes.laws.ensemble import sample_ensembles
-    from htmp_bayes.models import counts
-    from htmp_bayes.models.layer_data import average_counts, interval_knots, layer_data
+    from htmp_bayes.models.layer import likelihood
+    from htmp_bayes.models.layer.data import average_counts, interval_knots, layer_data
 
     rho = 0.0 if population == "none" else CORRELATION
     law = "point" if population == "none" else population
@@ -72,9 +72,9 @@ def measure(
         knots = interval_knots(typical, gamma)
         data = layer_data(np.exp(typical), gamma, population, knots)
         counted = average_counts(logs, knots)
-        found = counts.moments(data, float(kappa), rho, 0.0)
-        factor, _ = counting.precision_factor(found.repulsion, found.independent, kappa / size)
-        likelihood = counts.precision(data, found, float(kappa)).factor
+        found = likelihood.moments(data, float(kappa), rho, 0.0)
+        factor, _ = counting_covariance.precision_factor(found.repulsion, found.independent, kappa / size)
+        likelihood = likelihood.precision(data, found, float(kappa)).factor
         off = factor.T @ (counted.mean(axis=0) - found.mean)
         p = len(off)
         chi2, log_det = _against(counted @ factor)

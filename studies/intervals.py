@@ -16,7 +16,7 @@ DIRECTIONS = np.array([[1.0, -1.0], [0.0, 1.0]])
 
 def knots_of(logarithms: np.ndarray, per_interval: int) -> np.ndarray:
     """One interval for so many eigenvalues; beyond them the likelihood's own."""
-    from htmp_bayes.models.layer_data import interval_knots
+    from htmp_bayes.models.layer.data import interval_knots
 
     count = SIZE // per_interval
     bulk = np.quantile(logarithms, np.arange(1, count + 1) / (count + 1))
@@ -27,15 +27,15 @@ def knots_of(logarithms: np.ndarray, per_interval: int) -> np.ndarray:
 
 def information_of_counts(kappa: float, logarithms: np.ndarray, per_interval: int) -> np.ndarray:
     """Fisher's information of normal counts about log kappa and the logarithm of the mean."""
-    from htmp_bayes.models import counts
-    from htmp_bayes.models.layer_data import layer_data
+    from htmp_bayes.models.layer import likelihood
+    from htmp_bayes.models.layer.data import layer_data
 
     data = layer_data(np.exp(logarithms), GAMMA, "none", knots_of(logarithms, per_interval))
 
     def law(shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         own = kappa * np.exp(shift[0])
-        found = counts.moments(data, own, 0.0, shift[1])
-        factor = counts.precision(data, found, own).factor
+        found = likelihood.moments(data, own, 0.0, shift[1])
+        factor = likelihood.precision(data, found, own).factor
         return found.mean, factor @ factor.T
 
     _, precision = law(np.zeros(2))

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from htmp_bayes.laws import kernel
+from htmp_bayes.laws.compiled import htmp_density
 from htmp_bayes.laws.parameters import CORRELATION_RANGE, GAMMA_RANGE, KAPPA_RANGE
 
 NEGLIGIBLE = 1e-14
@@ -27,7 +27,7 @@ TARGET = 1e-9
 LOWEST, HIGHEST = -1400.0, 700.0
 PANELS = 16
 NARROWEST = 1e-7
-POPULATIONS = {"log-normal": kernel.LOG_NORMAL, "inverse-gamma": kernel.INVERSE_GAMMA}
+POPULATIONS = {"log-normal": htmp_density.LOG_NORMAL, "inverse-gamma": htmp_density.INVERSE_GAMMA}
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
 
 
@@ -56,7 +56,7 @@ def errors(kappa: float, gamma: float, rho: float, population: str) -> Errors:
     law = (kappa, gamma, rho, POPULATIONS[population])
     low, high = _ends(law)
     edges, masses = _panels(low, high, law)
-    rows = kernel.fast_rows(edges, *law)
+    rows = htmp_density.fast_rows(edges, *law)
     running = rows[0, 5] + np.concatenate([[0.0], np.cumsum(masses)])
     off = np.where(rows[:, 5] < 0.5, running - rows[:, 5], running - 1.0 + rows[:, 6])
     worst = int(np.argmax(np.where(np.isnan(off), np.inf, np.abs(off))))
@@ -69,7 +69,7 @@ def _ends(law: tuple) -> tuple[float, float]:
     for column, outside, inside in ((5, LOWEST, HIGHEST), (6, HIGHEST, LOWEST)):
         while abs(inside - outside) > 0.01:
             middle = 0.5 * (inside + outside)
-            beyond = kernel.exact_rows(np.array([middle]), *law)[0, column] < NEGLIGIBLE
+            beyond = htmp_density.exact_rows(np.array([middle]), *law)[0, column] < NEGLIGIBLE
             outside, inside = (middle, inside) if beyond else (outside, middle)
         ends.append(outside)
     return ends[0], ends[1]
@@ -78,7 +78,7 @@ def _ends(law: tuple) -> tuple[float, float]:
 def _masses(low: np.ndarray, high: np.ndarray, law: tuple) -> np.ndarray:
     half = 0.5 * (high - low)[:, None]
     log_y = low[:, None] + half * (1.0 + _NODES)
-    log_f = kernel.fast_rows(log_y.ravel(), *law)[:, 0].reshape(log_y.shape)
+    log_f = htmp_density.fast_rows(log_y.ravel(), *law)[:, 0].reshape(log_y.shape)
     return np.sum(np.exp(log_f + log_y) * _WEIGHTS * half, axis=1)
 
 

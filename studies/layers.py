@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 import htmp_bayes as hb
-from htmp_bayes._misfit import law_fit
+from htmp_bayes.results.misfit import law_fit
 from studies.rows import Row, read_rows, run_or_print, write_rows
 
 type Population = Literal["free", "inverse-gamma", "log-normal"]

@@ -69,9 +69,9 @@ def _row(
     from htmp_bayes.models.free.draws import sample_free
     from htmp_bayes.models.free.posterior import FreePosterior
     from htmp_bayes.models.free.reported import functionals
-    from htmp_bayes.models.law_test import examine_law
-    from htmp_bayes.models.layer_data import layer_data
-    from htmp_bayes.models.sampling import Sampling
+    from htmp_bayes.models.layer.data import layer_data
+    from htmp_bayes.models.layer.law_test import examine_law
+    from htmp_bayes.models.layer.sampling import Sampling
 
     posterior = FreePosterior(layer_data(eigenvalues, gamma, "free"))
     drawn = sample_free(posterior, Sampling(250, 300, 4, replication, cores=1))

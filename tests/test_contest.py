@@ -12,9 +12,9 @@ from scipy import stats
 import htmp_bayes as hb
 from htmp_bayes._contenders import CONTENDERS, _left_out
 from htmp_bayes.contest import LAWS, ContestError, LawComparison, compare_laws, save_comparison
-from htmp_bayes.models.counts import precision
-from htmp_bayes.models.layer_data import layer_data, of_reciprocals
-from htmp_bayes.models.stand_in import StandInError
+from htmp_bayes.models.layer.data import layer_data, of_reciprocals
+from htmp_bayes.models.layer.likelihood import precision
+from htmp_bayes.models.layer.stand_in import StandInError
 
 QUICK = ["gamma", "inverse-gamma", "log-normal"]
 FEW = {"draws": 150, "tune": 200, "chains": 2, "random_seed": 1}
@@ -121,7 +121,7 @@ def test_arviz_takes_counts_beyond_a_laws_edge():
 
 
 def test_a_law_that_cannot_be_sampled_is_named(monkeypatch):
-    from htmp_bayes.models import stand_in
+    from htmp_bayes.models.layer import stand_in
 
     sample = stand_in.sample_stand_in
 

@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose
 import htmp_bayes as hb
 from htmp_bayes import Spectrum, sample_ensemble
 from htmp_bayes._settings import FitError
-from htmp_bayes.models.counts import log_density_of_gaps
-from htmp_bayes.models.layer_data import layer_data
+from htmp_bayes.models.layer.data import layer_data
+from htmp_bayes.models.layer.likelihood import log_density_of_gaps
 from tests.models.at_point import counts_at
 
 estimate = functools.partial(hb.estimate, population="inverse-gamma")

@@ -12,9 +12,9 @@ from htmp_bayes import HTMPError, Spectrum, fitting, laws
 from htmp_bayes.checks import check
 from htmp_bayes.fitting import FitError
 from htmp_bayes.laws.ensemble import sample_ensemble
-from htmp_bayes.models.counts import log_density_of_gaps
-from htmp_bayes.models.layer_data import layer_data
-from htmp_bayes.models.polynomial_density import log_density_with_gradient
+from htmp_bayes.models.layer.data import layer_data
+from htmp_bayes.models.layer.likelihood import log_density_of_gaps
+from htmp_bayes.models.layer.polynomial_density import log_density_with_gradient
 from htmp_bayes.plots import plot_spectrum
 from htmp_bayes.spectra import SpectrumError
 from tests.models.at_point import counts_at

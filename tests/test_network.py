@@ -116,7 +116,13 @@ def test_it_survives_a_file_and_is_compared(result, tmp_path):
     with xr.open_datatree(tmp_path / "network.nc") as read:
         models = hb.compare_models(read, "a", "b")
         layers = hb.compare_layers(read)
-    assert list(models.parameter) == ["dyson_index", "correlation", "participation_ratio", "tail_index", "mean"]
+    assert list(models.parameter) == [
+        "dyson_index",
+        "correlation",
+        "participation_ratio",
+        "tail_index",
+        "mean",
+    ]
     assert len(layers) == 6 * 5
     assert models.p_less.between(0, 1).all()
 

@@ -14,7 +14,7 @@ def folder(tmp_path, monkeypatch):
         return fitted(spectrum, random_seed, draws, chains)
 
     monkeypatch.setattr("htmp_bayes.fitting.fit", fit)
-    monkeypatch.setattr("htmp_bayes.plots._spectra._CURVE_DRAWS", 2)
+    monkeypatch.setattr("htmp_bayes.plots.result_values._CURVE_DRAWS", 2)
     out = tmp_path / "run"
     main(["fit", "data/minilm.nc", "--include", "output.dense", "--out", str(out), "--seed", "1", "--quiet"])
     return out

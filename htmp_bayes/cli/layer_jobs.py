@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from htmp_bayes import __version__
 from htmp_bayes._errors import HTMPError, reason
+from htmp_bayes._versions import __version__
 from htmp_bayes.spectra import Spectrum
 
 logger = logging.getLogger(__name__)
@@ -92,9 +92,9 @@ def fit_layer(job: Job, cores: int | None = None) -> FittedLayer:
     from htmp_bayes._results import as_netcdf
     from htmp_bayes.checks import check
     from htmp_bayes.cli.summary import summary_row
+    from htmp_bayes.drawing.picture import hidden
     from htmp_bayes.fitting import fit
     from htmp_bayes.plots import plot_spectrum
-    from htmp_bayes.plots._picture import hidden
 
     logger.info("fitting %s (%d eigenvalues, seed %d)", job.spectrum.name, len(job.spectrum), job.seed)
     result = fit(job.spectrum, random_seed=job.seed, cores=cores, **job.settings)

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from htmp_bayes import __version__
-from htmp_bayes._versions import versions
+from htmp_bayes._versions import __version__, versions
 from htmp_bayes.cli.summary import empty_table
 from htmp_bayes.cli.terminal import printable
 

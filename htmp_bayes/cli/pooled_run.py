@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from htmp_bayes import __version__
 from htmp_bayes._cells import as_cell
 from htmp_bayes._errors import HTMPError, reason
 from htmp_bayes._files import replacing
 from htmp_bayes._numbers import interval
 from htmp_bayes._results import as_netcdf, group, opened_result
+from htmp_bayes._versions import __version__
 from htmp_bayes.cli.fit_run import check_layers, fit_missing
 from htmp_bayes.cli.run_folder import POSTERIOR, RunFolder
 from htmp_bayes.cli.summary import HEADINGS, SHOWN
@@ -133,8 +133,8 @@ def write_comparison(folder: Path, result: "xr.DataTree", layer: str | None = No
         layer if there is one model.
     """
     from htmp_bayes.comparison import compare_layers, compare_models
+    from htmp_bayes.drawing.picture import hidden
     from htmp_bayes.plots import plot_depth, plot_kappa_correlation, plot_layers, plot_ridge
-    from htmp_bayes.plots._picture import hidden
 
     layers = result["posterior"].coords["layer"].to_numpy()
     shown = compare_layers(result, layer or str(layers[0]))

@@ -12,10 +12,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from htmp_bayes import __version__
 from htmp_bayes._errors import reason
 from htmp_bayes._files import is_fragment, replacing
-from htmp_bayes._versions import versions
+from htmp_bayes._versions import __version__, versions
 from htmp_bayes.cli.run_record import RECORD, RunError, read_record
 from htmp_bayes.cli.summary import as_csv
 

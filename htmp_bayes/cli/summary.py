@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from htmp_bayes._cells import as_cell
-from htmp_bayes._misfit import law_fit
 from htmp_bayes._numbers import interval, shared_exponent, times_ten_to
 from htmp_bayes._results import group
 from htmp_bayes.cli.terminal import printable
 from htmp_bayes.layer_names import common_prefix
+from htmp_bayes.results.misfit import law_fit
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -19,16 +19,11 @@ import numba
 import numpy as np
 
 from htmp_bayes._errors import HTMPError
-from htmp_bayes.laws import counting
-from htmp_bayes.laws.kernel import (
-    INVERSE_GAMMA,
-    fast_rows,
-    log_density,
-    log_density_and_slope,
-)
-from htmp_bayes.laws.listed import average_slopes, listed_columns
-from htmp_bayes.laws.population_rule import population_rule
-from htmp_bayes.laws.secular import growing_eigenvalues
+from htmp_bayes.laws.compiled import counting_covariance, counting_mean
+from htmp_bayes.laws.compiled.htmp_density import INVERSE_GAMMA, fast_rows, log_density, log_density_and_slope
+from htmp_bayes.laws.compiled.listed_population import average_slopes, listed_columns
+from htmp_bayes.laws.compiled.population_rule import population_rule
+from htmp_bayes.laws.ensemble.secular_equations import growing_eigenvalues
 
 logger = logging.getLogger(__name__)
 
@@ -79,16 +74,19 @@ def _entrances() -> Iterator[tuple[Any, tuple[Any, ...]]]:
     # of the likelihood
     points, group = np.array([-0.2, 0.0, 0.2]), np.arange(3)
     transform, shares = np.array([1.0 + 1.0j, 1.0 + 0.9j, 1.0 + 0.8j]), np.array([0.3, 0.5, 0.7])
-    yield counting.limit_columns, (points, 0.5, population_rule(0.3, INVERSE_GAMMA))
-    yield counting.finite_transform, (points, points, points, 5.0)
-    yield counting.arguments_by_differences, (transform, points)
-    yield counting.repulsion_covariance, (transform, numbers, numbers, group, 3, counting.FAR)
-    yield counting.independent_covariance, (shares, 1 - shares, numbers, group, 3)
-    yield counting.structure_factors, (numbers, numbers)
+    yield counting_mean.limit_columns, (points, 0.5, population_rule(0.3, INVERSE_GAMMA))
+    yield counting_mean.finite_transform, (points, points, points, 5.0)
+    yield counting_mean.arguments_by_differences, (transform, points)
+    yield (
+        counting_covariance.repulsion_covariance,
+        (transform, numbers, numbers, group, 3, counting_covariance.FAR_WIDTHS),
+    )
+    yield counting_covariance.independent_covariance, (shares, 1 - shares, numbers, group, 3)
+    yield counting_covariance.structure_factors, (numbers, numbers)
     population = np.array([-0.1, 0.1]), np.array([0.5, 0.5])
     yield listed_columns, (points, 0.5, *population, np.zeros(3, np.complex128))
     yield average_slopes, (transform, *population, numbers, group, 3)
-    for function in (counting.precision_factor, counting.joint_covariance):
+    for function in (counting_covariance.precision_factor, counting_covariance.joint_covariance):
         yield function, (np.eye(3), np.eye(3), 1.0)
 
 

@@ -2,7 +2,7 @@
 
 A matrix with a population takes O(N^3) to draw, for every eigenvalue feels every population value. What repulsion
 makes of a spectrum is the same everywhere, however, once eigenvalues are counted: locally it depends on the Dyson index
-alone, and over long stretches it has the covariance of :mod:`htmp_bayes.laws.counting`. So
+alone, and over long stretches it has the covariance of :mod:`htmp_bayes.laws.compiled.counting_covariance`. So
 
 1. matrices without a population, of `SIZE` eigenvalues or of all where there are fewer, are drawn, at O(N) in all: the
    ends of the first make the ends of the spectrum, the middles of others its middle. The deviation of the i-th
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
-from htmp_bayes.laws import counting
+from htmp_bayes.laws.compiled import counting_covariance, counting_mean
 from htmp_bayes.laws.ensemble import sample_ensemble
 from htmp_bayes.laws.htmp import HTMP
 from htmp_bayes.laws.law_cells import Law, law_columns, panels, points
@@ -140,7 +140,7 @@ class _Profile:
         inside = (m.imag > 0) & np.append(np.diff(root) > 0, True)
         cdf, sf, m, log_x, root = (values[inside] for values in (cdf, sf, m, log_x, root))
         share = 0.5 if isinstance(law, HTMP) else 0.5 - 1 / dyson_index
-        correction = share / np.pi * counting.arguments_by_differences(m, log_x)
+        correction = share / np.pi * counting_mean.arguments_by_differences(m, log_x)
         believed = (size * cdf > _LAST) & (size * sf > _LAST)
         place = _power(cdf[believed], sf[believed], 2 / 3)
         end = 0.5 ** (1 / 3)  # where nothing lies beyond, the transform is real
@@ -171,12 +171,12 @@ class _Profile:
         z, width = ends.mean(axis=0), np.diff(ends, axis=0)[0]
         group = np.repeat(np.arange(len(edges)), _CELLS)
         speed = np.abs(self._transform(ends[1]) - self._transform(ends[0])) / width
-        repulsion = counting.repulsion_covariance(
-            self._transform(z), speed, width, group, len(edges), counting.FAR
+        repulsion = counting_covariance.repulsion_covariance(
+            self._transform(z), speed, width, group, len(edges), counting_covariance.FAR_WIDTHS
         )
         below = z / self.size
-        independent = counting.independent_covariance(below, 1 - below, width, group, len(edges))
-        return counting.joint_covariance(repulsion, self.size * independent, dyson_index)
+        independent = counting_covariance.independent_covariance(below, 1 - below, width, group, len(edges))
+        return counting_covariance.joint_covariance(repulsion, self.size * independent, dyson_index)
 
     def _transform(self, z: Floats) -> NDArray[np.complex128]:
         root = _power(z / self.size, 1 - z / self.size, 1 / 3)

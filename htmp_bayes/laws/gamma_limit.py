@@ -4,14 +4,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from htmp_bayes.laws.compiled.stieltjes_transform import stieltjes_rows
 from htmp_bayes.laws.parameters import (
     CORRELATION_RANGE,
     SCALE_RANGE,
-    check_population,
     in_range,
     parameter_sets,
     quadrature_rule,
 )
+from htmp_bayes.laws.population_law import PopulationLaw
 from htmp_bayes.laws.populations import (
     Atoms,
     InverseGamma,
@@ -19,8 +20,7 @@ from htmp_bayes.laws.populations import (
     get_population,
     inverse_gamma_shape,
 )
-from htmp_bayes.laws.spectral_law import Complexes, Floats, SpectralLaw
-from htmp_bayes.laws.stieltjes import stieltjes_rows
+from htmp_bayes.laws.spectral_law import Complexes, Floats
 
 SHAPE_RANGE = (1e-3, 1e3)
 # Trapezoid rule in the standard normal z of log h = rho z, over (-9, 9). Its spacing resolves the normal density, and
@@ -30,7 +30,7 @@ _PER_UNIT = 4
 _PER_WIDTH = 1.5
 
 
-class GammaLimit(SpectralLaw):
+class GammaLimit(PopulationLaw):
     r"""Limit of `HTMP` for kappa to 0 at fixed `shape` = kappa / (2 gamma): eigenvalues without repulsion.
 
     Without correlation the Gamma law of this shape and scale `temperature`; with a population the law of the
@@ -77,11 +77,7 @@ class GammaLimit(SpectralLaw):
         self.shape_parameter = in_range("shape_parameter", shape_parameter, *SHAPE_RANGE)
         self.temperature = in_range("temperature", temperature, *SCALE_RANGE)
         self.correlation = in_range("correlation", correlation, *CORRELATION_RANGE)
-        check_population(self.population, self.correlation)
-        arrays = np.broadcast_arrays(self.shape_parameter, self.temperature, self.correlation)
-        self.shape = arrays[0].shape
-        self._parameters = np.stack(arrays, axis=-1).astype(np.float64)
-        self._freeze()
+        self._hold(self.shape_parameter, self.temperature)
 
     def __repr__(self) -> str:
         return (
@@ -97,10 +93,6 @@ class GammaLimit(SpectralLaw):
         with np.errstate(over="ignore"):
             unit = self.temperature**order * special.poch(self.shape_parameter, order)
             return np.broadcast_to(unit * np.exp(log_moment), self.shape)[()]
-
-    def tail_index(self) -> Floats:
-        """Exponent alpha of the density's upper tail x**-alpha; inf where it is lighter than any power law."""
-        return np.broadcast_to(self.population.tail_index(self.correlation), self.shape)[()]
 
     def _evaluate(self, log_x: Floats) -> tuple[Floats, Floats, Floats]:
         out = np.full((*log_x.shape, 3), np.nan)

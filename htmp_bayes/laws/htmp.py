@@ -3,28 +3,28 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from htmp_bayes.laws import kernel
-from htmp_bayes.laws.atoms_point import atoms_rows
-from htmp_bayes.laws.many_points import log_density_at
+from htmp_bayes.laws.compiled import htmp_density
+from htmp_bayes.laws.compiled.atoms_point import atoms_rows
+from htmp_bayes.laws.compiled.stieltjes_transform import stieltjes_rows
+from htmp_bayes.laws.interpolation.many_points import log_density_at
 from htmp_bayes.laws.parameters import (
     CORRELATION_RANGE,
     GAMMA_RANGE,
     KAPPA_RANGE,
     SCALE_RANGE,
-    check_population,
     in_range,
     parameter_sets,
     population_code,
     quadrature_rule,
 )
+from htmp_bayes.laws.population_law import PopulationLaw
 from htmp_bayes.laws.populations import Atoms, Population, get_population
 from htmp_bayes.laws.spectral_law import Complexes, Floats, SpectralLaw
-from htmp_bayes.laws.stieltjes import stieltjes_rows
 
 _LIMITS = "; the limits of the law are GammaLimit (kappa to 0) and MarchenkoPastur (kappa to infinity)"
 
 
-class HTMP(SpectralLaw):
+class HTMP(PopulationLaw):
     r"""High-temperature Marchenko-Pastur law of the eigenvalues of a trained network's matrices.
 
     With :math:`c = \kappa/2`, :math:`s = \kappa/(2\gamma)`, a population law :math:`H` normalised to
@@ -63,7 +63,7 @@ class HTMP(SpectralLaw):
     Notes
     -----
     `logpdf` of 200 points or more under one set of parameters interpolates in log x between values of the kernel
-    (`htmp_bayes.laws.many_points`), to 1e-10 without correlation and 1e-9 with.
+    (`htmp_bayes.laws.interpolation.many_points`), to 1e-10 without correlation and 1e-9 with.
 
     References
     ----------
@@ -92,11 +92,7 @@ class HTMP(SpectralLaw):
         self.gamma = in_range("gamma", gamma, *GAMMA_RANGE)
         self.temperature = in_range("temperature", temperature, *SCALE_RANGE)
         self.correlation = in_range("correlation", correlation, *CORRELATION_RANGE)
-        check_population(self.population, self.correlation)
-        arrays = np.broadcast_arrays(self.kappa, self.gamma, self.temperature, self.correlation)
-        self.shape = arrays[0].shape
-        self._parameters = np.stack(arrays, axis=-1).astype(np.float64)
-        self._freeze()
+        self._hold(self.kappa, self.gamma, self.temperature)
 
     def __repr__(self) -> str:
         return (
@@ -116,10 +112,6 @@ class HTMP(SpectralLaw):
             ratio = mu2 + self.gamma * mu1**2 + 2 * self.gamma * mu2 / self.kappa
             return np.where(np.isinf(mu2), np.inf, unit**2 * ratio)[()]
 
-    def tail_index(self) -> Floats:
-        """Exponent alpha of the density's upper tail x**-alpha; inf where it is lighter than any power law."""
-        return np.broadcast_to(self.population.tail_index(self.correlation), self.shape)[()]
-
     def _evaluate(self, log_x: Floats) -> tuple[Floats, Floats, Floats]:
         out = np.full((*log_x.shape, 3), np.nan)
         parameters = np.broadcast_to(self._parameters, (*log_x.shape, 4))
@@ -135,7 +127,9 @@ class HTMP(SpectralLaw):
         if isinstance(self.population, Atoms) and rho > 0:
             rows = atoms_rows(log_x - log_t, kappa, gamma, quadrature_rule(self.population, rho))
         else:
-            rows = kernel.fast_rows(log_x - log_t, kappa, gamma, rho, population_code(self.population, rho))
+            rows = htmp_density.fast_rows(
+                log_x - log_t, kappa, gamma, rho, population_code(self.population, rho)
+            )
         return np.stack([rows[:, 0] - log_t, np.clip(rows[:, 5], 0, 1), np.clip(rows[:, 6], 0, 1)], axis=-1)
 
     def _log_density(self, log_x: Floats) -> Floats:

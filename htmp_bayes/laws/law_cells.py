@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
-from htmp_bayes.laws import counting, kernel
-from htmp_bayes.laws.atoms_point import atoms_rows
+from htmp_bayes.laws.compiled import counting_mean, htmp_density
+from htmp_bayes.laws.compiled.atoms_point import atoms_rows
 from htmp_bayes.laws.grid_law import GridLaw
 from htmp_bayes.laws.htmp import HTMP
 from htmp_bayes.laws.marchenko_pastur import MarchenkoPastur
@@ -45,14 +45,14 @@ def law_columns(law: Law, log_x: Floats) -> Columns:
         kappa, gamma, temperature, _ = law._parameters.ravel().tolist()
         log_y = log_x - np.log(temperature)
         rows = kernel_rows(law, log_y)
-        m = counting.finite_transform(rows[:, 0], rows[:, 7], log_y, kappa) * (
+        m = counting_mean.finite_transform(rows[:, 0], rows[:, 7], log_y, kappa) * (
             2 * gamma / kappa / temperature
         )
         return Columns(np.clip(rows[:, 5], 0, 1), np.clip(rows[:, 6], 0, 1), m)
     if isinstance(law, MarchenkoPastur):
         gamma, scale, rho = law._parameters.ravel().tolist()
         rule = quadrature_rule(law.population, rho)
-        cdf, sf, m, _ = counting.limit_columns(log_x - np.log(gamma * scale), gamma, rule)
+        cdf, sf, m, _ = counting_mean.limit_columns(log_x - np.log(gamma * scale), gamma, rule)
         return Columns(cdf, sf, m / scale)
     _, cdf, sf = law._evaluate(log_x)
     x = np.exp(log_x)
@@ -60,11 +60,11 @@ def law_columns(law: Law, log_x: Floats) -> Columns:
 
 
 def kernel_rows(law: HTMP, log_y: Floats) -> Floats:
-    """Rows of :func:`htmp_bayes.laws.kernel.exact_rows`, for every population."""
+    """Rows of :func:`htmp_bayes.laws.compiled.htmp_density.exact_rows`, for every population."""
     kappa, gamma, _, rho = law._parameters.ravel().tolist()
     if isinstance(law.population, Atoms) and rho > 0:
         return atoms_rows(log_y, kappa, gamma, quadrature_rule(law.population, rho))
-    return kernel.fast_rows(log_y, kappa, gamma, rho, population_code(law.population, rho))
+    return htmp_density.fast_rows(log_y, kappa, gamma, rho, population_code(law.population, rho))
 
 
 class Panel(NamedTuple):

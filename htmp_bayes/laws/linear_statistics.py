@@ -1,8 +1,9 @@
 r"""Sums of functions over the eigenvalues of one matrix: their means and covariances, for any law.
 
-Of the real matrix, or beta-ensemble, whose population values are a fixed list: see :mod:`htmp_bayes.laws.counting`,
-which has the formulas and their sources. With N(x) the number of eigenvalues up to x, a sum is
-:math:`\sum_i \phi(\lambda_i) = N \phi(\infty) - \int \phi'(x) N(x) dx`, so that what holds for N(x) holds for it.
+Of the real matrix, or beta-ensemble, whose population values are a fixed list: see
+:mod:`htmp_bayes.laws.compiled.counting_covariance`, which has the formulas and their sources. With N(x) the number of
+eigenvalues up to x, a sum is :math:`\sum_i \phi(\lambda_i) = N \phi(\infty) - \int \phi'(x) N(x) dx`, so that what
+holds for N(x) holds for it.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from htmp_bayes.laws import counting
+from htmp_bayes.laws.compiled import counting_covariance, counting_mean
 from htmp_bayes.laws.grid_law import GridLaw
 from htmp_bayes.laws.htmp import HTMP
 from htmp_bayes.laws.law_cells import Columns, Law, kernel_rows, law_columns, panels, points
@@ -71,8 +72,8 @@ class LinearStatistics:
         """Covariance of the sums, shape ``(p, p)``.
 
         A/beta where eigenvalues repel one another, B where they do not, and between them by the structure factor of
-        the log-gas (:func:`htmp_bayes.laws.counting.structure_factor`). For beta to 0 this is the inverse of
-        (kappa/N) A^-1 + B^-1.
+        the log-gas (:func:`htmp_bayes.laws.compiled.counting_covariance.structure_factor`). For beta to 0 this is the
+        inverse of (kappa/N) A^-1 + B^-1.
 
         Raises
         ------
@@ -86,7 +87,9 @@ class LinearStatistics:
             raise ValueError(
                 "the functions are linearly dependent on the spectrum: leave out those that follow from the others"
             )
-        return np.asarray(counting.joint_covariance(self.repulsion, self.independent, self.dyson_index))
+        return np.asarray(
+            counting_covariance.joint_covariance(self.repulsion, self.independent, self.dyson_index)
+        )
 
     def precision(self) -> Floats:
         """Inverse of the covariance, shape ``(p, p)``; raises as it does."""
@@ -317,7 +320,7 @@ def _second_term(columns: list[Columns], values: list[Floats]) -> Floats:
 
 
 def _arguments(transform: Any) -> Floats:
-    argument = counting.arguments_by_differences(
+    argument = counting_mean.arguments_by_differences(
         np.ascontiguousarray(transform), np.arange(float(len(transform)))
     )
     # at the ends the transform may have an infinite slope, and differences have one side only
@@ -337,7 +340,9 @@ def _cell_repulsion(columns: list[Columns], values: list[Floats], stride: int) -
     lengths = np.concatenate([np.abs(np.diff(own.transform[:: 2 * stride])) for own in columns])
     steps = np.concatenate([np.diff(part[:, :: 2 * stride]) for part in values], axis=1)
     count = len(middles)
-    between = counting.repulsion_covariance(middles, lengths, np.ones(count), np.arange(count), count, np.inf)
+    between = counting_covariance.repulsion_covariance(
+        middles, lengths, np.ones(count), np.arange(count), count, np.inf
+    )
     return np.asarray(steps @ between @ steps.T)
 
 
@@ -355,7 +360,9 @@ def _law_slopes(law: HTMP | MarchenkoPastur, log_x: Floats, values: Floats) -> d
             "correlation": by_rho,
         }
     gamma, scale, rho = law._parameters.ravel().tolist()
-    slopes = counting.limit_slopes(log_x - np.log(gamma * scale), gamma, quadrature_rule(law.population, rho))
+    slopes = counting_mean.limit_slopes(
+        log_x - np.log(gamma * scale), gamma, quadrature_rule(law.population, rho)
+    )
     by_gamma, by_log_x, by_rho = (_integrals(slope, values) for slope in slopes)
     return {"gamma": by_gamma - by_log_x / gamma, "scale": -by_log_x / scale, "correlation": by_rho}
 

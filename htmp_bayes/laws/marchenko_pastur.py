@@ -4,26 +4,26 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 
+from htmp_bayes.laws.compiled.population_tail import population_constants
+from htmp_bayes.laws.compiled.silverstein import continuous_rows, discrete_rows, limit_stieltjes
 from htmp_bayes.laws.parameters import (
     CORRELATION_RANGE,
     SCALE_RANGE,
-    check_population,
     in_range,
     parameter_sets,
     population_code,
     quadrature_rule,
 )
-from htmp_bayes.laws.population_rule import population_constants
+from htmp_bayes.laws.population_law import PopulationLaw
 from htmp_bayes.laws.populations import Atoms, Population, get_population
-from htmp_bayes.laws.silverstein import continuous_rows, discrete_rows, limit_stieltjes
-from htmp_bayes.laws.spectral_law import Complexes, Floats, SpectralLaw
+from htmp_bayes.laws.spectral_law import Complexes, Floats
 
 _SMALLEST_GAMMA = 1e-300
 # With a population the law is solved for numerically, and tested, in the range of `HTMP`.
 _SMALLEST_CORRELATED_GAMMA = 0.005
 
 
-class MarchenkoPastur(SpectralLaw):
+class MarchenkoPastur(PopulationLaw):
     r"""Marchenko-Pastur law with aspect ratio `gamma` and mean `scale`; with a population, its generalisation.
 
     .. math:: f(x) = \frac{\sqrt{(x_+ - x)(x - x_-)}}{2 \pi \gamma \sigma^2 x}, \qquad
@@ -72,11 +72,7 @@ class MarchenkoPastur(SpectralLaw):
         smallest = _SMALLEST_CORRELATED_GAMMA if correlated else _SMALLEST_GAMMA
         self.gamma = in_range("gamma", gamma, smallest, 1.0, hint=" with a correlation" if correlated else "")
         self.scale = in_range("scale", scale, *SCALE_RANGE)
-        check_population(self.population, self.correlation)
-        arrays = np.broadcast_arrays(self.gamma, self.scale, self.correlation)
-        self.shape = arrays[0].shape
-        self._parameters = np.stack(arrays, axis=-1).astype(np.float64)
-        self._freeze()
+        self._hold(self.gamma, self.scale)
 
     def __repr__(self) -> str:
         population = (
@@ -115,10 +111,6 @@ class MarchenkoPastur(SpectralLaw):
         if order not in (1, 2):
             return super().moment(order)
         return self.mean() if order == 1 else self.var() + np.where(np.isinf(self.var()), 0, self.mean() ** 2)
-
-    def tail_index(self) -> Floats:
-        """Exponent alpha of the density's upper tail x**-alpha; inf where it is lighter than any power law."""
-        return np.broadcast_to(self.population.tail_index(self.correlation), self.shape)[()]
 
     def _evaluate(self, log_x: Floats) -> tuple[Floats, Floats, Floats]:
         gamma, scale, rho = np.moveaxis(np.broadcast_to(self._parameters, (*log_x.shape, 3)), -1, 0)

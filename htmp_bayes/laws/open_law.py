@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from htmp_bayes.laws.listed import listed_columns
+from htmp_bayes.laws.compiled.listed_population import listed_columns
 
 type Array = NDArray[np.float64]
 
@@ -18,8 +18,8 @@ _STEP = 0.1
 class OpenLaw:
     r"""Laws of the eigenvalues of matrices with listed population values, one for each draw of a posterior.
 
-    Its distribution function is :math:`F_\infty - \arg(m^2/m')/(\pi\kappa)` (:mod:`htmp_bayes.laws.counting`), kept
-    between 0 and 1, and its density a difference of that.
+    Its distribution function is :math:`F_\infty - \arg(m^2/m')/(\pi\kappa)`
+    (:mod:`htmp_bayes.laws.compiled.counting_mean`), kept between 0 and 1, and its density a difference of that.
 
     Parameters
     ----------

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from htmp_bayes.laws import kernel
-from htmp_bayes.laws.atoms_point import atoms_rule
-from htmp_bayes.laws.population_rule import population_rule
+from htmp_bayes.laws.compiled import htmp_density
+from htmp_bayes.laws.compiled.atoms_point import atoms_rule
+from htmp_bayes.laws.compiled.population_rule import population_rule
 from htmp_bayes.laws.populations import Atoms, InverseGamma, Population
 
 type Floats = NDArray[np.float64]
@@ -44,7 +44,7 @@ _NARROW = 1e-4
 def population_code(population: Population, correlation: float) -> int:
     """Return the kernel's code of a population with a density (any, for a point mass)."""
     inverse_gamma = isinstance(population, InverseGamma) and correlation > _NARROW
-    return kernel.INVERSE_GAMMA if inverse_gamma else kernel.LOG_NORMAL
+    return htmp_density.INVERSE_GAMMA if inverse_gamma else htmp_density.LOG_NORMAL
 
 
 def quadrature_rule(population: Population, correlation: float) -> NDArray[np.complex128]:

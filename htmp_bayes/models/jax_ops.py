@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from pytensor.link.jax.dispatch import jax_funcify
 
-from htmp_bayes.models.ops import LawOp, LogCDF, LogDensity, LogSF
+from htmp_bayes.models.distributions.ops import LawOp, LogCDF, LogDensity, LogSF
 
 
 def _host_table(op: LawOp) -> Callable[..., np.ndarray]:

@@ -6,9 +6,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from htmp_bayes._misfit import is_misfit
-from htmp_bayes.plots import _canvas
-from htmp_bayes.plots._canvas import (
+from htmp_bayes.drawing import canvas
+from htmp_bayes.drawing.canvas import (
     LEGEND,
     MODEL,
     OUTSIDE,
@@ -23,11 +22,14 @@ from htmp_bayes.plots._canvas import (
     verdict,
 )
 from htmp_bayes.plots._envelope import global_envelope
-from htmp_bayes.plots._spectra import observed_and_predicted
+from htmp_bayes.plots.result_values import observed_and_predicted
+from htmp_bayes.results.misfit import is_misfit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase
+
+type Array = NDArray[np.float64]
 
 _POINTS = 200
 
@@ -91,14 +93,14 @@ def plot_ecdf(
         _draw(ax, result, observed, predicted)
         ax.legend(**LEGEND)
         return ax
-    filled = _canvas.new_figure(0.8, figsize=figsize) if figure is None else figure
+    filled = canvas.new_figure(0.8, figsize=figsize) if figure is None else figure
     axes = filled.subplots()
     _draw(axes, result, observed, predicted)
     legend_below(filled, axes)
     return filled
 
 
-def _compared(observed: NDArray, predicted: NDArray) -> tuple[NDArray, NDArray, tuple[NDArray, NDArray]]:
+def _compared(observed: Array, predicted: Array) -> tuple[Array, Array, tuple[Array, Array]]:
     """Eigenvalues, the difference of the distribution functions there, and the ends of the band."""
     lambdas = _places(observed, predicted)
     ecdfs = _ecdf(np.vstack([observed, predicted]), lambdas)
@@ -106,7 +108,7 @@ def _compared(observed: NDArray, predicted: NDArray) -> tuple[NDArray, NDArray, 
     return lambdas, difference, global_envelope(difference, curves, 0.9)
 
 
-def _draw(ax: "Axes", result: xr.DataTree, observed: NDArray, predicted: NDArray) -> None:
+def _draw(ax: "Axes", result: xr.DataTree, observed: Array, predicted: Array) -> None:
     lambdas, difference, (lower, upper) = _compared(observed, predicted)
     label = "90 % of predictive spectra, as whole curves"
     ax.fill_between(lambdas, lower, upper, color=band_colour(0.9), lw=0, label=label)
@@ -126,13 +128,13 @@ def _draw(ax: "Axes", result: xr.DataTree, observed: NDArray, predicted: NDArray
     log_ticks(ax.xaxis)
 
 
-def _places(observed: NDArray, predicted: NDArray) -> NDArray[np.float64]:
+def _places(observed: Array, predicted: Array) -> Array:
     """Eigenvalues at which the curves are compared: as dense as both kinds of spectra are."""
     probabilities = np.linspace(0, 1, _POINTS // 2)
     common = np.quantile(predicted, probabilities.clip(0.5 / observed.size, 1 - 0.5 / observed.size))
     return np.unique(np.concatenate([np.quantile(observed, probabilities), common]))
 
 
-def _ecdf(spectra: NDArray, lambdas: NDArray) -> NDArray[np.float64]:
+def _ecdf(spectra: Array, lambdas: Array) -> Array:
     """Share of each spectrum's eigenvalues that are at most each of `lambdas`, ``(spectra, points)``."""
     return np.array([np.searchsorted(row, lambdas, side="right") for row in spectra]) / spectra.shape[1]

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from htmp_bayes._arguments import as_results
 from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group
+from htmp_bayes.drawing import canvas
+from htmp_bayes.drawing.canvas import MODEL, OUTSIDE, SMALL, TEXT, ink, label_of, log_ticks, shown, tidy
 from htmp_bayes.network_steps import at_step
-from htmp_bayes.plots import _canvas
-from htmp_bayes.plots._canvas import MODEL, OUTSIDE, SMALL, TEXT, ink, label_of, log_ticks, shown, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,7 +101,7 @@ def plot_layers(
     >>> [label.get_text() for label in plot_layers(results).axes[0].get_yticklabels()]
     ['layer.80', 'layer.160']
     """
-    rows, wanted = _rows(results), _canvas.names_of(parameters, var_names)
+    rows, wanted = _rows(results), canvas.names_of(parameters, var_names)
     available = [name for name in _DEFAULT if any(name in row.draws for row in rows)]
     names = available if wanted is None else wanted
     for name in names:
@@ -165,8 +165,8 @@ def _row(name: str, posterior: xr.Dataset, result: Any) -> _Row:
 
 
 def _new_figure(rows: int, parameters: int, figsize: tuple[float, float] | None) -> "Figure":
-    width = _canvas.COLUMN_WIDTH * max(1.0, 0.35 + 0.325 * parameters)
-    return _canvas.new_figure((_FRAME + _ROW * rows) / width, width, figsize)
+    width = canvas.COLUMN_WIDTH * max(1.0, 0.35 + 0.325 * parameters)
+    return canvas.new_figure((_FRAME + _ROW * rows) / width, width, figsize)
 
 
 def _draw(ax: "Axes", rows: Sequence[_Row], parameter: str, label: str) -> None:

@@ -1,6 +1,6 @@
 """Pictures of a network's layers together: parameters against depth, and repulsion against correlation."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group
-from htmp_bayes.layer_names import common_prefix
-from htmp_bayes.network_steps import at_step
-from htmp_bayes.plots._canvas import (
+from htmp_bayes.drawing.canvas import (
     LEGEND,
     LOGARITHMIC,
     SMALL,
@@ -22,6 +20,8 @@ from htmp_bayes.plots._canvas import (
     shown,
     tidy,
 )
+from htmp_bayes.layer_names import common_prefix
+from htmp_bayes.network_steps import at_step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,7 +124,7 @@ def plot_kappa_correlation(result: xr.DataTree, *, figsize: tuple[float, float] 
     return _finished(figure, ax)
 
 
-def _name_layers(ax: "Axes", names: NDArray, kappa: NDArray, correlation: NDArray) -> None:
+def _name_layers(ax: "Axes", names: NDArray[Any], kappa: NDArray[Any], correlation: NDArray[Any]) -> None:
     """Name layers beside their medians, without what all names begin with."""
     named = set(range(len(names)))
     if len(names) > _MOST_NAMED:
@@ -139,7 +139,7 @@ def _name_layers(ax: "Axes", names: NDArray, kappa: NDArray, correlation: NDArra
         )  # fmt: skip
 
 
-def _by_layer(result: xr.DataTree, parameter: str) -> tuple[NDArray, NDArray, NDArray]:
+def _by_layer(result: xr.DataTree, parameter: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Draws of a parameter after the last step, shape (draws, layers), and groups and depths of the layers."""
     posterior, constant = at_step(group(result, "posterior")), group(result, "constant_data")
     if parameter not in posterior or "layer" not in posterior[parameter].dims or "layer_kind" not in constant:
@@ -150,7 +150,7 @@ def _by_layer(result: xr.DataTree, parameter: str) -> tuple[NDArray, NDArray, ND
     return values.reshape(-1, values.shape[-1]), _groups(constant), constant["layer_depth"].to_numpy()
 
 
-def _groups(constant: xr.Dataset) -> NDArray:
+def _groups(constant: xr.Dataset) -> NDArray[Any]:
     """Kind of each layer; of several models, its kind and model, or its model where all are of one kind."""
     kinds = constant["layer_kind"].to_numpy().astype(str)
     models = constant["layer_model"].to_numpy().astype(str) if "layer_model" in constant else kinds[:0]
@@ -161,16 +161,18 @@ def _groups(constant: xr.Dataset) -> NDArray:
     return np.array([f"{kind}, {model}" for kind, model in zip(kinds, models, strict=True)])
 
 
-def _styles(kinds: NDArray) -> dict[str, tuple[str, str]]:
+def _styles(kinds: NDArray[Any]) -> dict[str, tuple[str, str]]:
     names = list(dict.fromkeys(kinds.tolist()))
     return {name: STYLES[i % len(STYLES)] for i, name in enumerate(names)}
 
 
-def _centre(row: NDArray, kinds: NDArray, depth: NDArray, kind: str, places: NDArray) -> NDArray:
+def _centre(
+    row: NDArray[Any], kinds: NDArray[Any], depth: NDArray[Any], kind: str, places: NDArray[Any]
+) -> NDArray[Any]:
     return np.array([row[(kinds == kind) & (depth == place)].mean() for place in places])
 
 
-def _outline(x: NDArray, y: NDArray) -> NDArray:
+def _outline(x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
     """Ellipse of the mean and covariance of draws that holds `_REGION` of a normal distribution."""
     values, vectors = np.linalg.eigh(np.cov(x, y))
     radius = np.sqrt(-2 * np.log(1 - _REGION) * np.maximum(values, 0))

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group
-from htmp_bayes.plots import _canvas
-from htmp_bayes.plots._canvas import (
+from htmp_bayes.drawing import canvas
+from htmp_bayes.drawing.canvas import (
     LEGEND,
     MODEL,
     NAMES,
@@ -27,6 +27,8 @@ from htmp_bayes.plots._canvas import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase
+
+type Array = NDArray[np.float64]
 
 Names = Sequence[str] | str | None
 _DEFAULT = ("kappa", "temperature", "correlation")
@@ -118,7 +120,7 @@ def plot_parameters(
     6
     """
     available = [name for name in _DEFAULT if name in group(result, "posterior")]
-    wanted = _canvas.names_of(parameters, var_names)
+    wanted = canvas.names_of(parameters, var_names)
     names = available if wanted is None else wanted
     _check(result, names, ax is not None)
     if ax is not None:
@@ -126,7 +128,7 @@ def plot_parameters(
         _draw_density(ax, columns[0]) if len(names) == 1 else _draw_pair(ax, *columns)
         ax.legend(**LEGEND)
         return ax
-    filled = _canvas.new_figure(0.98, figsize=figsize) if figure is None else figure
+    filled = canvas.new_figure(0.98, figsize=figsize) if figure is None else figure
     _draw_triangle(filled, result, names, zoom)
     return filled
 
@@ -144,11 +146,11 @@ class _Draws:
         floor, ceiling = self.prior.min(), self.prior.max()
         self.ends = np.array([max(lower - width, min(floor, lower)), min(upper + width, max(ceiling, upper))])
 
-    def _on_scale(self, draws: xr.DataArray) -> NDArray[np.float64]:
+    def _on_scale(self, draws: xr.DataArray) -> Array:
         values = draws.to_numpy().ravel()
         return np.log(values) if self.logarithmic else values
 
-    def shown(self, values: NDArray) -> NDArray[np.float64]:
+    def shown(self, values: Array) -> Array:
         """Values as the axis shows them."""
         return np.exp(values) if self.logarithmic else values
 
@@ -156,7 +158,7 @@ class _Draws:
     def scale(self) -> dict[str, Any]:
         return {"scale": "log" if self.logarithmic else "linear", "lim": tuple(self.shown(self.ends))}
 
-    def density(self, draws: NDArray) -> tuple[NDArray, NDArray]:
+    def density(self, draws: Array) -> tuple[Array, Array]:
         """Heights and edges of a histogram of area 1 over all draws, those out of sight included."""
         edges = np.linspace(self.ends[0], self.ends[1], _BINS + 1)
         return np.histogram(draws, edges)[0] / (draws.size * np.diff(edges)), self.shown(edges)
@@ -228,7 +230,7 @@ def _draw_pair(ax: "Axes", horizontal: _Draws, vertical: _Draws) -> None:
     _few_ticks(ax.yaxis, vertical)
 
 
-def _thinned(draws: NDArray) -> NDArray[np.float64]:
+def _thinned(draws: Array) -> Array:
     return draws[np.linspace(0, draws.size - 1, min(draws.size, _DOTS)).round().astype(int)]
 
 

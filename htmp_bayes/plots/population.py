@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from htmp_bayes._numbers import short
 from htmp_bayes._results import ResultError, group
-from htmp_bayes.plots import _canvas
-from htmp_bayes.plots._canvas import (
+from htmp_bayes.drawing import canvas
+from htmp_bayes.drawing.canvas import (
     LEGEND,
     MODEL,
     SMALL,
@@ -96,7 +96,7 @@ def plot_population(
         _draw(ax, result)
         ax.legend(**LEGEND)
         return ax
-    filled = _canvas.new_figure(0.92, figsize=figsize) if figure is None else figure
+    filled = canvas.new_figure(0.92, figsize=figsize) if figure is None else figure
     axes = filled.subplots()
     _draw(axes, result)
     legend_below(filled, axes)

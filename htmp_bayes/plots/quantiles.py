@@ -6,9 +6,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from htmp_bayes._misfit import is_misfit
-from htmp_bayes.plots import _canvas
-from htmp_bayes.plots._canvas import (
+from htmp_bayes.drawing import canvas
+from htmp_bayes.drawing.canvas import (
     LEGEND,
     MODEL,
     OUTSIDE,
@@ -22,11 +21,14 @@ from htmp_bayes.plots._canvas import (
     unit,
     verdict,
 )
-from htmp_bayes.plots._spectra import observed_and_predicted
+from htmp_bayes.plots.result_values import observed_and_predicted
+from htmp_bayes.results.misfit import is_misfit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase
+
+type Array = NDArray[np.float64]
 
 
 @overload
@@ -87,14 +89,14 @@ def plot_quantiles(
         _draw(ax, result, observed, predicted)
         ax.legend(**LEGEND)
         return ax
-    filled = _canvas.new_figure(0.85, figsize=figsize) if figure is None else figure
+    filled = canvas.new_figure(0.85, figsize=figsize) if figure is None else figure
     axes = filled.subplots()
     _draw(axes, result, observed, predicted)
     legend_below(filled, axes)
     return filled
 
 
-def _draw(ax: "Axes", result: xr.DataTree, observed: NDArray, predicted: NDArray) -> None:
+def _draw(ax: "Axes", result: xr.DataTree, observed: Array, predicted: Array) -> None:
     middle = np.median(predicted, axis=0)
     for share in (0.9, 0.5):
         lower, upper = _interval(predicted, share) / middle
@@ -117,6 +119,6 @@ def _draw(ax: "Axes", result: xr.DataTree, observed: NDArray, predicted: NDArray
     verdict(ax, told, is_misfit(result))
 
 
-def _interval(predicted: NDArray, share: float) -> NDArray[np.float64]:
+def _interval(predicted: Array, share: float) -> Array:
     """Find the ends of the middle share of the predictions of each ordered eigenvalue, shape ``(2, N)``."""
     return np.quantile(predicted, [(1 - share) / 2, (1 + share) / 2], axis=0)

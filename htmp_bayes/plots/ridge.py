@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group
-from htmp_bayes.network_steps import at_step
-from htmp_bayes.plots._canvas import (
+from htmp_bayes.drawing.canvas import (
     COLUMN_WIDTH,
     LEGEND,
     LOGARITHMIC,
@@ -22,6 +21,7 @@ from htmp_bayes.plots._canvas import (
     shown,
     tidy,
 )
+from htmp_bayes.network_steps import at_step
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,10 +8,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
-from htmp_bayes._misfit import is_misfit
 from htmp_bayes._results import group
-from htmp_bayes.plots import _canvas
-from htmp_bayes.plots._canvas import (
+from htmp_bayes.drawing import canvas
+from htmp_bayes.drawing.canvas import (
     LEGEND,
     MODEL,
     OUTSIDE,
@@ -23,14 +22,23 @@ from htmp_bayes.plots._canvas import (
     label_eigenvalues,
     legend_below,
     log_ticks,
-    median_and_interval,
     tidy,
 )
-from htmp_bayes.plots._spectra import gamma, is_inverse, observed_and_predicted, posterior_mean, spikes
+from htmp_bayes.plots.result_values import (
+    gamma,
+    is_inverse,
+    median_and_interval,
+    observed_and_predicted,
+    posterior_mean,
+    spikes,
+)
+from htmp_bayes.results.misfit import is_misfit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase
+
+type Array = NDArray[np.float64]
 
 Shown = Literal["both", "histogram", "rug"]
 
@@ -123,7 +131,7 @@ def plot_spectrum(
         if residual_ax is not None:
             _draw_residuals(residual_ax, result, binned)
         return ax
-    filled = _canvas.new_figure(1.12, figsize=figsize) if figure is None else figure
+    filled = canvas.new_figure(1.12, figsize=figsize) if figure is None else figure
     upper, lower = filled.subplots(2, 1, sharex=True, height_ratios=[2.6, 1])
     _draw_density(upper, result, binned, show, label_x=False)
     _head(upper, result)
@@ -136,7 +144,7 @@ def plot_spectrum(
 class _Binned:
     """Eigenvalues of a layer and of its predictive spectra, in the same bins of equal width in log λ."""
 
-    edges: NDArray[np.float64]
+    edges: Array
     observed: NDArray[np.int64]
     predicted: NDArray[np.int64]  # shape (spectra, bins)
 
@@ -148,14 +156,14 @@ class _Binned:
         return cls(edges, counts[0], np.array(counts[1:]))
 
     @property
-    def centres(self) -> NDArray[np.float64]:
+    def centres(self) -> Array:
         return np.exp((self.edges[:-1] + self.edges[1:]) / 2)
 
-    def density(self, counts: NDArray) -> NDArray[np.float64]:
+    def density(self, counts: NDArray[np.int64] | Array) -> Array:
         """Density of log λ that corresponds to counts in the bins."""
         return counts / (self.observed.sum() * np.diff(self.edges))
 
-    def band(self, share: float) -> NDArray[np.float64]:
+    def band(self, share: float) -> Array:
         """Lower and upper count of the central share of the predictive spectra, shape ``(2, bins)``."""
         return np.quantile(self.predicted, [(1 - share) / 2, (1 + share) / 2], axis=0)
 
@@ -166,7 +174,7 @@ class _Binned:
         return (self.observed < lower) | (self.observed > upper)
 
 
-def _edges(observed: NDArray, predicted: NDArray) -> NDArray[np.float64]:
+def _edges(observed: Array, predicted: Array) -> Array:
     """Edges in log λ of all that was observed, and of most of what was predicted if that is not far off."""
     room = 0.25 * np.ptp(observed)
     lower = np.quantile(predicted.min(axis=1), 0.1).clip(observed.min() - room, observed.min())
@@ -209,7 +217,7 @@ def _draw_density(ax: "Axes", result: xr.DataTree, binned: _Binned, show: Shown,
     tidy(ax)
 
 
-def _draw_ticks(ax: "Axes", eigenvalues: NDArray[np.float64], label: str | None) -> None:
+def _draw_ticks(ax: "Axes", eigenvalues: Array, label: str | None) -> None:
     at_bottom = ax.get_xaxis_transform()
     height = np.full(eigenvalues.size, 0.025)
     ax.plot(eigenvalues, height, "|", color=ink(), ms=4, mew=0.3, transform=at_bottom, label=label)
@@ -259,7 +267,7 @@ def _with_margin(lower: float, upper: float) -> tuple[float, float]:
 
 def _head(ax: "Axes", result: xr.DataTree) -> None:
     """Title with the layer's name, its shape and the parameters with their 90 % intervals."""
-    _canvas.title(ax, result, pad=36)
+    canvas.title(ax, result, pad=36)
     size, n = group(result, "observed_data").sizes["eigenvalue"], int(group(result, "constant_data")["n"])
     kappa, correlation, temperature, tail_index = (median_and_interval(result, name) for name in _IN_HEAD)
     lines = [
@@ -274,7 +282,7 @@ def _head(ax: "Axes", result: xr.DataTree) -> None:
     text.set_in_layout(False)  # the title's padding keeps its place; its length must not squeeze the panels
 
 
-def _marchenko_pastur(eigenvalues: NDArray[np.float64], aspect_ratio: float) -> tuple[NDArray, NDArray]:
+def _marchenko_pastur(eigenvalues: Array, aspect_ratio: float) -> tuple[Array, Array]:
     """Points of the Marchenko-Pastur density of log λ with the mean of the eigenvalues."""
     from htmp_bayes.laws import MarchenkoPastur
 

@@ -6,12 +6,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from htmp_bayes._misfit import is_misfit
 from htmp_bayes._numbers import short
 from htmp_bayes._results import group
-from htmp_bayes.laws.power_law import PowerLawFit, fit_power_law
-from htmp_bayes.plots import _canvas
-from htmp_bayes.plots._canvas import (
+from htmp_bayes.drawing import canvas
+from htmp_bayes.drawing.canvas import (
     LEGEND,
     MODEL,
     OUTSIDE,
@@ -27,11 +25,15 @@ from htmp_bayes.plots._canvas import (
     title,
     verdict,
 )
-from htmp_bayes.plots._spectra import observed_and_predicted, posterior_mean
+from htmp_bayes.laws.power_law import PowerLawFit, fit_power_law
+from htmp_bayes.plots.result_values import observed_and_predicted, posterior_mean
+from htmp_bayes.results.misfit import is_misfit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, FigureBase
+
+type Array = NDArray[np.float64]
 
 _POINTS = 100
 _FROM_QUANTILE = 0.3
@@ -101,14 +103,14 @@ def plot_tail(
         _draw(ax, result, observed, predicted)
         ax.legend(loc="upper right", **LEGEND)
         return ax
-    filled = _canvas.new_figure(1.05, figsize=figsize) if figure is None else figure
+    filled = canvas.new_figure(1.05, figsize=figsize) if figure is None else figure
     axes = filled.subplots()
     _draw(axes, result, observed, predicted)
     legend_below(filled, axes)
     return filled
 
 
-def _draw(ax: "Axes", result: xr.DataTree, observed: NDArray, predicted: NDArray) -> None:
+def _draw(ax: "Axes", result: xr.DataTree, observed: Array, predicted: Array) -> None:
     size = observed.size
     point_estimate = fit_power_law(observed)
     start, stop = np.quantile(observed, _FROM_QUANTILE), _end(observed, predicted)
@@ -140,18 +142,18 @@ def _draw(ax: "Axes", result: xr.DataTree, observed: NDArray, predicted: NDArray
         _draw_inset(ax, group(result, "posterior")["tail_index"].values.ravel(), point_estimate)
 
 
-def _end(observed: NDArray, predicted: NDArray) -> float:
+def _end(observed: Array, predicted: Array) -> float:
     """Right end of the picture: all that was observed, and predicted maxima that are not far off."""
     return 1.1 * float(np.quantile(predicted[:, -1], 0.9).clip(observed[-1], 3 * observed[-1]))
 
 
-def _survival(predicted: NDArray, lambdas: NDArray) -> NDArray[np.float64]:
+def _survival(predicted: Array, lambdas: Array) -> Array:
     """Share of each spectrum's eigenvalues that are at least each of `lambdas`, ``(spectra, points)``."""
     below = np.array([np.searchsorted(row, lambdas, side="left") for row in predicted])
     return 1 - below / predicted.shape[1]
 
 
-def _outside(observed: NDArray, predicted: NDArray) -> NDArray[np.bool_]:
+def _outside(observed: Array, predicted: Array) -> NDArray[np.bool_]:
     """Find where the share of larger eigenvalues is not in the 90 % band, at each eigenvalue, shape ``(N,)``."""
     lower, upper = np.quantile(_survival(predicted, observed), [0.05, 0.95], axis=0)
     share = np.arange(observed.size, 0, -1) / observed.size
@@ -168,7 +170,7 @@ def _draw_point_estimate(ax: "Axes", fit: PowerLawFit, size: int, largest: float
     ax.axvline(fit.x_min, color=POINT_ESTIMATE, lw=0.8, ls=":", label=where)
 
 
-def _draw_inset(ax: "Axes", tail_index: NDArray, fit: PowerLawFit) -> None:
+def _draw_inset(ax: "Axes", tail_index: Array, fit: PowerLawFit) -> None:
     inset = ax.inset_axes((0.1, 0.22, 0.36, 0.22))
     two_errors = fit.alpha + 2 * fit.standard_error * np.array([-1, 1])
     lower, upper = np.quantile(tail_index, [0.01, 0.97])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from htmp_bayes._errors import HTMPError
 from htmp_bayes._results import group
-from htmp_bayes.plots._canvas import (
+from htmp_bayes.drawing.canvas import (
     LEGEND,
     LOGARITHMIC,
     SMALL,
@@ -26,6 +26,8 @@ from htmp_bayes.plots._canvas import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+type Array = NDArray[np.float64]
 
 _DEFAULT = ("kappa", "temperature", "correlation")
 _NAME_LENGTH = 24
@@ -140,20 +142,18 @@ def _draw(ax: "Axes", posterior: xr.Dataset, result: xr.DataTree, name: str, lay
         _line_and_band(ax, steps, _flat(typical.sel(model=model)), style, label)
 
 
-def _flat(values: xr.DataArray) -> NDArray[np.float64]:
+def _flat(values: xr.DataArray) -> Array:
     return values.to_numpy().reshape(-1, values.sizes["step"])
 
 
-def _line_and_band(
-    ax: "Axes", steps: NDArray, draws: NDArray[np.float64], style: tuple[str, str], label: str
-) -> None:
+def _line_and_band(ax: "Axes", steps: Array, draws: Array, style: tuple[str, str], label: str) -> None:
     colour, marker = style
     lower, median, upper = np.quantile(draws, [0.05, 0.5, 0.95], axis=0)
     ax.fill_between(steps, lower, upper, color=colour, alpha=0.15, lw=0)
     ax.plot(steps, median, color=colour, marker=marker, ms=2.6, lw=1.0, label=label)
 
 
-def _scale_steps(ax: "Axes", steps: NDArray) -> None:
+def _scale_steps(ax: "Axes", steps: Array) -> None:
     """Spread out steps that are close together at the start of training, 0 among them."""
     positive = steps[steps > 0]
     if (steps < 0).any() or positive.size < 3 or positive[-1] < _WIDE * positive[0]:

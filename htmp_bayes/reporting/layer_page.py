@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from htmp_bayes._numbers import interval, short
 from htmp_bayes._results import group
 from htmp_bayes.checks import ESS_MIN, R_HAT_MAX, Verdict, check
+from htmp_bayes.drawing.canvas import STYLES, ink, label_of
 from htmp_bayes.plots import plot_ecdf, plot_parameters, plot_quantiles, plot_spectrum, plot_tail
-from htmp_bayes.plots._canvas import STYLES, ink, label_of
-from htmp_bayes.plots._spectra import spikes
+from htmp_bayes.plots.result_values import spikes
 from htmp_bayes.reporting.sparkline import sparkline
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from htmp_bayes._errors import printable
 from htmp_bayes._numbers import interval
 from htmp_bayes._results import group
 from htmp_bayes.checks import check
-from htmp_bayes.plots._canvas import SYMBOLS
+from htmp_bayes.drawing.canvas import SYMBOLS
 from htmp_bayes.reporting.layer_page import PARAMETERS, Cell, Picture, encoded
 from htmp_bayes.reporting.template import rendered, versions_of
 

@@ -14,8 +14,8 @@ from htmp_bayes._errors import HTMPError, reason
 from htmp_bayes._files import replacing
 from htmp_bayes._results import group
 from htmp_bayes.checks import check
-from htmp_bayes.plots._canvas import SYMBOLS
-from htmp_bayes.plots._picture import hidden
+from htmp_bayes.drawing.canvas import SYMBOLS
+from htmp_bayes.drawing.picture import hidden
 from htmp_bayes.reporting.layer_page import PARAMETERS, LayerPage, Picture, encoded
 from htmp_bayes.reporting.network_page import network_page
 from htmp_bayes.reporting.template import rendered, versions_of

@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 
 from htmp_bayes._results import group
 
+type Array = NDArray[np.float64]
+
 _WIDTH, _HEIGHT, _BINS = 120, 28, 24
 
 
@@ -38,9 +40,9 @@ def sparkline(result: xr.DataTree) -> str:
     return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" aria-hidden="true">{outline}{shapes}</svg>'
 
 
-def _up(counts: NDArray, highest: float) -> NDArray[np.float64]:
+def _up(counts: Array, highest: float) -> Array:
     return (_HEIGHT - 1) * (1 - counts / highest) + 1
 
 
-def _points(x: NDArray, y: NDArray) -> str:
+def _points(x: Array, y: Array) -> str:
     return " ".join(f"{a:.4g},{b:.3g}" for a, b in zip(x, y, strict=True))

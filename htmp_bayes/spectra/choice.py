@@ -8,9 +8,10 @@ from typing import Literal, get_args
 from htmp_bayes._errors import reason
 from htmp_bayes.spectra.adapters import ADAPTER
 from htmp_bayes.spectra.bookkeeping import MASK, OPTIMISER, QUANTISATION
+from htmp_bayes.spectra.errors import SpectrumError
 from htmp_bayes.spectra.matrices import TYPES, UNKNOWN, Heads
 from htmp_bayes.spectra.reparametrised import PART
-from htmp_bayes.spectra.spectrum import MIN_EIGENVALUES, SpectrumError
+from htmp_bayes.spectra.spectrum import MIN_EIGENVALUES
 
 DEFAULT_MIN_SIZE = 50
 LARGEST = 20_000

@@ -14,9 +14,10 @@ import numpy as np
 from htmp_bayes._errors import reason
 from htmp_bayes._files import replacing
 from htmp_bayes._versions import versions
+from htmp_bayes.spectra.errors import SpectrumError
 from htmp_bayes.spectra.hdf5 import Dataset, Hdf5File
 from htmp_bayes.spectra.readers.limits import check_name
-from htmp_bayes.spectra.spectrum import Spectrum, SpectrumError
+from htmp_bayes.spectra.spectrum import Spectrum
 
 FORMAT = "htmp_bayes spectra, version 1"
 

@@ -19,9 +19,10 @@ from typing import IO, Any
 import numpy as np
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.errors import SpectrumError
 from htmp_bayes.spectra.parquet import parquet_columns
 from htmp_bayes.spectra.readers.limits import MOST_TENSORS, check_name
-from htmp_bayes.spectra.spectrum import MIN_EIGENVALUES, Spectrum, SpectrumError
+from htmp_bayes.spectra.spectrum import MIN_EIGENVALUES, Spectrum
 
 SUFFIXES = (".csv", ".json", ".parquet")
 MOST_ROWS = 5_000_000

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from htmp_bayes.spectra import eigenvalue_lists, readers
+from htmp_bayes.spectra.errors import SpectrumError
 from htmp_bayes.spectra.readers import sharded
 from htmp_bayes.spectra.readers.paths import check_inside
-from htmp_bayes.spectra.spectrum import SpectrumError
 
 COLLECTION = ".nc"
 IN_FOLDERS = (*readers.MODULES, COLLECTION)

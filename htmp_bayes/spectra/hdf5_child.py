@@ -8,7 +8,7 @@ import io
 import json
 import os
 import sys
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -51,9 +51,9 @@ class Window(io.RawIOBase):
         return len(content)
 
 
-def describe(file: h5py.File) -> dict:
+def describe(file: h5py.File) -> dict[str, Any]:
     """Attributes of the file, and all its datasets."""
-    found: list[dict] = []
+    found: list[dict[str, Any]] = []
     budget, seen = Budget(MOST_TEXT), 0
 
     def visit(name: str, item: object) -> None:
@@ -95,7 +95,7 @@ class Budget:
             raise ValueError(f"its texts have more than {MOST_TEXT} characters")
 
 
-def describe_dataset(item: h5py.Dataset, budget: Budget) -> dict:
+def describe_dataset(item: h5py.Dataset, budget: Budget) -> dict[str, Any]:
     """Shape, type and place of a dataset, and its content if that is text."""
     entry = {
         "name": item.name,

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from htmp_bayes.spectra.errors import SpectrumError
 from htmp_bayes.spectra.readers.torch_module import is_module
 from htmp_bayes.spectra.singular_values import GRAM_DOWN_TO
-from htmp_bayes.spectra.spectrum import Spectrum, SpectrumError
+from htmp_bayes.spectra.spectrum import Spectrum
 
 GROUP = 2**30
 """Bytes of the Jacobian that are in memory at a time."""
@@ -46,7 +47,7 @@ def conjugate_kernel(model: Any, inputs: Any, layer: str | None = None, name: st
     --------
     >>> conjugate_kernel(object(), None)
     Traceback (most recent call last):
-    htmp_bayes.spectra.spectrum.SpectrumError: A kernel is computed of a torch.nn.Module, not of 'object'; ...
+    htmp_bayes.spectra.errors.SpectrumError: A kernel is computed of a torch.nn.Module, not of 'object'; ...
     """
     network = _prepared(model)
     features: list[Any] = []
@@ -109,7 +110,7 @@ def neural_tangent_kernel(
     --------
     >>> neural_tangent_kernel(object(), None)
     Traceback (most recent call last):
-    htmp_bayes.spectra.spectrum.SpectrumError: A kernel is computed of a torch.nn.Module, not of 'object'; ...
+    htmp_bayes.spectra.errors.SpectrumError: A kernel is computed of a torch.nn.Module, not of 'object'; ...
     """
     network = _prepared(model)
     values = _outputs(network, inputs).flatten(1)

@@ -79,7 +79,7 @@ class ListedMatrices(list[ListedMatrix]):
         return f"ListedMatrices({self.headline}; each says in .fate what becomes of it)"
 
     def _repr_html_(self) -> str:
-        from htmp_bayes.reporting.html import matrices_html
+        from htmp_bayes._html import matrices_html
 
         return matrices_html(self, self.headline)
 

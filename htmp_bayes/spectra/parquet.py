@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from htmp_bayes.spectra.child import run_script
+from htmp_bayes.spectra.errors import SpectrumError
 from htmp_bayes.spectra.readers.limits import LONGEST_NAME
-from htmp_bayes.spectra.spectrum import SpectrumError
 
 SECONDS, MEMORY = 9, 2**30
 

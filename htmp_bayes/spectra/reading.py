@@ -13,13 +13,14 @@ from htmp_bayes.spectra.choice import DEFAULT_MIN_SIZE, Choice, Convolutions
 from htmp_bayes.spectra.collection import load_spectra
 from htmp_bayes.spectra.eigenvalue_lists import SUFFIXES as LISTS
 from htmp_bayes.spectra.eigenvalue_lists import load_list
+from htmp_bayes.spectra.errors import NoTensors, SpectrumError
 from htmp_bayes.spectra.files import COLLECTION, Paths, files_of, natural
 from htmp_bayes.spectra.layers import Layer, ListedMatrices, ListedMatrix, told_apart
 from htmp_bayes.spectra.matrices import TYPES, UNKNOWN, Heads, matrices
 from htmp_bayes.spectra.matrix import Matrix
 from htmp_bayes.spectra.readers import StoredTensor, arrays, sharded, torch_module
 from htmp_bayes.spectra.roles import understood
-from htmp_bayes.spectra.spectrum import NoTensors, Spectrum, SpectrumError
+from htmp_bayes.spectra.spectrum import Spectrum
 from htmp_bayes.spectra.ties import Originals
 
 logger = logging.getLogger(__name__)

@@ -1,19 +1,26 @@
 """The eigenvalues of one layer, with what a law of them needs to know about the matrix."""
 
 import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from htmp_bayes._errors import HTMPError, reason
-from htmp_bayes.spectra.dead_lines import live_lines, live_part, squared_norms
-from htmp_bayes.spectra.singular_values import Opened, blocks, count_zeros, squared_singular_values
+from htmp_bayes.spectra.dead_lines import live_lines, live_part
+from htmp_bayes.spectra.errors import SpectrumError
+from htmp_bayes.spectra.singular_values import Opened, count_zeros, squared_singular_values
+from htmp_bayes.spectra.validated import (
+    as_count,
+    as_eigenvalues,
+    as_meta,
+    as_real,
+    checked_norms,
+    encodable,
+    prefix_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,24 +28,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Kind = Literal["weight", "jacobian", "kernel"]
-
 MIN_EIGENVALUES = 20
 """Fewest positive eigenvalues of a `Spectrum`: below that a shape of spectrum cannot be told from noise."""
 
 SAME = 1e-6
 """Relative spread below which eigenvalues are the same: an orthogonal matrix stored in float32 has 1e-7."""
-
-
-_MOST = 2**53  # whole numbers up to there are the same as float64
-_LARGEST = 1e140  # entries up to there, and down to its inverse, have squares that can be added up
-
-
-class SpectrumError(HTMPError):
-    """Eigenvalues, a matrix or a file that no spectrum can be made of."""
-
-
-class NoTensors(SpectrumError):
-    """A file that is whole and holds no tensors, such as the settings of a trainer."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,22 +104,22 @@ class Spectrum:
 
         if not isinstance(self.name, str):
             raise SpectrumError(f"The name of a spectrum is a string, not {self.name!r}.")
-        if "\0" in self.name or not _encodable(self.name):
+        if "\0" in self.name or not encodable(self.name):
             raise SpectrumError(
                 f"The name {self.name!r} holds a NUL or half a surrogate pair, which no file keeps; rename it."
             )
-        values = _as_eigenvalues(self.eigenvalues, _where(self.name))
+        values = as_eigenvalues(self.eigenvalues, prefix_of(self.name))
         positive = np.sort(values[values > 0])
         positive.setflags(write=False)
         freeze("eigenvalues", positive)
-        freeze("n", _as_count(self.n, "n (the longer side of the matrix)", _where(self.name)))
-        freeze("zeros", _as_count(self.zeros, "zeros", _where(self.name)) + values.size - positive.size)
-        freeze("dead", _as_count(self.dead, "dead", _where(self.name)))
-        freeze("meta", _as_meta(self.meta, _where(self.name)))
+        freeze("n", as_count(self.n, "n (the longer side of the matrix)", prefix_of(self.name)))
+        freeze("zeros", as_count(self.zeros, "zeros", prefix_of(self.name)) + values.size - positive.size)
+        freeze("dead", as_count(self.dead, "dead", prefix_of(self.name)))
+        freeze("meta", as_meta(self.meta, prefix_of(self.name)))
         self._check()
 
     def _check(self) -> None:
-        where, found = _where(self.name), self.eigenvalues.size
+        where, found = prefix_of(self.name), self.eigenvalues.size
         if self.kind not in get_args(Kind):
             raise SpectrumError(f"{where}kind is one of {', '.join(get_args(Kind))}, not {self.kind!r}.")
         if found < MIN_EIGENVALUES:
@@ -187,10 +181,10 @@ class Spectrum:
         >>> spectrum.gamma, float(spectrum.eigenvalues.mean().round(2))
         (0.25, 0.99)
         """
-        array = _as_real(W, "the matrix", _where(name))
+        array = as_real(W, "the matrix", prefix_of(name))
         if array.ndim < 2 or array.size == 0:
             raise SpectrumError(
-                f"{_where(name)}a matrix with two axes or more is needed, not shape {array.shape}."
+                f"{prefix_of(name)}a matrix with two axes or more is needed, not shape {array.shape}."
             )
         details = {"shape": list(np.shape(W)), **(meta or {})}
         return cls.from_opened(lambda: array.reshape(array.shape[0], -1), name=name, kind=kind, meta=details)
@@ -218,14 +212,14 @@ class Spectrum:
         SpectrumError
             As from `from_matrix`.
         """
-        where, matrix = _where(name), opened()
-        shape, dtype = matrix.shape, _as_real(matrix[:0], "the matrix", where).dtype
+        where, matrix = prefix_of(name), opened()
+        shape, dtype = matrix.shape, as_real(matrix[:0], "the matrix", where).dtype
         if not isinstance(
             matrix, np.memmap
         ):  # it is in memory now: to open it for each block would read it again
             opened = partial(_same, matrix)
         del matrix
-        rows, columns = map(live_lines, _checked_norms(opened, where))
+        rows, columns = map(live_lines, checked_norms(opened, where))
         live = live_part(opened, rows, columns)
         sides = (int(rows.sum()), int(columns.sum()))
         squares = squared_singular_values(live) if all(sides) else np.zeros(0)
@@ -284,14 +278,14 @@ class Spectrum:
     def plot(
         self, ax: "Axes | None" = None, *, figsize: tuple[float, float] | None = None
     ) -> "Figure | Axes":
-        """Draw the density of the log-eigenvalues beside that of noise: see `htmp_bayes.plots.plot_eigenvalues`."""
-        from htmp_bayes.plots.eigenvalues import plot_eigenvalues
+        """Draw the density of the log-eigenvalues beside that of noise: see `htmp_bayes.drawing.eigenvalues`."""
+        from htmp_bayes.drawing.eigenvalues import plot_eigenvalues
 
         return plot_eigenvalues(self, ax, figsize=figsize)
 
     def _repr_html_(self) -> str:
         """Show the spectrum in a notebook: its sizes, and a small histogram of the log-eigenvalues."""
-        from htmp_bayes.reporting.html import spectrum_html
+        from htmp_bayes._html import spectrum_html
 
         return spectrum_html(self)
 
@@ -330,86 +324,3 @@ def _rebuild(
 
 def _same(matrix: np.ndarray) -> np.ndarray:
     return matrix
-
-
-def _encodable(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _where(name: str) -> str:
-    return f"{name}: " if name else ""
-
-
-def _as_real(values: ArrayLike, what: str, where: str) -> np.ndarray:
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        raise SpectrumError(
-            f"{where}{np.ma.count_masked(values)} entries of {what} are masked, and what they are is not known; fill "
-            "them (with .filled(0), if the mask prunes)."
-        )
-    try:
-        array = np.asarray(values)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise SpectrumError(f"{where}{what} cannot be read as an array ({reason(error)}).") from error
-    # A safe cast exists from every real number type, bfloat16 and float8 included, and from nothing else.
-    if not (array.dtype.kind == "f" or np.can_cast(array.dtype, np.float64)):
-        raise SpectrumError(f"{where}{what} must be real numbers, not of type {array.dtype}.")
-    return array
-
-
-def _as_eigenvalues(values: ArrayLike, where: str) -> np.ndarray:
-    array = _as_real(values, "eigenvalues", where).astype(np.float64)
-    if array.ndim != 1:
-        raise SpectrumError(
-            f"{where}eigenvalues must be a list, not an array of shape {array.shape}; use "
-            "Spectrum.from_matrix for a matrix."
-        )
-    if not np.isfinite(array).all():
-        raise SpectrumError(
-            f"{where}eigenvalues hold {_count_bad([array])}; remove them or mend the computation."
-        )
-    if (array < 0).any():
-        raise SpectrumError(
-            f"{where}{np.sum(array < 0)} eigenvalues are negative (least: {array.min():.3g}), which those "
-            "of a Gram matrix cannot be; set rounding errors to 0, or use Spectrum.from_matrix."
-        )
-    return array
-
-
-def _checked_norms(opened: Opened, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """Squared norms of the rows and of the columns; NaN, infinite and huge entries are found on the way."""
-    rows, columns, largest = squared_norms(opened)
-    if not np.isfinite(largest):
-        found = _count_bad(blocks(opened))
-        raise SpectrumError(f"{where}the matrix holds {found}, so it has no spectrum; check the checkpoint.")
-    if 0 < largest < 1 / _LARGEST or largest > _LARGEST:
-        raise SpectrumError(
-            f"{where}the squares of the entries leave the range of float64; rescale the matrix."
-        )
-    return rows, columns
-
-
-def _count_bad(arrays: Iterable[np.ndarray]) -> str:
-    counts = [(np.isnan(array).sum(), np.isinf(array).sum()) for array in arrays]
-    nan, infinite = (int(sum(column)) for column in zip(*counts, strict=True))
-    found = [f"{nan} NaN"] * bool(nan) + [f"{infinite} infinite values"] * bool(infinite)
-    return " and ".join(found)
-
-
-def _as_count(value: object, what: str, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-        raise SpectrumError(f"{where}{what} must be a whole number of at least 0, not {value!r}.")
-    if value > _MOST:
-        raise SpectrumError(f"{where}{what} is above 2**53, and no matrix has so many rows or columns.")
-    return int(value)
-
-
-def _as_meta(meta: Mapping[str, Any] | None, where: str) -> Mapping[str, Any]:
-    """Copy what JSON keeps of ``meta``, so that what is saved and read back is equal to what was there."""
-    try:
-        return MappingProxyType(json.loads(json.dumps(dict(meta or {}), allow_nan=False)))
-    except (TypeError, ValueError) as error:
-        raise SpectrumError(f"{where}meta must hold what JSON can hold ({reason(error)}).") from error

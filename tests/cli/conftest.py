@@ -33,7 +33,7 @@ def run(capsys):
 @pytest.fixture(autouse=True)
 def quick_pictures(monkeypatch):
     """Average the law over two draws instead of forty: these tests do not look at the picture."""
-    monkeypatch.setattr("htmp_bayes.plots._spectra._CURVE_DRAWS", 2)
+    monkeypatch.setattr("htmp_bayes.plots.result_values._CURVE_DRAWS", 2)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ LAW = """
 import numpy as np
 from htmp_bayes.laws.beforehand import compile_beforehand
 compile_beforehand()
-from htmp_bayes.laws.kernel import log_density
+from htmp_bayes.laws.compiled.htmp_density import log_density
 values = log_density(np.linspace(-3, 2, 40), 5.0, 0.6, 0.3, 0)
 print(values.tobytes().hex(), sum(log_density.stats.cache_misses.values()))
 """

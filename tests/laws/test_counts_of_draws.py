@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from htmp_bayes.models.layer_data import interval_knots
+from htmp_bayes.models.layer.data import interval_knots
 from studies import covariance
 
 SETTINGS = [

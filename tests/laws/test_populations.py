@@ -5,7 +5,8 @@ import pytest
 from flint import acb
 from scipy import integrate, special
 
-from htmp_bayes.laws.population_rule import INVERSE_GAMMA, lifted_population_tail, population_constants
+from htmp_bayes.laws.compiled.population_rule import INVERSE_GAMMA
+from htmp_bayes.laws.compiled.population_tail import lifted_population_tail, population_constants
 from htmp_bayes.laws.populations import (
     Atoms,
     InverseGamma,

@@ -1,8 +1,8 @@
 """The likelihood of counts at a point of the law's own parameters."""
 
-from htmp_bayes.models import counts
+from htmp_bayes.models.layer import likelihood
 
 
 def counts_at(data, kappa, correlation, log_temperature):
     """Whitened residuals of the average counts."""
-    return counts.whitened(data, counts.moments(data, kappa, correlation, log_temperature), kappa)
+    return likelihood.whitened(data, likelihood.moments(data, kappa, correlation, log_temperature), kappa)

@@ -9,10 +9,10 @@ from numpy.testing import assert_allclose
 
 jax = pytest.importorskip("jax")
 
-from htmp_bayes.laws.kernel import INVERSE_GAMMA, LOG_NORMAL  # noqa: E402
+from htmp_bayes.laws.compiled.htmp_density import INVERSE_GAMMA, LOG_NORMAL  # noqa: E402
 from htmp_bayes.models import HTMP, InverseHTMP  # noqa: E402
 from htmp_bayes.models import jax_ops as jax_ops  # noqa: E402
-from htmp_bayes.models.ops import log_cdf, log_density, log_sf  # noqa: E402
+from htmp_bayes.models.distributions.ops import log_cdf, log_density, log_sf  # noqa: E402
 
 LOG_Y = np.array([-2.5, -0.7, 0.9, 2.4])
 

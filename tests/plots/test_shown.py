@@ -40,7 +40,7 @@ def test_every_plot_of_a_cell_is_shown_once_and_in_order(shown, tmp_path):
         "figure",
         "figure.show()",
         "len(s)",
-        "from htmp_bayes.plots._picture import hidden\nwith hidden(): s.plot()",
+        "from htmp_bayes.drawing.picture import hidden\nwith hidden(): s.plot()",
         "import matplotlib.pyplot as plt\ns.plot()\nplt.show()",
         "hb.fit('model.npz')",
         "s",
@@ -62,15 +62,15 @@ import sys
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.backends import backend_registry
-from htmp_bayes.plots import _picture
+from htmp_bayes.drawing import picture
 windows = sys.argv[1] == "windows"
-_picture._has_windows = lambda: windows
-figure = _picture.Picture()
+picture._has_windows = lambda: windows
+figure = picture.Picture()
 print(figure.number in plt.get_fignums() if windows else plt.get_fignums())
-with _picture.hidden():
-    _picture.Picture()
+with picture.hidden():
+    picture.Picture()
 print(len(plt.get_fignums()))
-_picture.Picture().show(warn=False)
+picture.Picture().show(warn=False)
 print(len(plt.get_fignums()))
 """
 

@@ -11,7 +11,7 @@ COMPARISON = [{"law": "HTMP", "elpd": "10.2"}, {"law": "Marchenko-Pastur <b>", "
 @pytest.fixture(scope="package")
 def path(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("htmp_bayes.plots._spectra._CURVE_DRAWS", 2)
+        patch.setattr("htmp_bayes.plots.result_values._CURVE_DRAWS", 2)
         return report(
             [
                 layer_result("layer.10", kappa=300.0),

@@ -11,7 +11,7 @@ from PIL import Image
 
 import htmp_bayes as hb
 from htmp_bayes.cli.report_run import report_run
-from htmp_bayes.plots._canvas import MODEL, OUTSIDE
+from htmp_bayes.drawing.canvas import MODEL, OUTSIDE
 from tests.reporting.results import layer_result
 
 

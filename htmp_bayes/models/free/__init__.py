@@ -11,6 +11,6 @@ bulks or spikes a b that is high in one place. So a narrow bulk and a broad flan
 exponents e^-b at both ends are free: a density on a grid, smooth by a penalty on its curvature, has to be told where
 to be fine, and is pulled away from a point mass.
 
-The law is that of kappa = infinity for the list (:mod:`htmp_bayes.laws.listed`), to first order in 1/kappa, and the
-likelihood that of the counts and gaps (:mod:`htmp_bayes.models.counts`).
+The law is that of kappa = infinity for the list (:mod:`htmp_bayes.laws.compiled.listed_population`), to first order in
+1/kappa, and the likelihood that of the counts and gaps (:mod:`htmp_bayes.models.layer.likelihood`).
 """

@@ -29,8 +29,8 @@ from htmp_bayes.models.free.stand_in import (
     stand_in_data,
     starting_point,
 )
+from htmp_bayes.models.layer.sampling import Sampling
 from htmp_bayes.models.nuts import sample_compiled
-from htmp_bayes.models.sampling import Sampling
 
 type Array = NDArray[np.float64]
 

@@ -8,12 +8,12 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply
 
 from htmp_bayes._threads import one_blas_thread
-from htmp_bayes.laws.counting import precision_factor
+from htmp_bayes.laws.compiled.counting_covariance import precision_factor
 from htmp_bayes.models.free import prior
 from htmp_bayes.models.free.curve import KNOTS
 from htmp_bayes.models.free.posterior import FreePosterior
-from htmp_bayes.models.layer_data import LayerData
-from htmp_bayes.models.likelihood_op import LikelihoodOp
+from htmp_bayes.models.layer.data import LayerData
+from htmp_bayes.models.layer.likelihood_op import LikelihoodOp
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -75,7 +75,7 @@ def free_layer_model(data: LayerData) -> "pm.Model":
     Parameters
     ----------
     data : LayerData
-        What :func:`~htmp_bayes.models.layer_data.layer_data` returns for the population "free".
+        What :func:`~htmp_bayes.models.layer.data.layer_data` returns for the population "free".
 
     Returns
     -------

@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htmp_bayes._threads import one_blas_thread
-from htmp_bayes.laws import counting
-from htmp_bayes.laws.listed import average_slopes, listed_columns
-from htmp_bayes.models.counts import (
+from htmp_bayes.laws.compiled import counting_covariance
+from htmp_bayes.laws.compiled.listed_population import average_slopes, listed_columns
+from htmp_bayes.models.free import prior
+from htmp_bayes.models.free.curve import KNOTS, PARAMETERS, Curve, curve
+from htmp_bayes.models.layer.data import LayerData
+from htmp_bayes.models.layer.likelihood import (
     Moments,
     Whitened,
     averaged_moments,
@@ -18,9 +21,6 @@ from htmp_bayes.models.counts import (
     precision,
     whitened,
 )
-from htmp_bayes.models.free import prior
-from htmp_bayes.models.free.curve import KNOTS, PARAMETERS, Curve, curve
-from htmp_bayes.models.layer_data import LayerData
 
 type Array = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ class FreeMoments(NamedTuple):
     at_infinity, shift : ndarray
         The mean is the first plus (2 N/kappa - 1) times the second, shape ``(J,)`` each.
     repulsion, independent : ndarray
-        A and B: see :mod:`htmp_bayes.laws.counting`.
+        A and B: see :mod:`htmp_bayes.laws.compiled.counting_covariance`.
     transform : ndarray
         Companion transform at the cells' middles.
     """
@@ -93,7 +93,7 @@ class FreePosterior:
 
     Examples
     --------
-    >>> from htmp_bayes.models.layer_data import layer_data
+    >>> from htmp_bayes.models.layer.data import layer_data
     >>> posterior = FreePosterior(layer_data(np.linspace(0.5, 2.0, 50), 0.25, "free"))
     >>> bool(np.isfinite(posterior.log_density(posterior.mode.theta, -1.0, 0.0)))
     True
@@ -226,7 +226,7 @@ class _Search:
 
     def _start(self) -> Array:
         """Make a population without features that has the spread of the spectrum beyond that of noise."""
-        from htmp_bayes.models.posterior import log_variance_of_noise
+        from htmp_bayes.models.layer.posterior import log_variance_of_noise
 
         data = self._posterior.data
         variance = max(data.log_sd**2 - log_variance_of_noise(data.gamma), _LEAST_VARIANCE)
@@ -284,7 +284,7 @@ class _Search:
     def _root(self, place: _Place) -> Array:
         """Root of the counts' precision, of which the residuals are the product with what is left of the counts."""
         moments = place.moments
-        factor, _ = counting.precision_factor(
+        factor, _ = counting_covariance.precision_factor(
             moments.repulsion, moments.independent, float(np.exp(self._log_index))
         )
         return np.asarray(factor.T)

@@ -11,7 +11,8 @@ It is proper, and moves along when all eigenvalues are multiplied by a factor:
   spikes and between bulks, where it is smooth in others, and the bound keeps away what no spectrum could tell from
   less;
 - tau, the roughness: log-normal about 0.4 with standard deviation 0.4 of its logarithm, before the bound;
-- kappa: as for other populations (:mod:`htmp_bayes.models.prior`), cut off at 4, below which first order in 1/kappa is
+- kappa: as for other populations (:mod:`htmp_bayes.models.layer.prior`), cut off at 4, below which first order in
+1/kappa is
   no law.
 """
 
@@ -21,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htmp_bayes.models.free.curve import KNOTS, Curve
-from htmp_bayes.models.layer_data import LayerData
-from htmp_bayes.models.prior import kappa_prior
+from htmp_bayes.models.layer.data import LayerData
+from htmp_bayes.models.layer.prior import kappa_prior
 
 type Array = NDArray[np.float64]
 
@@ -30,7 +31,7 @@ LEVEL, LEVEL_SD = float(np.log(0.25)), 1.5
 BOUND_SD = 1.5
 LOG_ROUGHNESS, LOG_ROUGHNESS_SD = float(np.log(0.4)), 0.4
 DEGREES_OF_FREEDOM = 5.0
-KAPPA_LOWEST = 4.0
+OPEN_KAPPA_LOWEST = 4.0
 _LARGEST_INDEX = 20.0
 _LEAST_SD = 0.5
 # Walks that are drawn at a time.
@@ -44,7 +45,7 @@ def location(data: LayerData) -> tuple[float, float]:
 
 def log_index_range(size: int) -> tuple[float, float]:
     """Where the prior of log kappa/N ends."""
-    lowest = min(KAPPA_LOWEST / size, 0.5)
+    lowest = min(OPEN_KAPPA_LOWEST / size, 0.5)
     return float(np.log(lowest)), float(np.log(_LARGEST_INDEX))
 
 

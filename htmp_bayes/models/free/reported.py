@@ -78,7 +78,7 @@ def functionals(
         "tail_index": 1 + upper.exponent,
         "lower_tail_index": lower.exponent - 1,
         "participation_ratio": mean**2 / (values**2 @ weights),
-        "mean": mean * np.exp(log_values.max(axis=-1)),
+        "mean": _exponential(log_values.max(axis=-1)) * mean,
         "n_spikes": upper.spikes,
         "n_low_spikes": lower.spikes,
     }
@@ -88,6 +88,12 @@ def functionals(
     if inverse:
         del found["mean"]
     return found | {name: quantiles[..., k] for k, name in enumerate(QUANTILES)}
+
+
+def _exponential(values: Array) -> Array:
+    """Infinite where it is too large for a number, which draws of the prior may be."""
+    with np.errstate(over="ignore"):
+        return np.asarray(np.exp(values))
 
 
 def _tail(curve: Curve, log_values: Array) -> Tail:

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from htmp_bayes.laws.counting import BLUR, structure_factors
-from htmp_bayes.models.counts import log_density_of_gaps
+from htmp_bayes.laws.compiled.counting_covariance import BLUR, structure_factors
 from htmp_bayes.models.free import prior
 from htmp_bayes.models.free.curve import KNOTS, PARAMETERS
 from htmp_bayes.models.free.posterior import FreePosterior
+from htmp_bayes.models.layer.likelihood import log_density_of_gaps
 from htmp_bayes.models.nuts import compile_model
 
 type Array = NDArray[np.float64]
@@ -129,7 +129,10 @@ def stand_in_data(posterior: FreePosterior, centre: Centre, added: Quadratic = N
 
 
 def _whitening(repulsion: Array, independent: Array, dyson_index: float) -> tuple[Array, Array]:
-    """Matrix that makes B one and A diagonal, and that diagonal (:func:`htmp_bayes.laws.counting.precision_factor`)."""
+    """Matrix that makes B one and A diagonal, and that diagonal.
+
+    As in :func:`htmp_bayes.laws.compiled.counting_covariance.precision_factor`.
+    """
     blur = BLUR * np.eye(len(repulsion))
     inverse = np.linalg.inv(np.linalg.cholesky(independent + blur))
     ratios, vectors = np.linalg.eigh(inverse @ (repulsion + dyson_index * blur) @ inverse.T)
@@ -153,7 +156,7 @@ def starting_point(seed: int) -> Array:
 
 
 def _structure_factor(x: Any, beta: Any) -> Any:
-    """Write :func:`htmp_bayes.laws.counting.structure_factor` as a graph."""
+    """Write :func:`htmp_bayes.laws.compiled.counting_covariance.structure_factor` as a graph."""
     import pytensor.tensor as pt
 
     half = pt.minimum(0.5 * beta, 1.0)

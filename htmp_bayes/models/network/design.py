@@ -23,7 +23,8 @@ class Structure(NamedTuple):
     graded : bool
         Whether depths differ.
     paired : bool
-        Whether a layer of the same name is there in several models.
+        Whether layers of the same names are there in several models; of one layer, what it has in a model of its own
+        cannot be told from the model's effect.
     runs : bool
         Whether a layer is there in several runs.
     steps : int
@@ -86,7 +87,8 @@ class Design:
         layer, model = self.cells.T
         of_kind, depths = self.kind[layer, model], self.depth[layer, model]
         kinds = len(self.kinds) if np.bincount(of_kind).max() > 1 else 1
-        paired = len(self.cells) > len(set(layer.tolist()))
+        layers = len(set(layer.tolist()))
+        paired = 1 < layers < len(self.cells)
         steps = max(len(self.steps), 1)
         return Structure(
             kinds, len(self.models), bool(np.ptp(depths) > 0), paired, bool(self.runs), steps,

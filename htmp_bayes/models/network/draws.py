@@ -31,7 +31,7 @@ from htmp_bayes.models.network.site import Site
 type Array = NDArray[np.float64]
 
 # Candidates of a layer's quantity at each draw.
-CANDIDATES = 8
+CANDIDATES = 32
 # No log weight is further above the median: the weights have no tail that would have to be smoothed.
 _EVEN = 1.0
 _LEVELS = ("layer", "model_layer", "run", "step")

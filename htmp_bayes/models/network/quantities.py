@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from htmp_bayes.models.prior import kappa_prior
+from htmp_bayes.models.layer.prior import kappa_prior
 
 type Array = NDArray[np.float64]
 
@@ -116,7 +116,9 @@ def values_of(result: xr.DataTree, group: str) -> dict[str, Array]:
 
 def _means(draws: dict[str, Array], gamma: float, population: str) -> Array:
     """Mean eigenvalues of a population of one parameter, infinite ones among them."""
-    from htmp_bayes._results import law_of
+    from htmp_bayes.laws import HTMP
 
-    law = law_of(1.0, gamma, 2 * gamma * draws["scale"], draws.get("correlation", 0.0), population)
+    # the mean depends on kappa T only
+    temperature, correlation = 2 * gamma * draws["scale"], draws.get("correlation", np.zeros(1))
+    law = HTMP(1.0, gamma, temperature, correlation, "point" if population == "none" else population)
     return np.asarray(law.mean())

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.errors import SpectrumError
 from htmp_bayes.spectra.readers import gguf_file, sharded
 from htmp_bayes.spectra.readers.foreign import refuse_foreign
 from htmp_bayes.spectra.readers.limits import MOST_IN_SHARDS, check_name, check_sides, check_tensors
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
-from htmp_bayes.spectra.spectrum import SpectrumError
 
 _HERE = __name__
 MODULES = {

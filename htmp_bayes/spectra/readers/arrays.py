@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.errors import SpectrumError
 from htmp_bayes.spectra.readers import npy_file, torch_module
 from htmp_bayes.spectra.readers.raw_values import no_values
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
-from htmp_bayes.spectra.spectrum import SpectrumError
 
 NAME = "matrix"
 """Name of an array that comes without one."""

@@ -4,7 +4,7 @@ import re
 import zipfile
 from pathlib import Path
 
-from htmp_bayes.spectra.spectrum import SpectrumError
+from htmp_bayes.spectra.errors import SpectrumError
 
 _BEGINNINGS = (
     (

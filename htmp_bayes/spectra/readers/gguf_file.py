@@ -13,10 +13,10 @@ from typing import IO, Any
 import numpy as np
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.errors import SpectrumError
 from htmp_bayes.spectra.readers.limits import LONGEST_NAME, MOST_TENSORS, check_name
 from htmp_bayes.spectra.readers.raw_values import BFLOAT16, NO_REALS, mapped, no_values
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
-from htmp_bayes.spectra.spectrum import SpectrumError
 
 FLOATS: dict[int, np.dtype] = {0: np.dtype("<f4"), 1: np.dtype("<f2"), 28: np.dtype("<f8"), 30: BFLOAT16}
 # enum ggml_type in ggml/include/ggml.h; 4, 5, 31 to 33 and 36 to 38 are no longer in use
@@ -133,7 +133,7 @@ class _Header:
         known = {name: number for name, number in found.items() if number is not None}
         return {"format": "gguf", "model_type": self.architecture, **known}
 
-    def _unpack(self, layout: str) -> tuple:
+    def _unpack(self, layout: str) -> tuple[Any, ...]:
         return struct.unpack(layout, self.file.read(struct.calcsize(layout)))
 
     def _skip(self, length: int) -> None:

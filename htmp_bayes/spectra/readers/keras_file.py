@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.errors import SpectrumError
 from htmp_bayes.spectra.hdf5 import Dataset, Hdf5File
 from htmp_bayes.spectra.readers.limits import opened_archive
 from htmp_bayes.spectra.readers.outputs_first import outputs_first
 from htmp_bayes.spectra.readers.raw_values import BFLOAT16, NO_REALS, no_values, with_name
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
 from htmp_bayes.spectra.readers.zip_member import where_stored
-from htmp_bayes.spectra.spectrum import SpectrumError
 
 WEIGHTS = "model.weights.h5"
 _BROKEN = (

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.errors import SpectrumError
 from htmp_bayes.spectra.readers.limits import check_sides
 from htmp_bayes.spectra.readers.raw_values import BFLOAT16, NO_REALS, with_name
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
-from htmp_bayes.spectra.spectrum import SpectrumError
 
 # A header is a Python literal: what its parser and NumPy's types raise is any of these.
 BROKEN = (

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.errors import SpectrumError
 from htmp_bayes.spectra.readers import npy_file
 from htmp_bayes.spectra.readers.limits import check_name, check_tensors, opened_archive
 from htmp_bayes.spectra.readers.raw_values import no_values
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
-from htmp_bayes.spectra.spectrum import SpectrumError
 
 MOST_COMPRESSED = 20
 """An array beyond `SURELY_READ` is at most this many times longer than what is stored of it: more is a bomb.

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.errors import NoTensors, SpectrumError
 from htmp_bayes.spectra.readers.limits import MOST_AXES, check_name, check_sides
 from htmp_bayes.spectra.readers.paths import inside
 from htmp_bayes.spectra.readers.protobuf import BYTES, MOST_NUMBERS, VARINT, Count, Message
@@ -29,7 +30,6 @@ from htmp_bayes.spectra.readers.raw_values import (
     no_values,
 )
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
-from htmp_bayes.spectra.spectrum import NoTensors, SpectrumError
 
 # TensorProto.DataType: the types of real numbers, and how raw_data holds them (little-endian).
 FLOATS: dict[int, np.dtype] = {

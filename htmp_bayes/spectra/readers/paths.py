@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from htmp_bayes.spectra.spectrum import SpectrumError
+from htmp_bayes.spectra.errors import SpectrumError
 
 
 def inside(folder: Path, name: str, source: Path) -> Path:
@@ -32,7 +32,7 @@ def inside(folder: Path, name: str, source: Path) -> Path:
     --------
     >>> inside(Path("model"), "../secret", Path("model/index.json"))
     Traceback (most recent call last):
-    htmp_bayes.spectra.spectrum.SpectrumError: model/index.json names '../secret', which is outside its folder; ...
+    htmp_bayes.spectra.errors.SpectrumError: model/index.json names '../secret', which is outside its folder; ...
     """
     if not name or "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
         raise SpectrumError(

@@ -13,6 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.errors import SpectrumError
 from htmp_bayes.spectra.readers.limits import LONGEST_HEADER, check_tensors
 from htmp_bayes.spectra.readers.raw_values import (
     BFLOAT16,
@@ -22,7 +23,6 @@ from htmp_bayes.spectra.readers.raw_values import (
     mapped,
 )
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
-from htmp_bayes.spectra.spectrum import SpectrumError
 
 # Little-endian, as the format prescribes: https://github.com/huggingface/safetensors#format
 FLOATS: dict[str, np.dtype] = {

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.errors import SpectrumError
 from htmp_bayes.spectra.readers.limits import LONGEST_HEADER
 from htmp_bayes.spectra.readers.paths import check_inside, inside
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
-from htmp_bayes.spectra.spectrum import SpectrumError
 
 SUFFIX = ".index.json"
 LARGEST_CONFIG = 2**20

@@ -25,6 +25,7 @@ from typing import IO, Any
 import numpy as np
 
 from htmp_bayes._errors import reason
+from htmp_bayes.spectra.errors import NoTensors, SpectrumError
 from htmp_bayes.spectra.readers.inert_pickle import Call, Global, Persistent, read_pickle
 from htmp_bayes.spectra.readers.limits import (
     LONGEST_NAME,
@@ -44,7 +45,6 @@ from htmp_bayes.spectra.readers.raw_values import (
 )
 from htmp_bayes.spectra.readers.stored_tensor import StoredTensor
 from htmp_bayes.spectra.readers.zip_member import where_stored
-from htmp_bayes.spectra.spectrum import NoTensors, SpectrumError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 FLOATS: dict[str, np.dtype] = {

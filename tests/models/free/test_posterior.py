@@ -14,8 +14,8 @@ from htmp_bayes.models.free.curve import KNOTS, PARAMETERS, curve
 from htmp_bayes.models.free.draws import sample_free
 from htmp_bayes.models.free.posterior import FreePosterior
 from htmp_bayes.models.free.stand_in import TEMPER, Centre, compiled_model, log_likelihood, stand_in_data
+from htmp_bayes.models.layer.sampling import Sampling
 from htmp_bayes.models.nuts import sample_compiled
-from htmp_bayes.models.sampling import Sampling
 
 SIZE, N_LONG = 100, 400
 LEVELS = (np.arange(SIZE) + 0.5) / SIZE

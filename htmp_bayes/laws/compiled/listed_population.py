@@ -1,0 +1,148 @@
+r"""The law at infinite repulsion of a population that is a list of values: compiled, with its derivatives.
+
+The population has mass w_q at h_q, as that of a matrix with so many directions of each variance has. With t = log v the
+root of the Silverstein equation (:mod:`htmp_bayes.laws.compiled.silverstein`), x = lambda/gamma,
+
+    1 - F(lambda) = |Im(t/gamma - x v - sum_q w_q log(1 - v h_q))| / pi,
+
+and as the phase is stationary in v at the root, the derivative of F by log h_q is what stands in it explicitly,
+
+    dF/d(log h_q) = w_q Im(v h_q/(1 - v h_q)) / pi.
+"""
+
+import math
+
+import numpy as np
+
+from htmp_bayes.laws.compiled.jit import jit
+
+# Newton's step after which the next one would be below rounding, and its longest.
+_LAST_STEP, _LONGEST_STEP = 1e-6, 0.5
+_MOST_STEPS = 60
+# Angles under the real axis: of a root that is certainly in the open half plane, and of one that is on the axis.
+_COMPLEX, _REAL = 1e-6, 1e-9
+# Angles from which the search starts anew where its neighbour's root is (nearly) real.
+_ANGLES = (0.03, 0.5)
+# Imaginary parts of x, relative to x, through which a root is followed to the axis where all else fails.
+_DESCENT = 4.0 * 0.6 ** np.arange(70)
+
+
+@jit
+def _newton(x, start, inverse_gamma, h, w):
+    """Return the root t = log v of 1/gamma - x v + M(v), and the slope of that by t."""
+    t = start
+    for _ in range(_MOST_STEPS):
+        v = np.exp(t)
+        vr, vi = v.real, v.imag
+        m_r = m_i = s_r = s_i = 0.0
+        for q in range(h.size):
+            ar, ai = vr * h[q], vi * h[q]
+            d = 1.0 - ar
+            scale = 1.0 / (d * d + ai * ai)
+            pr, pi = d * scale, ai * scale
+            ur, ui = ar * pr - ai * pi, ar * pi + ai * pr
+            m_r += w[q] * ur
+            m_i += w[q] * ui
+            s_r += w[q] * (ur * pr - ui * pi)
+            s_i += w[q] * (ur * pi + ui * pr)
+        xv = x * v
+        slope = complex(m_r, m_i) + inverse_gamma - xv
+        curvature = complex(s_r, s_i) - xv
+        step = slope / curvature
+        size = abs(step)
+        if size > _LONGEST_STEP:
+            step *= _LONGEST_STEP / size
+        t -= step
+        if t.imag > 0.0:
+            t = complex(t.real, -0.5 * t.imag)
+        if t.imag < -math.pi:
+            t = complex(t.real, -2.0 * math.pi - t.imag)
+        if size < _LAST_STEP:
+            return t, curvature, True
+    return t, curvature, False
+
+
+@jit
+def _is_root(t, curvature, converged):
+    """Whether it is the one root in the open half plane, or a real one at which x rises: outside of the support."""
+    return converged and (t.imag < -_COMPLEX or (t.imag > -_REAL and curvature.real < 0.0))
+
+
+@jit
+def _followed(x, inverse_gamma, h, w):
+    t = np.log(inverse_gamma / complex(x, _DESCENT[0] * x))
+    for height in _DESCENT:
+        t, _, _ = _newton(complex(x, height * x), t, inverse_gamma, h, w)
+    t, curvature, _ = _newton(complex(x, 0.0), t, inverse_gamma, h, w)
+    return t, curvature
+
+
+@jit
+def _root(x, guess, above, inverse_gamma, h, w):
+    """Return the root at x, from a guess (0 for none) or the root above it (0 for none)."""
+    if guess.imag < -0.01:
+        t, curvature, converged = _newton(complex(x, 0.0), guess, inverse_gamma, h, w)
+        if _is_root(t, curvature, converged):
+            return t, curvature
+    if above != 0j:
+        if above.imag < -1e-3:
+            t, curvature, converged = _newton(complex(x, 0.0), above, inverse_gamma, h, w)
+            if _is_root(t, curvature, converged):
+                return t, curvature
+        for angle in _ANGLES:
+            start = complex(above.real, min(above.imag, -angle))
+            t, curvature, converged = _newton(complex(x, 0.0), start, inverse_gamma, h, w)
+            if _is_root(t, curvature, converged):
+                return t, curvature
+    return _followed(x, inverse_gamma, h, w)
+
+
+@jit
+def listed_columns(log_eigenvalue, gamma, log_h, w, guesses):
+    """F, 1 - F, companion transform (up to a factor), arg(m^2/m') and the roots, at ascending points.
+
+    Parameters: log eigenvalues, shape ``(K,)``; aspect ratio; log population values and their masses, ``(Q,)``; and
+    roots of a law nearby at the same points, or zeros.
+    """
+    size = log_eigenvalue.size
+    h = np.exp(log_h)
+    cdf, sf, argument = np.empty(size), np.empty(size), np.empty(size)
+    m, roots = np.empty(size, np.complex128), np.empty(size, np.complex128)
+    above = 0j
+    for i in range(size - 1, -1, -1):
+        x = math.exp(log_eigenvalue[i]) / gamma
+        t, curvature = _root(x, guesses[i], above, 1.0 / gamma, h, w)
+        if t.imag > -_REAL:
+            t, curvature = complex(t.real, 0.0), complex(curvature.real, 0.0)
+        above = roots[i] = t
+        v = np.exp(t)
+        phase = 0.0
+        for q in range(h.size):
+            phase += w[q] * math.atan2(abs(v.imag * h[q]), 1.0 - v.real * h[q])
+        sf[i] = min(max((phase - (t / gamma - x * v).imag) / math.pi, 0.0), 1.0)
+        cdf[i] = 1.0 - sf[i]
+        m[i] = -v
+        argument[i] = np.angle(-curvature)
+    return cdf, sf, m, argument, roots
+
+
+@jit
+def average_slopes(m, log_h, w, width, interval, count):
+    """Differentiate averages of F over intervals by each log h, shape ``(count, Q)``.
+
+    Parameters: the transform at the cells' middles, the population, the cells' widths and intervals.
+    """
+    h = np.exp(log_h)
+    slopes = np.zeros((count, h.size))
+    weight = np.zeros(count)
+    for i in range(m.size):
+        k = interval[i]
+        weight[k] += width[i]
+        vr, vi = -m[i].real, -m[i].imag
+        for q in range(h.size):
+            d, e = 1.0 - vr * h[q], vi * h[q]
+            slopes[k, q] += width[i] * e / (d * d + e * e)
+    for k in range(count):
+        for q in range(h.size):
+            slopes[k, q] *= w[q] / (math.pi * weight[k])
+    return slopes

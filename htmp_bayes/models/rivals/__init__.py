@@ -1,0 +1,1 @@
+"""The laws that HTMP competes with, under the same likelihood of counts."""
