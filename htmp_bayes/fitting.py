@@ -162,7 +162,7 @@ def fit(
     ...              predictive_draws=4)
     >>> sorted(result["posterior"].data_vars)
     ['correlation', 'dyson_index', 'kappa', 'lower_tail_index', 'mean', 'n_low_spikes', 'n_spikes',
-     'participation_ratio', 'tail_index', 'temperature']
+     'participation_ratio', 'quantile_10', 'quantile_50', 'quantile_90', 'tail_index', 'temperature']
     >>> result["posterior_predictive"]["eigenvalues"].sizes["eigenvalue"]
     40
 

@@ -170,6 +170,7 @@ def fit_network(
 
     options = {"population": population, "chains": chains, "cores": cores}
     options |= {"draws": min(draws, _LAYER_DRAWS), "tune": min(tune, _LAYER_TUNE)}
+    options |= {"predictive_draws": 0, "progressbar": False}
     design = design_of(layers)
     own = _fitted(layers, fits or {}, options, seed, tell)
     quantities, sites = _sites(layers, own)
@@ -214,7 +215,7 @@ def _fitted(
     for layer, own_seed in zip(layers, seeds, strict=True):
         result = given.get(layer.given_name)
         if result is None:
-            result = fit(layer.spectrum, random_seed=int(own_seed), predictive_draws=0, **options)
+            result = fit(layer.spectrum, random_seed=int(own_seed), **options)
         else:
             _check_given(result, layer, options["population"])
         done.append(result)

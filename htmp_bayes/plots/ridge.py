@@ -100,7 +100,7 @@ def plot_ridge(
     tidy(ax)
     if logarithmic:
         log_ticks(ax.xaxis)
-    if any(kinds):
+    if len(styles) > 1:
         figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4, **LEGEND)
     return figure
 
