@@ -53,6 +53,11 @@ def test_groups_are_there_and_hold_the_truth(result):
     np.testing.assert_allclose(predicted.mean(), h.mean(), rtol=0.03)
 
 
+def test_the_report_shows_the_population(result, tmp_path):
+    text = hb.report(result, tmp_path / "report.html").read_text("utf-8")
+    assert 'alt="population of layer.0.' in text
+
+
 def test_it_repeats_to_the_bit_whatever_the_threads_of_blas():
     """Of a real layer: BLAS shares only products that are large enough among threads, and then rounds otherwise."""
     (layer,) = hb.read_spectra("data/minilm.nc", include=r"layer\.5\.attention\.self\.key")

@@ -16,7 +16,14 @@ from htmp_bayes._numbers import interval, short
 from htmp_bayes._results import group
 from htmp_bayes.checks import ESS_MIN, R_HAT_MAX, Verdict, check
 from htmp_bayes.drawing.canvas import STYLES, ink, label_of
-from htmp_bayes.plots import plot_ecdf, plot_parameters, plot_quantiles, plot_spectrum, plot_tail
+from htmp_bayes.plots import (
+    plot_ecdf,
+    plot_parameters,
+    plot_population,
+    plot_quantiles,
+    plot_spectrum,
+    plot_tail,
+)
 from htmp_bayes.plots.result_values import spikes
 from htmp_bayes.reporting.sparkline import sparkline
 
@@ -37,6 +44,7 @@ _PREDICTIVE: dict[str, tuple[Callable[[xr.DataTree], "Figure"], str]] = {
     "ecdf": (plot_ecdf, "Distribution function minus its prediction; a layer of this law stays in the band."),
     "quantiles": (plot_quantiles, "Each ordered eigenvalue over the median of its prediction."),
 }
+_POPULATION_CAPTION = "Density of the variances of the layer's directions, beside its eigenvalues."
 _PARAMETERS_CAPTION = "Posterior and prior of repulsion, temperature and correlation, and their pairs."
 
 
@@ -191,6 +199,8 @@ def _pictures(result: xr.DataTree, predictive: bool) -> Iterator[Picture]:
     if predictive:
         for kind, (draw, caption) in _PREDICTIVE.items():
             yield encoded(draw(result), kind, caption)
+    if "population" in result.children:
+        yield encoded(plot_population(result), "population", _POPULATION_CAPTION)
     if "prior" in result.children:
         yield encoded(plot_parameters(result), "parameters", _PARAMETERS_CAPTION)
 
