@@ -1,6 +1,7 @@
 """`fit_network`: the layers of one or several models together, partially pooled."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from htmp_bayes._settings import FitError, check_choices, check_counts
 from htmp_bayes.network_layers import Layer, Spectra, design_of, gather
 
 if TYPE_CHECKING:
+    from htmp_bayes.models.network.design import Structure
     from htmp_bayes.models.network.quantities import Quantity
     from htmp_bayes.models.network.site import Site
 
@@ -172,7 +174,12 @@ def fit_network(
     options |= {"draws": min(draws, _LAYER_DRAWS), "tune": min(tune, _LAYER_TUNE)}
     options |= {"predictive_draws": 0, "progressbar": False}
     design = design_of(layers)
-    own = _fitted(layers, fits or {}, options, seed, tell)
+    with ThreadPoolExecutor(1) as pool:
+        own = []
+        for result in _fitted(layers, fits or {}, options, seed, tell):
+            own.append(result)
+            if len(own) == 1:  # the model of all is compiled while the others are fitted
+                pool.submit(_compile_for, result, design.structure)
     quantities, sites = _sites(layers, own)
     sizes = [len(layer.spectrum) for layer in layers]
     data = network_data(design, quantities, sites, sizes)
@@ -203,24 +210,30 @@ def _fitted(
     options: dict[str, Any],
     seed: int,
     tell: Advance,
-) -> list[xr.DataTree]:
-    """Fit each layer by itself, unless that has been done."""
+) -> Iterator[xr.DataTree]:
+    """Fit each layer by itself, unless that has been done, and yield the results in order."""
     from htmp_bayes.fitting import fit
 
     unknown = set(given) - {layer.given_name for layer in layers}
     if unknown:
         raise FitError(f"fits has a result of {min(unknown)!r}, and there is no such spectrum.")
     seeds = np.random.SeedSequence(seed).generate_state(len(layers))
-    done = []
-    for layer, own_seed in zip(layers, seeds, strict=True):
+    for done, (layer, own_seed) in enumerate(zip(layers, seeds, strict=True), start=1):
         result = given.get(layer.given_name)
         if result is None:
             result = fit(layer.spectrum, random_seed=int(own_seed), **options)
         else:
             _check_given(result, layer, options["population"])
-        done.append(result)
-        tell(len(done), len(layers), layer.label)
-    return done
+        tell(done, len(layers), layer.label)
+        yield result
+
+
+def _compile_for(result: xr.DataTree, structure: "Structure") -> None:
+    """Compile the model for networks whose layers have the quantities of this one."""
+    from htmp_bayes.models.network.model import compile_network
+    from htmp_bayes.models.network.quantities import values_of
+
+    compile_network(structure, len(values_of(result, "posterior")))
 
 
 def _check_given(result: xr.DataTree, layer: Layer, population: str) -> None:

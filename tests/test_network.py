@@ -89,7 +89,7 @@ def test_check_takes_the_worst_layer_of_a_network(result):
     assert verdict.ess_bulk["kappa"] == pytest.approx(float(worst))
     for name, wrong, words in (
         ("correction_pareto_k", 0.9, "k of the correction 0.90"),
-        ("correction_counting", 0.1, "10 % count"),
+        ("correction_counting", 0.05, "5 % count"),
     ):
         assert not any(words in reason for reason in verdict.reasons)
         changed = result.copy()

@@ -268,6 +268,11 @@ def _compiled_network(structure: Structure, quantities: int) -> tuple[Any, dict[
     return compile_model(model), layout
 
 
+def compile_network(structure: Structure, quantities: int) -> None:
+    """Compile the model of all networks of a structure, which takes no data: they may still be on their way."""
+    _compiled_network(structure, quantities)
+
+
 def _initial_point(layout: dict[str, int], unit: Array, seed: int) -> Array:
     """Start with spreads of their prior's size, and effects near none."""
     rng = np.random.default_rng(seed)
