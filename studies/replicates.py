@@ -192,8 +192,10 @@ def main() -> None:
     parser.add_argument("--table", type=Path)
     arguments = parser.parse_args()
     if arguments.table:
-        tables = spread_table(read_rows(SPREADS)) + "\n" + contrast_table(read_rows(CONTRASTS))
-        arguments.table.write_text(tables, encoding="utf-8")
+        tables = [spread_table(read_rows(SPREADS))]
+        if compared := read_rows(CONTRASTS):
+            tables.append(contrast_table(compared))
+        arguments.table.write_text("\n".join(tables), encoding="utf-8")
     elif arguments.halves:
         write_halves(arguments.files[0], arguments.cache)
     elif arguments.recipes:
