@@ -216,7 +216,9 @@ def _fitted(
 
     unknown = set(given) - {layer.given_name for layer in layers}
     if unknown:
-        raise FitError(f"fits has a result of {min(unknown)!r}, and there is no such spectrum.")
+        raise FitError(
+            f"fits has a result of {min(unknown)!r}, and there is no such spectrum; names are those of the spectra."
+        )
     seeds = np.random.SeedSequence(seed).generate_state(len(layers))
     for done, (layer, own_seed) in enumerate(zip(layers, seeds, strict=True), start=1):
         result = given.get(layer.given_name)

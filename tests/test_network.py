@@ -241,6 +241,39 @@ def test_wrong_input_is_said_before_anything_is_computed(arguments, options, sen
         fit_network(arguments, **options)
 
 
+def own_fit(of, population):
+    tree = xr.DataTree.from_dict(
+        {"observed_data": xr.Dataset({"eigenvalues": ("eigenvalue", of.eigenvalues)})}
+    )
+    tree.attrs["population"] = population
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("fits", "sentence"),
+    [
+        ({"c": own_fit(spectrum("c"), "free")}, "fits has a result of 'c', and there is no such spectrum"),
+        ({"a": own_fit(spectrum("a", 5), "free")}, "a: its result in fits is that of another spectrum"),
+        ({"a": own_fit(spectrum("a"), "none")}, "a: its result in fits has population = 'none', not 'free'"),
+    ],
+)
+def test_fits_of_others_are_refused(fits, sentence):
+    with pytest.raises(FitError, match=sentence):
+        fit_network([spectrum("a"), spectrum("b", 2)], fits=fits)
+
+
+@pytest.mark.slow
+def test_check_names_the_layers_whose_own_fit_is_not_to_be_relied_on(result):
+    changed = result.copy()
+    constant = result["constant_data"].to_dataset()
+    r_hat, fits = constant["spectrum_r_hat"].copy(), constant["spectrum_fits"].copy()
+    r_hat[1], fits[3] = 1.2, 0
+    changed["constant_data"] = xr.DataTree(constant.assign(spectrum_r_hat=r_hat, spectrum_fits=fits))
+    verdict = hb.check(changed)
+    assert any("The own fit of 'a/h.1.fc2' did not converge" in reason for reason in verdict.reasons)
+    assert any("The law does not fit 'b/h.1.fc2', of 4 spectra" in caution for caution in verdict.cautions)
+
+
 def test_checkpoints_are_told_apart_by_their_steps():
     names = ["h.1.fc1", "h.0.fc1"]
     spectra = [spectrum(name, seed) for seed in (1, 2, 3) for name in names]

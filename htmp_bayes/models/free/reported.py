@@ -73,7 +73,7 @@ def functionals(
     found = {
         "kappa": kappa,
         "dyson_index": dyson_index,
-        "temperature": 2 * gamma / kappa * np.exp(log_mean),
+        "temperature": 2 * gamma / kappa * _exponential(log_mean),
         "correlation": np.sqrt(np.maximum((log_values - log_mean[..., None]) ** 2 @ weights, 0.0)),
         "tail_index": 1 + upper.exponent,
         "lower_tail_index": lower.exponent - 1,
@@ -84,7 +84,7 @@ def functionals(
     }
     levels = np.array(list(QUANTILES.values()))
     quantiles = curve.quantiles(log_values, 1 - levels if inverse else levels)
-    quantiles = np.exp(-quantiles if inverse else quantiles)
+    quantiles = _exponential(-quantiles if inverse else quantiles)
     if inverse:
         del found["mean"]
     return found | {name: quantiles[..., k] for k, name in enumerate(QUANTILES)}

@@ -91,7 +91,7 @@ def typical_prior(
 
 
 def values_of(result: xr.DataTree, group: str) -> dict[str, Array]:
-    """Finite draws of the quantities that a layer's fit has, by name, shape ``(D,)`` each.
+    """Draws of the quantities that a layer's fit has and that are finite when pooled, by name, shape ``(D,)`` each.
 
     Parameters
     ----------
@@ -108,9 +108,12 @@ def values_of(result: xr.DataTree, group: str) -> dict[str, Array]:
         found["mean"] = _means(found, gamma, str(result.attrs["population"]))
     kept = {}
     for quantity in QUANTITIES:
-        values = found.get(quantity.name)
-        if values is not None and (group == "prior" or np.all(np.isfinite(values))):
-            kept[quantity.name] = values[np.isfinite(values)]
+        if (values := found.get(quantity.name)) is None:
+            continue
+        with np.errstate(divide="ignore"):  # draws of the prior may be 0, as they may be infinite
+            usable = np.isfinite(quantity.pooled(values))
+        if group == "prior" or usable.all():
+            kept[quantity.name] = values[usable]
     return kept
 
 
