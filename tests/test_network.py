@@ -266,9 +266,13 @@ def test_fits_of_others_are_refused(fits, sentence):
 def test_check_names_the_layers_whose_own_fit_is_not_to_be_relied_on(result):
     changed = result.copy()
     constant = result["constant_data"].to_dataset()
-    r_hat, fits = constant["spectrum_r_hat"].copy(), constant["spectrum_fits"].copy()
-    r_hat[1], fits[3] = 1.2, 0
-    changed["constant_data"] = xr.DataTree(constant.assign(spectrum_r_hat=r_hat, spectrum_fits=fits))
+    said = {
+        "spectrum_r_hat": [1.0, 1.2, 1.0, 1.0],
+        "spectrum_ess": [500.0] * 4,
+        "spectrum_fits": [1, 1, 1, 0],
+    }
+    told = constant.assign({name: ("spectrum", values) for name, values in said.items()})
+    changed["constant_data"] = xr.DataTree(told)
     verdict = hb.check(changed)
     assert any("The own fit of 'a/h.1.fc2' did not converge" in reason for reason in verdict.reasons)
     assert any("The law does not fit 'b/h.1.fc2', of 4 spectra" in caution for caution in verdict.cautions)
