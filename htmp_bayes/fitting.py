@@ -144,8 +144,9 @@ def fit(
 
         Attributes of the root: ``name`` and ``kind`` of the spectrum, ``law``, ``population``,
         ``likelihood``, ``spikes``, ``draws``, ``tune``, ``chains``, ``random_seed``, ``nuts_sampler`` and
-        ``<package>_version`` of each package involved; with nutpie also ``stand_in_error``, by how many nats the
-        polynomials miss the log-posterior at a draw.
+        ``<package>_version`` of each package involved; with nutpie also ``stand_in_error``, by how many nats what
+        NUTS walks on misses the log-posterior at a draw; of an open population also ``accepted``, the share of
+        NUTS's draws that were, and ``pareto_k``, the shape of their weights' tail.
 
     Raises
     ------

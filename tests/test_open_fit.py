@@ -116,3 +116,12 @@ def test_reciprocals_are_those_of_the_eigenvalues():
     assert low < LOG_H.std() < high
     predicted = found["posterior_predictive"]["eigenvalues"].to_numpy()
     np.testing.assert_allclose(np.median(predicted), np.median(eigenvalues), rtol=0.1)
+
+
+def test_check_says_when_a_few_draws_stand_for_most(result):
+    words = "Pareto's k of their weights 0.90"
+    assert result.attrs["pareto_k"] < 0.7
+    changed = result.copy()
+    changed.attrs = {**result.attrs, "pareto_k": 0.9}
+    assert not any(words in reason for reason in hb.check(result).reasons)
+    assert any(words in reason for reason in hb.check(changed).reasons)

@@ -73,6 +73,16 @@ def _energy_not_explored(verdict: Verdict, result: xr.DataTree) -> Iterator[str]
         )
 
 
+def _weights_too_uneven(verdict: Verdict, result: xr.DataTree) -> Iterator[str]:
+    pareto_k = float(result.attrs.get("pareto_k", 0.0))
+    if not pareto_k <= PARETO_K_MAX:
+        yield (
+            f"A few draws stand for most of the posterior (Pareto's k of their weights {pareto_k:.2f}, at most "
+            f"{PARETO_K_MAX}), so it may lie elsewhere; fit with another random_seed and more draws "
+            f"({_more(result, 'draws')}), and compare."
+        )
+
+
 def _correction_fails(verdict: Verdict, result: xr.DataTree) -> Iterator[str]:
     if "correction_pareto_k" not in result.attrs:
         return
@@ -100,8 +110,8 @@ def _layers_badly_sampled(verdict: Verdict, result: xr.DataTree) -> Iterator[str
 
 # Each yields a sentence for what it finds wrong.
 REASONS = (
-    _diverged, _chains_disagree, _few_in_bulk, _few_in_tail, _energy_not_explored, _correction_fails,
-    _layers_badly_sampled,
+    _diverged, _chains_disagree, _few_in_bulk, _few_in_tail, _energy_not_explored, _weights_too_uneven,
+    _correction_fails, _layers_badly_sampled,
 )  # fmt: skip
 
 

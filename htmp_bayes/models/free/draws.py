@@ -2,8 +2,10 @@
 
 A draw of NUTS is a proposal that is accepted with the probability of Metropolis and Hastings for independent ones
 (Tierney 1994, Ann. Stat. 22, 1701: independence chains): so the draws are those of the posterior whatever stands for
-it, and what that costs shows in their effective sample size. Short rounds before find where what stands for it is to
-be centred, and what it misses.
+it, and what that costs shows in their effective sample size. A few proposals of which the posterior has far more would
+each hold their chain for hundreds of draws: the largest weights are those of the generalised Pareto distribution that
+describes them (Vehtari, Simpson, Gelman, Yao & Gabry 2024, JMLR 25:72), whose shape is reported. Short rounds before
+find where what stands for it is to be centred, and what it misses.
 """
 
 from collections.abc import Callable
@@ -35,17 +37,27 @@ from htmp_bayes.models.nuts import sample_compiled
 type Array = NDArray[np.float64]
 
 _TARGET_ACCEPT = 0.95
+# Draws that NUTS makes for one that is proposed: they cost a fifth of what the posterior itself does.
+_THINNED = 2
 # Rounds that place the centre: draws and tuning steps of each chain, and how many of all draws are looked at.
 _LOOK_DRAWS, _LOOK_TUNE, _LOOKED_AT = 150, 250, 100
 # Draws, over all chains, of the round from which what the stand-in misses is learned first.
 _LEARNED_FROM = 1000
 _MOST_ROUNDS = 4
-# Rounds of all draws: another one learns from those of the last if they are worth less than this share of them.
-_ATTEMPTS, _ENOUGH_OF_ALL = 3, 0.4
+# Rounds of all draws: another one learns from those of the last if fewer of its draws would be accepted.
+_ATTEMPTS, _ENOUGH_ACCEPTED = 3, 0.4
+# More draws are made, and thinned, until each parameter's are worth this share of them, and chains agree accordingly.
+_WORTH, _MOST_BLOCKS = 0.15, 4
+# Where fewer proposals are accepted than this share, more of them do not help.
+_HOPELESS = 0.15
+# Of draws that are worth N independent ones, R-hat is at most about 1 plus this over N.
+_R_HAT_TIMES_WORTH = 4.0
 # A short round's centre is good enough if so many of those looked at count as draws of the posterior.
 _ENOUGH = 40.0
 # Larger misses are cut off, in nats.
 _LARGEST_MISS = 20.0
+# Weights that are smaller than the largest by so many nats are none.
+_NO_WEIGHT = 500.0
 # Weights are flattened until they are those of so many draws at least.
 _LEAST_WEIGHED = 25.0
 
@@ -64,8 +76,8 @@ class FreeDraws(NamedTuple):
     sample_stats : xarray.Dataset
         What NUTS says of itself, and ``accepted``: whether the draw is NUTS's own.
     attributes : dict
-        ``stand_in_error``, the standard deviation of the log-density's error over NUTS's draws, in nats, and
-        ``accepted``, the share of them that was.
+        ``stand_in_error``, the standard deviation of the log-density's error over NUTS's draws, in nats;
+        ``accepted``, the share of them that was; and ``pareto_k``, the shape of the weights' tail.
     """
 
     theta: Array
@@ -84,7 +96,7 @@ class _Proposals(NamedTuple):
     log_roughness: Array
     log_index: Array
     log_density: Array
-    tree: xr.DataTree
+    statistics: xr.Dataset
 
     def of(self, part: Callable[[Array], Array]) -> "_Proposals":
         """Take a part of each array."""
@@ -93,7 +105,7 @@ class _Proposals(NamedTuple):
             part(self.log_roughness),
             part(self.log_index),
             part(self.log_density),
-            self.tree,
+            self.statistics,
         )
 
 
@@ -129,12 +141,32 @@ def sample_free(posterior: FreePosterior, sampling: Sampling) -> FreeDraws:
     for attempt in range(_ATTEMPTS):
         centre, added = _learned(posterior, *looked)
         looked = _round(posterior, centre, sampling, sampling.draws, sampling.tune, 100 * attempt, added)
-        if best is None or _count(looked.errors) > _count(best.errors):
-            best = looked
-        if _count(looked.errors) >= _ENOUGH_OF_ALL * looked.errors.size:
+        if best is None or _accepted_share(looked.errors) > _accepted_share(best[0].errors):
+            best = looked, centre, added
+        if _accepted_share(looked.errors) >= _ENOUGH_ACCEPTED:
             break
     assert best is not None
-    return _corrected(sampling, *best)
+    rounds, (_, centre, added) = [best[0]], best
+    drawn = _corrected(sampling, rounds)
+    hopeful = drawn.attributes["accepted"] > _HOPELESS
+    while hopeful and len(rounds) < _MOST_BLOCKS and not _worth_enough(drawn):
+        number = 1000 * len(rounds)
+        rounds.append(_round(posterior, centre, sampling, sampling.draws, sampling.tune, number, added))
+        drawn = _corrected(sampling, rounds)
+    return drawn
+
+
+def _worth_enough(drawn: FreeDraws) -> bool:
+    """Whether the draws of each parameter are worth enough independent ones, and the chains agree."""
+    import arviz as az
+
+    values = [*np.moveaxis(drawn.theta, -1, 0), drawn.log_roughness, drawn.log_index]
+    worth = min(
+        min(float(az.ess(value)), float(az.ess(value, method="tail", prob=(0.05, 0.95)))) for value in values
+    )
+    wanted = _WORTH * drawn.log_index.size
+    r_hat = max(float(az.rhat(value)) for value in values)
+    return worth >= wanted and r_hat <= 1 + _R_HAT_TIMES_WORTH / wanted
 
 
 def _round(
@@ -154,23 +186,64 @@ def _round(
     return _Round(proposed, rows, exact - proposed.log_density)
 
 
-def _corrected(sampling: Sampling, proposed: _Proposals, rows: list[_Exact], errors: Array) -> FreeDraws:
-    shape = errors.shape
-    kept = _accepted(errors, np.random.default_rng([sampling.random_seed, 3]))
-    chains = np.arange(shape[0])[:, None]
-    likelihoods = np.reshape([row.log_likelihood for row in rows], shape)
-    residuals = np.reshape([row.residual for row in rows], (*shape, -1))
-    own = kept == np.arange(shape[1])
-    statistics = proposed.tree["sample_stats"].to_dataset().assign(accepted=(("chain", "draw"), own))
+def _corrected(sampling: Sampling, rounds: list[_Round]) -> FreeDraws:
+    """Accept or refuse the draws of each chain, round after round, and keep one of as many as there are rounds."""
+    errors = np.concatenate([found.errors for found in rounds], axis=1)
+    smoothed, pareto_k = _smoothed(errors)
+    kept = _accepted(smoothed, np.random.default_rng([sampling.random_seed, 3]))
+    own = kept == np.arange(errors.shape[1])
+    kept = kept[:, len(rounds) - 1 :: len(rounds)]
+    chains = np.arange(len(errors))[:, None]
+
+    def of_exact(name: str) -> Array:
+        parts = [
+            np.reshape([getattr(row, name) for row in found.rows], (*found.errors.shape, -1))
+            for found in rounds
+        ]
+        return np.concatenate(parts, axis=1)[chains, kept]
+
+    def of_proposed(name: str) -> Array:
+        return np.concatenate([getattr(found.proposed, name) for found in rounds], axis=1)[chains, kept]
+
     return FreeDraws(
-        proposed.theta[chains, kept],
-        proposed.log_roughness[chains, kept],
-        proposed.log_index[chains, kept],
-        likelihoods[chains, kept],
-        residuals[chains, kept],
-        statistics,
-        {"stand_in_error": float(np.std(errors[np.isfinite(errors)])), "accepted": float(own.mean())},
+        of_proposed("theta"),
+        of_proposed("log_roughness"),
+        of_proposed("log_index"),
+        of_exact("log_likelihood")[..., 0],
+        of_exact("residual"),
+        _statistics(rounds, own),
+        {
+            "stand_in_error": float(np.std(errors[np.isfinite(errors)])),
+            "accepted": float(own.mean()),
+            "pareto_k": pareto_k,
+        },
     )
+
+
+def _smoothed(errors: Array) -> tuple[Array, float]:
+    """Log weights whose largest are those that their distribution foretells, and the shape of its tail."""
+    from arviz_stats.base import array_stats
+
+    finite = np.maximum(errors, errors.max() - _NO_WEIGHT)
+    logs, pareto_k = array_stats.psislw(-finite.ravel())
+    return np.reshape(logs, errors.shape), float(pareto_k)
+
+
+def _statistics(rounds: list[_Round], own: NDArray[np.bool_]) -> xr.Dataset:
+    """Collect what NUTS says of itself, thinned; a draw diverges if one of those that it stands for did."""
+    every = len(rounds)
+    parts = [found.proposed.statistics for found in rounds]
+    joined = xr.concat(
+        parts, dim="draw", data_vars="all", coords="minimal", join="override", compat="override"
+    )
+    joined = joined.assign(accepted=(("chain", "draw"), own)).drop_vars("draw", errors="ignore")
+    return _thinned(joined, every).assign_coords(draw=np.arange(joined.sizes["draw"] // every))
+
+
+def _thinned(statistics: xr.Dataset, every: int) -> xr.Dataset:
+    grouped = statistics["diverging"].coarsen(draw=every).max()
+    last = statistics.isel(draw=slice(every - 1, None, every))
+    return last.assign(diverging=(grouped.dims, grouped.to_numpy().astype(bool)))
 
 
 def _propose(
@@ -184,14 +257,15 @@ def _propose(
 ) -> _Proposals:
     given = {f"given_{name}": value for name, value in stand_in_data(posterior, centre, added).items()}
     tree = sample_compiled(
-        compiled_model().with_data(**given), draws=draws, tune=tune, chains=sampling.chains,
+        compiled_model().with_data(**given), draws=_THINNED * draws, tune=tune, chains=sampling.chains,
         random_seed=seed, cores=sampling.cores, progressbar=sampling.progressbar, start=starting_point,
         target_accept=_TARGET_ACCEPT,
     )  # fmt: skip
-    of = tree["posterior"]
+    of = tree["posterior"].isel(draw=slice(_THINNED - 1, None, _THINNED))
     names = ("theta", "log_roughness", "log_index", "log_density")
     theta, log_roughness, log_index, log_density = (of[name].to_numpy() for name in names)
-    return _Proposals(theta, log_roughness, log_index, log_density, tree)
+    statistics = _thinned(tree["sample_stats"].to_dataset(), _THINNED)
+    return _Proposals(theta, log_roughness, log_index, log_density, statistics)
 
 
 def _evaluated(posterior: FreePosterior, proposed: _Proposals) -> list[_Exact]:
@@ -276,6 +350,13 @@ def _count(errors: Array) -> float:
         )
     weights = np.exp(errors - errors.max())
     return float(weights.sum() ** 2 / np.sum(weights**2))
+
+
+def _accepted_share(errors: Array) -> float:
+    """Share of the proposals that a chain of the posterior would accept."""
+    weights = np.exp(errors.ravel() - errors.max())
+    others = np.roll(weights, len(weights) // 2)
+    return float(np.minimum(weights, others).mean() / weights.mean())
 
 
 def _weights(errors: Array) -> Array:

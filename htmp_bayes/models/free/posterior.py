@@ -24,8 +24,14 @@ from htmp_bayes.models.layer.likelihood import (
 
 type Array = NDArray[np.float64]
 
-# Shares of the repulsion through which the mode is approached: wide counts first.
-_APPROACH = (0.02, 0.2)
+# Shares of the repulsion through which the mode is approached: wide counts first, and without, if that finds a worse
+# one, as where spikes may be part of the tail.
+_APPROACHES = ((0.02, 0.2), ())
+# A mode is taken for the top without another search if, at a real matrix's repulsion, chi-squared is so near to what
+# is expected, in its standard deviations.
+_NEAR = 2.0
+# What is added to the two knots at either end, to see whether a spike explains more there.
+_NUDGES = ((1.5, 1.5), (0.0, -2.0))
 _STEPS, _STEPS_ON_THE_WAY = 25, 6
 _LONGEST_STEP = 1.5
 _GAIN = 1e-2
@@ -184,7 +190,23 @@ class FreePosterior:
     def mode(self) -> Mode:
         """Top of the posterior of the curve, at the roughness and repulsion that are most probable with it."""
         with one_blas_thread():
-            return _Search(self).mode()
+            best = _Search(self).top(_APPROACHES[0])
+            if not best.near:
+                best = max(best, _Search(self).top(_APPROACHES[1]), key=lambda top: top.evidence)
+            for nudge in () if best.near else _NUDGES:
+                for at in (slice(PARAMETERS - 2, None), slice(3, 1, -1)):
+                    start = best.mode.theta.copy()
+                    start[at] += nudge
+                    best = max(best, _Search(self).top((), start), key=lambda top: top.evidence)
+            return best.mode
+
+
+class _Top(NamedTuple):
+    """A mode, the log of the mass about it by Laplace's method, and whether it describes a real matrix's counts."""
+
+    mode: Mode
+    evidence: float
+    near: bool
 
 
 class _Place(NamedTuple):
@@ -209,9 +231,10 @@ class _Search:
         self._log_index = 0.0
         self._guesses = posterior._no_guesses
 
-    def mode(self) -> Mode:
-        theta = self._start()
-        for share in _APPROACH:
+    def top(self, approach: tuple[float, ...], start: Array | None = None) -> _Top:
+        """Climb from a place, by default a population without features, and look at where that ends."""
+        theta = self._start() if start is None else start
+        for share in approach:
             self._log_index = float(np.log(share))
             theta = self._climb(theta, _STEPS_ON_THE_WAY).theta
         self._log_index = 0.0
@@ -219,10 +242,15 @@ class _Search:
             place = self._climb(theta, steps)
             theta, self._log_index = place.theta, self._best_index(place)
         place = self._climb(theta, _STEPS_ON_THE_WAY)
-        precision = self._precision(place, self._root(place))
-        at = self._log_index
-        sd = self._index_sd(place, at)
-        return Mode(place.theta, float(np.log(self._roughness)), at, precision, sd)
+        at, log_roughness = self._log_index, float(np.log(self._roughness))
+        precision, sd = self._precision(place, self._root(place)), self._index_sd(place, at)
+        of_curve = prior.log_prior_of_curve(
+            self._posterior.data, self._curve, place.theta, np.asarray(log_roughness)
+        )
+        residual = self._posterior._whitened(place.moments, 0.0).residual
+        near = float(residual @ residual) < len(residual) + _NEAR * np.sqrt(2 * len(residual))
+        mode = Mode(place.theta, log_roughness, at, precision, sd)
+        return _Top(mode, self._marginal(place, at) + float(of_curve), near)
 
     def _start(self) -> Array:
         """Make a population without features that has the spread of the spectrum beyond that of noise."""

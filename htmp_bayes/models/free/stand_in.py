@@ -1,10 +1,12 @@
 """What NUTS walks on in the place of the open population's posterior: mean counts that are linear in log h.
 
-The average counts are nearly linear in the log population values, and their covariance changes slowly: both are taken
-at one curve. What is not linear, the values by the parameters, and what must not be approximated, the dependence of
-mean and covariance on kappa, stay as they are. What this misses is a smooth function of the parameters, of which a
-quadratic is found by least squares at some draws and added. So a step costs a few products of small matrices. What is
-still missed is measured at every draw and corrected (:mod:`htmp_bayes.models.free.draws`).
+The average counts are nearly linear in the log population values, and their covariance changes slowly: the first are
+taken at one curve, the second as a mean over curves about it. The values at both ends, where a direction can move as
+far as a spike does, are not linear: how the counts follow each of them is tabulated, to first order in its mass. What
+is not linear, the values by the parameters, and what must not be approximated, the dependence of mean and covariance
+on kappa, stay as they are. What this misses is a smooth function of the parameters, of which a quadratic is found by
+least squares at some draws and added. So a step costs a few products of small matrices. What is still missed is
+measured at every draw and corrected (:mod:`htmp_bayes.models.free.draws`).
 """
 
 import functools
@@ -23,7 +25,7 @@ from htmp_bayes.models.nuts import compile_model
 type Array = NDArray[np.float64]
 
 DIMENSIONS = PARAMETERS + 2
-TEMPER = 0.85
+TEMPER = 0.8
 """Power of the likelihood that is sampled: proposals that are a little too wide have weights that are never large."""
 # Places between which what only kappa/N decides, its prior and the gaps, is interpolated.
 _PLACES = 1000
@@ -33,8 +35,14 @@ _UNIT = 0.3
 _WITHIN = 0.3
 
 
-# Coordinates of the quadratic are bounded by so many standard deviations, smoothly.
-_BOUND = 3.0
+# Values at either end that are tabulated, and the moves of log h for which they are.
+_ENDS = 7
+_LEAST_MOVE, _MOVE_STEP, _MOVES = -3.0, 0.05, 161
+# Curves about the centre over which the covariance of the counts is averaged.
+_AVERAGED = 15
+# Coordinates of the quadratic are bounded by so many standard deviations, and its value by so many nats, smoothly:
+# where there were no draws it must not outweigh what it is added to.
+_BOUND, _MOST_ADDED = 3.0, 8.0
 # Standard deviation of the coefficients of the quadratic, in nats, and of what it leaves.
 _COEFFICIENT_SD, _LEFT_SD = 0.5, 0.5
 # Share of the error that may be left at points that were not fitted.
@@ -51,7 +59,7 @@ class Centre(NamedTuple):
 
 
 class Quadratic(NamedTuple):
-    """What is added to the log-density: linear and quadratic in the bounded coordinates of :func:`coordinates`."""
+    """What is added to the log-density, bounded: linear and quadratic in the coordinates of :func:`coordinates`."""
 
     linear: Array
     quadratic: Array
@@ -80,7 +88,8 @@ def fitted_quadratic(at: Array, errors: Array) -> Quadratic:
 
 
 def _values(added: Quadratic, at: Array) -> Array:
-    return np.asarray(at @ added.linear + np.sum((at @ added.quadratic) * at, axis=1))
+    values = at @ added.linear + np.sum((at @ added.quadratic) * at, axis=1)
+    return np.asarray(_MOST_ADDED * np.tanh(values / _MOST_ADDED))
 
 
 def _ridge(at: Array, errors: Array) -> Quadratic:
@@ -99,7 +108,8 @@ def stand_in_data(posterior: FreePosterior, centre: Centre, added: Quadratic = N
     data, curve = posterior.data, posterior.curve
     log_h = curve.log_values(centre.theta)
     moments = posterior.moments(centre.theta)
-    whiten, ratios = _whitening(moments.repulsion, moments.independent, float(np.exp(centre.log_index)))
+    repulsion, independent = _mean_covariances(posterior, centre)
+    whiten, ratios = _whitening(repulsion, independent, float(np.exp(centre.log_index)))
     low, high = prior.log_index_range(data.size)
     at = float(np.clip(centre.log_index, low + _WITHIN, high - _WITHIN))
     unit = _UNIT * (high - low) / ((at - low) * (high - at))
@@ -107,13 +117,18 @@ def stand_in_data(posterior: FreePosterior, centre: Centre, added: Quadratic = N
     places = np.linspace(low, high, _PLACES)
     known = prior.log_prior_of_index(data, places) + log_density_of_gaps(data, np.exp(places))
     mean, sd = prior.location(data)
+    ends = np.unique(np.r_[: min(_ENDS, len(log_h)), max(len(log_h) - _ENDS, 0) : len(log_h)])
+    slopes = whiten @ posterior.slopes(moments, log_h)
+    slopes[:, ends] = 0.0
     return {
         "theta": centre.theta,
         "root": np.linalg.cholesky(centre.covariance),
         "interpolation": curve.interpolation,
         "integral": curve.integral,
         "log_values": log_h,
-        "slopes": whiten @ posterior.slopes(moments, log_h),
+        "slopes": slopes,
+        "ends": np.eye(len(log_h))[ends],
+        "moved": np.concatenate(_moved(posterior, moments.transform, log_h, ends) @ whiten.T),
         "residual": whiten @ (data.counts - moments.at_infinity + moments.shift),
         "shift": whiten @ moments.shift,
         "ratios": ratios,
@@ -126,6 +141,40 @@ def stand_in_data(posterior: FreePosterior, centre: Centre, added: Quadratic = N
         "linear": added.linear,
         "quadratic": added.quadratic,
     }  # fmt: skip
+
+
+def _mean_covariances(posterior: FreePosterior, centre: Centre) -> tuple[Array, Array]:
+    """Average the counts' A and B over curves about the centre.
+
+    At the upper edge they change manyfold as the largest value moves, and what is sampled has to be wide wherever the
+    posterior is.
+    """
+    rng = np.random.default_rng(0)
+    root = np.linalg.cholesky(centre.covariance)
+    places = centre.theta + rng.standard_normal((_AVERAGED, PARAMETERS)) @ root.T
+    found = [posterior.moments(theta) for theta in (centre.theta, *places)]
+    repulsion, independent = (
+        np.mean([getattr(m, name) for m in found], axis=0) for name in ("repulsion", "independent")
+    )
+    return repulsion, independent
+
+
+def _moved(posterior: FreePosterior, transform: NDArray[np.complex128], log_h: Array, ends: Array) -> Array:
+    """Find by how much the mean counts grow when one value moves, shape ``(len(ends), _MOVES, J)``.
+
+    To first order in the value's mass it is what stands explicitly in F, as F is stationary in the transform: see
+    :mod:`htmp_bayes.laws.compiled.listed_population`.
+    """
+    data = posterior.data
+    moves = _LEAST_MOVE + _MOVE_STEP * np.arange(_MOVES)
+    h = np.exp(log_h[ends][:, None] + np.append(moves, 0.0))[..., None]
+    phase = np.arctan2(np.abs(transform.imag) * h, 1.0 + transform.real * h)
+    average = np.zeros((len(data.counts), len(data.cell_widths)))
+    average[data.cell_intervals, np.arange(len(data.cell_widths))] = data.cell_widths
+    average /= average.sum(axis=1, keepdims=True)
+    above = phase @ average.T
+    mass = data.size * posterior.curve.shares[ends][:, None, None] / np.pi
+    return np.asarray(mass * (above[:, -1:] - above[:, :-1]))
 
 
 def _whitening(repulsion: Array, independent: Array, dyson_index: float) -> tuple[Array, Array]:
@@ -144,8 +193,13 @@ def log_likelihood(given: dict[str, Array], theta: Array, log_index: Array) -> A
     slopes = np.exp(theta[:, 1:2] + theta[:, 2:] @ given["interpolation"].T)
     log_values = theta[:, :1] + slopes @ given["integral"].T
     index = np.exp(log_index)[:, None]
-    residual = given["residual"] - (log_values - given["log_values"]) @ given["slopes"].T
-    residual -= 2 / index * given["shift"]
+    moves = log_values - given["log_values"]
+    residual = given["residual"] - moves @ given["slopes"].T - 2 / index * given["shift"]
+    place = np.clip((moves @ given["ends"].T - _LEAST_MOVE) / _MOVE_STEP, 0.0, _MOVES - 1.0)
+    below = np.minimum(place.astype(np.int64), _MOVES - 2)
+    for end in range(len(given["ends"])):
+        rows, share = end * _MOVES + below[:, end], (place - below)[:, end, None]
+        residual -= (1 - share) * given["moved"][rows] + share * given["moved"][rows + 1]
     variances = structure_factors(given["ratios"], np.exp(log_index))
     return np.asarray(-0.5 * np.sum(residual**2 / variances + np.log(variances), axis=1))
 
@@ -185,7 +239,8 @@ def _model() -> Any:
 
     shapes: dict[str, Any] = {
         "theta": PARAMETERS, "root": (PARAMETERS, PARAMETERS), "interpolation": (5, KNOTS), "integral": (5, 5),
-        "log_values": 5, "slopes": (4, 5), "residual": 4, "shift": 4, "ratios": 4,
+        "log_values": 5, "slopes": (4, 5), "ends": (2, 5), "moved": (2 * _MOVES, 4), "residual": 4, "shift": 4,
+        "ratios": 4,
         "innovations": (KNOTS - 1, KNOTS), "of_index": _PLACES, "log_roughness": (), "log_index": 4,
         "location": 2, "index_at": (), "linear": PARAMETERS + 1, "quadratic": (PARAMETERS + 1, PARAMETERS + 1),
     }  # fmt: skip
@@ -200,7 +255,8 @@ def _model() -> Any:
         likelihood = _log_likelihood(given, theta, pt.exp(log_index))
         of_index = (log_index - given["index_at"]) / _UNIT
         bounded = _BOUND * pt.tanh(pt.concatenate([xi[:PARAMETERS], of_index[None]]) / _BOUND)
-        likelihood += pt.dot(given["linear"], bounded) + pt.dot(bounded, pt.dot(given["quadratic"], bounded))
+        added = pt.dot(given["linear"], bounded) + pt.dot(bounded, pt.dot(given["quadratic"], bounded))
+        likelihood += _MOST_ADDED * pt.tanh(added / _MOST_ADDED)
         known = _interpolated(given["of_index"], share)
         log_density = TEMPER * likelihood + known + _log_prior(given, theta, log_roughness)
         pm.Deterministic("theta", theta)
@@ -225,13 +281,25 @@ def _log_likelihood(given: dict[str, Any], theta: Any, dyson_index: Any) -> Any:
 
     slopes = pt.exp(theta[1] + pt.dot(given["interpolation"], theta[2:]))
     log_values = theta[0] + pt.dot(given["integral"], slopes)
+    moves = log_values - given["log_values"]
     residual = (
         given["residual"]
-        - pt.dot(given["slopes"], log_values - given["log_values"])
+        - pt.dot(given["slopes"], moves)
+        - _counts_of_moves(given["moved"], pt.dot(given["ends"], moves))
         - 2.0 / dyson_index * given["shift"]
     )
     variances = _structure_factor(given["ratios"] / dyson_index, dyson_index)
     return -0.5 * pt.sum(residual**2 / variances + pt.log(variances))
+
+
+def _counts_of_moves(moved: Any, moves: Any) -> Any:
+    """Sum what the moves of the values at the ends add to the mean counts, between the rows of their tables."""
+    import pytensor.tensor as pt
+
+    place = pt.clip((moves - _LEAST_MOVE) / _MOVE_STEP, 0.0, _MOVES - 1.0)
+    below = pt.minimum(pt.floor(place), _MOVES - 2).astype("int64")
+    rows, share = pt.arange(moves.shape[0]) * _MOVES + below, (place - below)[:, None]
+    return pt.sum((1.0 - share) * moved[rows] + share * moved[rows + 1], axis=0)
 
 
 def _log_prior(given: dict[str, Any], theta: Any, log_roughness: Any) -> Any:

@@ -21,12 +21,18 @@ _EIGENVALUES_PER_INTERVAL = 5
 _FEWEST, _MOST = 5, 60
 # First step of log eigenvalue beyond the bulk's intervals, and how steps grow from one to the next.
 _STEP, _GROWTH = 0.2, 1.2
+# Length of an open population's last interval, above all eigenvalues: without it a direction might lie anywhere beyond
+# the last one, and a short one would be as sharp as an edge that fluctuates.
+_BEYOND = 3.0
 # How many of the smallest eigenvalues lie below all intervals, by the aspect ratio: their count is far from normal, and
 # for nearly square matrices the law does not hold for them at any finite N.
 _LEFT_OUT = ((0.8, 2), (0.95, 4), (np.inf, 8))
 _LARGEST_SHARE_LEFT_OUT = 0.1
-# Cells of an interval, and their greatest length in log eigenvalue.
-_CELLS, _CELL = 4, 0.04
+# Cells of an interval, the fewest and the most, and their greatest length in log eigenvalue.
+_CELLS, _MOST_CELLS, _CELL = 4, 40, 0.04
+# An open population's spikes have bands of their own, about 4/sqrt(n) long in log eigenvalue: cells are a seventh of
+# that, within limits, as a likelihood of longer ones is not smooth where a band passes from one to the next.
+_SHARE_OF_BAND, _SHORTEST_CELL = 0.6, 0.01
 # Gaps that are smaller than this share of their eigenvalues are ties, or rounding.
 _TIE = 1e-9
 
@@ -115,7 +121,9 @@ def layer_data(
         raise ValueError(f"population must be one of {sorted((*POPULATION_CODES, FREE))}, got {population!r}")
     values = np.sort(_checked(eigenvalues))
     logarithms = np.log(values)
-    knots = interval_knots(logarithms, gamma) if knots is None else knots
+    if knots is None:
+        knots = interval_knots(logarithms, gamma)
+        knots = np.append(knots, knots[-1] + _BEYOND) if population == FREE else knots
     ratios = gap_ratios(values)
     return LayerData(
         len(values),
@@ -127,8 +135,12 @@ def layer_data(
         average_counts(logarithms, knots),
         float(ratios.mean()) if len(ratios) else np.nan,
         len(ratios),
-        *cells(knots),
+        *cells(knots, _longest_cell(len(values), gamma) if population == FREE else _CELL),
     )
+
+
+def _longest_cell(size: int, gamma: float) -> float:
+    return float(np.clip(_SHARE_OF_BAND / np.sqrt(size / gamma), _SHORTEST_CELL, _CELL))
 
 
 def of_reciprocals(data: LayerData) -> LayerData:
@@ -215,11 +227,11 @@ def average_counts(logarithms: Array, knots: Array) -> Array:
     return np.moveaxis(shares, 0, -1)
 
 
-def cells(knots: Array) -> tuple[Array, Array, NDArray[np.int64]]:
+def cells(knots: Array, longest: float = _CELL) -> tuple[Array, Array, NDArray[np.int64]]:
     """Cells of equal length in each interval: their middles and lengths, and the interval of each."""
     middles, widths, intervals = [], [], []
     for j, (low, high) in enumerate(itertools.pairwise(knots)):
-        count = max(_CELLS, int(np.ceil((high - low) / _CELL)))
+        count = min(max(_CELLS, int(np.ceil((high - low) / longest))), _MOST_CELLS)
         middles.append(low + (high - low) * (np.arange(count) + 0.5) / count)
         widths.append(np.full(count, (high - low) / count))
         intervals.append(np.full(count, j))

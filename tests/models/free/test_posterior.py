@@ -55,7 +55,9 @@ def test_the_mode_is_a_top(posterior):
 
 def test_what_stands_for_it_is_it_at_the_centre(posterior):
     mode = posterior.mode
-    centre = Centre(mode.theta, mode.log_roughness, mode.log_index, np.linalg.inv(mode.precision))
+    # of curves so near to it that the mean of their covariances is its own
+    near = 1e-8 * np.linalg.inv(mode.precision)
+    centre = Centre(mode.theta, mode.log_roughness, mode.log_index, near)
     given = stand_in_data(posterior, centre)
     for log_index in (mode.log_index, mode.log_index - 0.3):
         stand_in = log_likelihood(given, mode.theta[None], np.array([log_index]))[0]
@@ -153,3 +155,33 @@ def test_the_law_of_a_point_is_found_by_its_spectrum_alone():
     second = FreePosterior(layer_data(100 * spectrum_of(np.ones(SIZE)), 0.25, "free")).mode
     moved = dataclasses.replace(second, theta=second.theta - np.log(100) * np.eye(PARAMETERS)[0])
     np.testing.assert_allclose(moved.theta, first.theta, atol=0.05)
+
+
+def test_what_stands_for_it_follows_a_spike(posterior):
+    """Linear counts go wrong by one, where the largest value moves beyond the others."""
+    from htmp_bayes.models.free import stand_in
+
+    theta = posterior.mode.theta
+    log_h, moments = posterior.curve.log_values(theta), posterior.moments(theta)
+    last = np.array([len(log_h) - 1])
+    moved = stand_in._moved(posterior, moments.transform, log_h, last)[0]
+    linear = posterior.slopes(moments, log_h)[:, -1]
+    for move in (0.5, 1.5, 3.0):
+        there = np.append(log_h[:-1], log_h[-1] + move)
+        expected = posterior._moments_of(there, posterior._no_guesses).at_infinity - moments.at_infinity
+        row = round((move - stand_in._LEAST_MOVE) / stand_in._MOVE_STEP)
+        np.testing.assert_allclose(moved[row], expected, atol=0.02)
+    assert np.abs(linear * move - expected).max() > 0.3
+
+
+def test_spikes_are_no_trouble():
+    """Two directions far from the others, as in layer.5.output.dense: the draws were those of a few points once."""
+    h = np.exp(0.5 * norm.ppf(LEVELS))
+    h[-2:] *= 3.0, 9.0
+    posterior = FreePosterior(layer_data(spectrum_of(h, n=SIZE * 4, seed=5), SIZE / N_LONG, "free"))
+    drawn = sample_free(posterior, Sampling(draws=300, tune=300, chains=2, random_seed=1))
+    assert drawn.attributes["accepted"] > 0.3
+    top = posterior.curve.log_values(drawn.theta)[..., -1]
+    low, high = np.quantile(top, [0.01, 0.99])
+    assert low < np.log(h[-1]) < high
+    assert high - low < 1.0  # without an interval above all eigenvalues it lay anywhere beyond them
