@@ -14,6 +14,7 @@ from htmp_bayes.models.free.curve import KNOTS, PARAMETERS, curve
 from htmp_bayes.models.free.draws import sample_free
 from htmp_bayes.models.free.posterior import FreePosterior
 from htmp_bayes.models.free.stand_in import TEMPER, Centre, compiled_model, log_likelihood, stand_in_data
+from htmp_bayes.models.layer.data import interval_knots
 from htmp_bayes.models.layer.sampling import Sampling
 from htmp_bayes.models.nuts import sample_compiled
 
@@ -53,7 +54,11 @@ def test_the_mode_is_a_top(posterior):
     assert all(posterior.log_density(theta, mode.log_roughness, mode.log_index) < here for theta in away)
 
 
-def test_what_stands_for_it_is_it_at_the_centre(posterior):
+def test_what_stands_for_it_is_it_at_the_centre():
+    eigenvalues = spectrum_of(np.exp(0.8 * norm.ppf(LEVELS)))
+    # without the interval above all eigenvalues, whose variance, a blur alone, is that at the centre's repulsion
+    knots = interval_knots(np.log(eigenvalues), SIZE / N_LONG)
+    posterior = FreePosterior(layer_data(eigenvalues, SIZE / N_LONG, "free", knots))
     mode = posterior.mode
     # of curves so near to it that the mean of their covariances is its own
     near = 1e-8 * np.linalg.inv(mode.precision)
