@@ -75,7 +75,7 @@ def _energy_not_explored(verdict: Verdict, result: xr.DataTree) -> Iterator[str]
 
 def _weights_too_uneven(verdict: Verdict, result: xr.DataTree) -> Iterator[str]:
     pareto_k = float(result.attrs.get("pareto_k", 0.0))
-    if not pareto_k <= PARETO_K_MAX:
+    if pareto_k > PARETO_K_MAX:
         yield (
             f"A few draws stand for most of the posterior (Pareto's k of their weights {pareto_k:.2f}, at most "
             f"{PARETO_K_MAX}), so it may lie elsewhere; fit with another random_seed and more draws "

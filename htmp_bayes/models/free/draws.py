@@ -58,6 +58,8 @@ _ENOUGH = 40.0
 _LARGEST_MISS = 20.0
 # Weights that are smaller than the largest by so many nats are none.
 _NO_WEIGHT = 500.0
+# A tail is the largest fifth of the weights, and has five of them at least.
+_FEWEST_SMOOTHED = 25
 # Weights are flattened until they are those of so many draws at least.
 _LEAST_WEIGHED = 25.0
 
@@ -221,10 +223,15 @@ def _corrected(sampling: Sampling, rounds: list[_Round]) -> FreeDraws:
 
 
 def _smoothed(errors: Array) -> tuple[Array, float]:
-    """Log weights whose largest are those that their distribution foretells, and the shape of its tail."""
+    """Log weights whose largest are those that their distribution foretells, and the shape of its tail.
+
+    Of a few draws there is no telling it: they stay as they are, and the shape is not a number.
+    """
     from arviz_stats.base import array_stats
 
     finite = np.maximum(errors, errors.max() - _NO_WEIGHT)
+    if errors.size < _FEWEST_SMOOTHED:
+        return finite, np.nan
     logs, pareto_k = array_stats.psislw(-finite.ravel())
     return np.reshape(logs, errors.shape), float(pareto_k)
 
