@@ -25,6 +25,7 @@ ROOMS = {
     "drawing": "drawing",
     "spectra": "spectra layer_names examples",
     "models.nuts": "models.nuts",
+    "models.importance": "models.importance",
     "models.layer": "models.layer",
     "models.distributions": "models.distributions",
     "models.free": "models.free",

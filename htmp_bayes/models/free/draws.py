@@ -31,13 +31,14 @@ from htmp_bayes.models.free.stand_in import (
     stand_in_data,
     starting_point,
 )
+from htmp_bayes.models.importance import smoothed_log_weights
 from htmp_bayes.models.layer.sampling import Sampling
 from htmp_bayes.models.nuts import sample_compiled
 
 type Array = NDArray[np.float64]
 
 _TARGET_ACCEPT = 0.95
-# Draws that NUTS makes for one that is proposed: they cost a fifth of what the posterior itself does.
+# Draws that NUTS makes for one that is proposed: they cost less than the posterior itself does.
 _THINNED = 2
 # Rounds that place the centre: draws and tuning steps of each chain, and how many of all draws are looked at.
 _LOOK_DRAWS, _LOOK_TUNE, _LOOKED_AT = 150, 250, 100
@@ -56,10 +57,6 @@ _R_HAT_TIMES_WORTH = 4.0
 _ENOUGH = 40.0
 # Larger misses are cut off, in nats.
 _LARGEST_MISS = 20.0
-# Weights that are smaller than the largest by so many nats are none.
-_NO_WEIGHT = 500.0
-# A tail is the largest fifth of the weights, and has five of them at least.
-_FEWEST_SMOOTHED = 25
 # Weights are flattened until they are those of so many draws at least.
 _LEAST_WEIGHED = 25.0
 
@@ -127,6 +124,15 @@ class _Round(NamedTuple):
     errors: Array
 
 
+class _Attempt(NamedTuple):
+    """A round, the stand-in that it was drawn from, and the share of its draws that would be accepted."""
+
+    looked: _Round
+    centre: Centre
+    added: Quadratic
+    share: float
+
+
 def sample_free(posterior: FreePosterior, sampling: Sampling) -> FreeDraws:
     """Draw from the open population's posterior.
 
@@ -137,25 +143,38 @@ def sample_free(posterior: FreePosterior, sampling: Sampling) -> FreeDraws:
     sampling : Sampling
         How.
     """
-    centre = _centred(posterior, sampling)
-    looked = _round(posterior, centre, sampling, -(-_LEARNED_FROM // sampling.chains), _LOOK_TUNE, 50)
-    best = None
-    for attempt in range(_ATTEMPTS):
-        centre, added = _learned(posterior, *looked)
-        looked = _round(posterior, centre, sampling, sampling.draws, sampling.tune, 100 * attempt, added)
-        if best is None or _accepted_share(looked.errors) > _accepted_share(best[0].errors):
-            best = looked, centre, added
-        if _accepted_share(looked.errors) >= _ENOUGH_ACCEPTED:
-            break
-    assert best is not None
-    rounds, (_, centre, added) = [best[0]], best
+    best = _best_attempt(posterior, sampling)
+    rounds = [best.looked]
     drawn = _corrected(sampling, rounds)
     hopeful = drawn.attributes["accepted"] > _HOPELESS
     while hopeful and len(rounds) < _MOST_BLOCKS and not _worth_enough(drawn):
-        number = 1000 * len(rounds)
-        rounds.append(_round(posterior, centre, sampling, sampling.draws, sampling.tune, number, added))
+        rounds.append(
+            _round(
+                posterior,
+                best.centre,
+                sampling,
+                sampling.draws,
+                sampling.tune,
+                1000 * len(rounds),
+                best.added,
+            )
+        )
         drawn = _corrected(sampling, rounds)
     return drawn
+
+
+def _best_attempt(posterior: FreePosterior, sampling: Sampling) -> _Attempt:
+    """Learn what the stand-in misses, each time from the draws before, until enough of its draws are accepted."""
+    centre = _centred(posterior, sampling)
+    looked = _round(posterior, centre, sampling, -(-_LEARNED_FROM // sampling.chains), _LOOK_TUNE, 50)
+    attempts: list[_Attempt] = []
+    for number in range(_ATTEMPTS):
+        centre, added = _learned(posterior, *looked)
+        looked = _round(posterior, centre, sampling, sampling.draws, sampling.tune, 100 * number, added)
+        attempts.append(_Attempt(looked, centre, added, _accepted_share(looked.errors)))
+        if attempts[-1].share >= _ENOUGH_ACCEPTED:
+            break
+    return max(attempts, key=lambda attempt: attempt.share)
 
 
 def _worth_enough(drawn: FreeDraws) -> bool:
@@ -191,7 +210,7 @@ def _round(
 def _corrected(sampling: Sampling, rounds: list[_Round]) -> FreeDraws:
     """Accept or refuse the draws of each chain, round after round, and keep one of as many as there are rounds."""
     errors = np.concatenate([found.errors for found in rounds], axis=1)
-    smoothed, pareto_k = _smoothed(errors)
+    smoothed, pareto_k = smoothed_log_weights(errors)
     kept = _accepted(smoothed, np.random.default_rng([sampling.random_seed, 3]))
     own = kept == np.arange(errors.shape[1])
     kept = kept[:, len(rounds) - 1 :: len(rounds)]
@@ -222,35 +241,18 @@ def _corrected(sampling: Sampling, rounds: list[_Round]) -> FreeDraws:
     )
 
 
-def _smoothed(errors: Array) -> tuple[Array, float]:
-    """Log weights whose largest are those that their distribution foretells, and the shape of its tail.
-
-    Of a few draws there is no telling it: they stay as they are, and the shape is not a number.
-    """
-    from arviz_stats.base import array_stats
-
-    finite = np.maximum(errors, errors.max() - _NO_WEIGHT)
-    if errors.size < _FEWEST_SMOOTHED:
-        return finite, np.nan
-    logs, pareto_k = array_stats.psislw(-finite.ravel())
-    return np.reshape(logs, errors.shape), float(pareto_k)
-
-
 def _statistics(rounds: list[_Round], own: NDArray[np.bool_]) -> xr.Dataset:
     """Collect what NUTS says of itself, thinned; a draw diverges if one of those that it stands for did."""
-    every = len(rounds)
-    parts = [found.proposed.statistics for found in rounds]
-    joined = xr.concat(
-        parts, dim="draw", data_vars="all", coords="minimal", join="override", compat="override"
-    )
-    joined = joined.assign(accepted=(("chain", "draw"), own)).drop_vars("draw", errors="ignore")
-    return _thinned(joined, every).assign_coords(draw=np.arange(joined.sizes["draw"] // every))
+    joined = xr.concat([found.proposed.statistics for found in rounds], dim="draw")
+    thinned = _thinned(joined.assign(accepted=(("chain", "draw"), own)), len(rounds))
+    return thinned.assign_coords(draw=np.arange(thinned.sizes["draw"]))
 
 
 def _thinned(statistics: xr.Dataset, every: int) -> xr.Dataset:
-    grouped = statistics["diverging"].coarsen(draw=every).max()
-    last = statistics.isel(draw=slice(every - 1, None, every))
-    return last.assign(diverging=(grouped.dims, grouped.to_numpy().astype(bool)))
+    """Keep the last of every so many draws, without their numbers; it diverged if one of them did."""
+    diverging = statistics["diverging"].coarsen(draw=every).max()
+    last = statistics.isel(draw=slice(every - 1, None, every)).drop_vars("draw", errors="ignore")
+    return last.assign(diverging=(diverging.dims, diverging.to_numpy().astype(bool)))
 
 
 def _propose(
@@ -276,7 +278,13 @@ def _propose(
 
 
 def _evaluated(posterior: FreePosterior, proposed: _Proposals) -> list[_Exact]:
-    """Evaluate the posterior itself at every draw, on all cores."""
+    """Evaluate the posterior itself at every draw, on all cores.
+
+    Raises
+    ------
+    HTMPError
+        A ValueError, if the law is not available at any of them.
+    """
     posterior.moments(posterior.mode.theta)  # what is found once, before threads do
     theta = proposed.theta.reshape(-1, PARAMETERS)
     log_roughness, log_index = proposed.log_roughness.ravel(), proposed.log_index.ravel()
@@ -292,7 +300,12 @@ def _evaluated(posterior: FreePosterior, proposed: _Proposals) -> list[_Exact]:
 
     gaps = posterior.log_density_of_gaps(log_index)
     with one_blas_thread(), ThreadPoolExecutor() as pool:
-        return list(pool.map(at, range(len(theta))))
+        rows = list(pool.map(at, range(len(theta))))
+    if not any(np.isfinite(row.log_density) for row in rows):
+        raise HTMPError(
+            "No open population comes near this spectrum; fit another one, as population='inverse-gamma'."
+        )
+    return rows
 
 
 def _centred(posterior: FreePosterior, sampling: Sampling) -> Centre:
@@ -344,17 +357,7 @@ def _centre_of(flat: _Proposals, errors: Array, covariance: Array) -> Centre:
 
 
 def _count(errors: Array) -> float:
-    """How many draws the weights of all draws are worth.
-
-    Raises
-    ------
-    HTMPError
-        A ValueError, if the law is not available at any of them.
-    """
-    if not np.isfinite(errors).any():
-        raise HTMPError(
-            "No open population comes near this spectrum; fit another one, as population='inverse-gamma'."
-        )
+    """How many draws the weights of all draws are worth."""
     weights = np.exp(errors - errors.max())
     return float(weights.sum() ** 2 / np.sum(weights**2))
 

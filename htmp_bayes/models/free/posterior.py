@@ -30,8 +30,9 @@ _APPROACHES = ((0.02, 0.2), ())
 # A mode is taken for the top without another search if, at a real matrix's repulsion, chi-squared is so near to what
 # is expected, in its standard deviations.
 _NEAR = 2.0
-# What is added to the two knots at either end, to see whether a spike explains more there.
+# What is added to the last two knots at either end, the inner one first, to see whether a spike explains more there.
 _NUDGES = ((1.5, 1.5), (0.0, -2.0))
+_END_KNOTS = ([PARAMETERS - 2, PARAMETERS - 1], [3, 2])
 _STEPS, _STEPS_ON_THE_WAY = 25, 6
 _LONGEST_STEP = 1.5
 _GAIN = 1e-2
@@ -190,15 +191,21 @@ class FreePosterior:
     def mode(self) -> Mode:
         """Top of the posterior of the curve, at the roughness and repulsion that are most probable with it."""
         with one_blas_thread():
-            best = _Search(self).top(_APPROACHES[0])
-            if not best.near:
-                best = max(best, _Search(self).top(_APPROACHES[1]), key=lambda top: top.evidence)
-            for nudge in () if best.near else _NUDGES:
-                for at in (slice(PARAMETERS - 2, None), slice(3, 1, -1)):
-                    start = best.mode.theta.copy()
-                    start[at] += nudge
-                    best = max(best, _Search(self).top((), start), key=lambda top: top.evidence)
-            return best.mode
+            return self._best_top().mode
+
+    def _best_top(self) -> "_Top":
+        """Look for the highest of several tops, as far as the first ones do not describe the counts."""
+        best = _Search(self).top(_APPROACHES[0])
+        if not best.near:
+            best = best.or_higher(_Search(self).top(_APPROACHES[1]))
+        if best.near:
+            return best
+        for nudge in _NUDGES:
+            for knots in _END_KNOTS:
+                start = best.mode.theta.copy()
+                start[knots] += nudge
+                best = best.or_higher(_Search(self).top((), start))
+        return best
 
 
 class _Top(NamedTuple):
@@ -207,6 +214,10 @@ class _Top(NamedTuple):
     mode: Mode
     evidence: float
     near: bool
+
+    def or_higher(self, other: "_Top") -> "_Top":
+        """Return that of the two that has more mass about it."""
+        return other if other.evidence > self.evidence else self
 
 
 class _Place(NamedTuple):

@@ -28,11 +28,12 @@ _BEYOND = 3.0
 # for nearly square matrices the law does not hold for them at any finite N.
 _LEFT_OUT = ((0.8, 2), (0.95, 4), (np.inf, 8))
 _LARGEST_SHARE_LEFT_OUT = 0.1
-# Cells of an interval, the fewest and the most, and their greatest length in log eigenvalue.
-_CELLS, _MOST_CELLS, _CELL = 4, 40, 0.04
+# Cells of an interval, and their greatest length in log eigenvalue.
+_CELLS, _CELL = 4, 0.04
 # An open population's spikes have bands of their own, about 4/sqrt(n) long in log eigenvalue: cells are a seventh of
-# that, within limits, as a likelihood of longer ones is not smooth where a band passes from one to the next.
-_SHARE_OF_BAND, _SHORTEST_CELL = 0.6, 0.01
+# that, within limits, as a likelihood of longer ones is not smooth where a band passes from one to the next. Long
+# intervals, in which there is little, have so many.
+_SHARE_OF_BAND, _SHORTEST_CELL, _MOST_CELLS = 0.6, 0.01, 40
 # Gaps that are smaller than this share of their eigenvalues are ties, or rounding.
 _TIE = 1e-9
 
@@ -135,12 +136,13 @@ def layer_data(
         average_counts(logarithms, knots),
         float(ratios.mean()) if len(ratios) else np.nan,
         len(ratios),
-        *cells(knots, _longest_cell(len(values), gamma) if population == FREE else _CELL),
+        *(_open_cells(knots, len(values), gamma) if population == FREE else cells(knots)),
     )
 
 
-def _longest_cell(size: int, gamma: float) -> float:
-    return float(np.clip(_SHARE_OF_BAND / np.sqrt(size / gamma), _SHORTEST_CELL, _CELL))
+def _open_cells(knots: Array, size: int, gamma: float) -> tuple[Array, Array, NDArray[np.int64]]:
+    longest = np.clip(_SHARE_OF_BAND / np.sqrt(size / gamma), _SHORTEST_CELL, _CELL)
+    return cells(knots, float(longest), _MOST_CELLS)
 
 
 def of_reciprocals(data: LayerData) -> LayerData:
@@ -227,11 +229,13 @@ def average_counts(logarithms: Array, knots: Array) -> Array:
     return np.moveaxis(shares, 0, -1)
 
 
-def cells(knots: Array, longest: float = _CELL) -> tuple[Array, Array, NDArray[np.int64]]:
+def cells(
+    knots: Array, longest: float = _CELL, most: float = np.inf
+) -> tuple[Array, Array, NDArray[np.int64]]:
     """Cells of equal length in each interval: their middles and lengths, and the interval of each."""
     middles, widths, intervals = [], [], []
     for j, (low, high) in enumerate(itertools.pairwise(knots)):
-        count = min(max(_CELLS, int(np.ceil((high - low) / longest))), _MOST_CELLS)
+        count = int(np.clip(np.ceil((high - low) / longest), _CELLS, most))
         middles.append(low + (high - low) * (np.arange(count) + 0.5) / count)
         widths.append(np.full(count, (high - low) / count))
         intervals.append(np.full(count, j))

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import norm, qmc
 
+from htmp_bayes.models.importance import smoothed_log_weights
 from htmp_bayes.models.network.design import Design
 from htmp_bayes.models.network.model import Levels, known_by_level
 from htmp_bayes.models.network.nested_normals import Known, effect_draw
@@ -238,13 +239,11 @@ def _choose(
 
 def _resampled(log_weights: Array, rng: np.random.Generator) -> tuple[NDArray[np.int64], dict[str, float]]:
     """Resample each chain's draws by smoothed weights, in their order: systematic resampling."""
-    from arviz_stats.base import array_stats
-
     if log_weights.max() - np.median(log_weights) < _EVEN:
         smoothed, pareto_k = log_weights - log_weights.max(), 0.0
-    else:  # takes the logarithms of reciprocal weights
-        smoothed, pareto_k = array_stats.psislw(-log_weights.ravel())
-    weights = np.exp(smoothed.reshape(log_weights.shape))
+    else:
+        smoothed, pareto_k = smoothed_log_weights(log_weights)
+    weights = np.exp(smoothed)
     length = weights.shape[1]
     kept = np.empty(weights.shape, dtype=np.int64)
     for chain, row in enumerate(weights):
@@ -252,6 +251,6 @@ def _resampled(log_weights: Array, rng: np.random.Generator) -> tuple[NDArray[np
         places = (np.arange(length) + rng.uniform()) / length
         kept[chain] = chain * length + np.minimum(np.searchsorted(ends, places), length - 1)
     attributes: dict[str, Any] = {
-        "correction_log_weight_sd": float(log_weights.std()), "correction_pareto_k": float(pareto_k),
+        "correction_log_weight_sd": float(log_weights.std()), "correction_pareto_k": pareto_k,
     }  # fmt: skip
     return kept, attributes
