@@ -18,13 +18,16 @@ import math
 
 import numpy as np
 
-from htmp_bayes.laws.compiled.jit import jit
+from htmp_bayes.laws.compiled.jit import jit, jit_sum
 
-# Beyond so many widths of a cell the logarithm of A is taken at the cells' middles: less than 0.1 % of it is lost.
-FAR_WIDTHS = 8.0
+# Beyond so many widths of a cell the logarithm of A is taken to second order about the cells' middles: 1e-4 of it, at
+# most, is lost.
+FAR_WIDTHS = 3.0
 # Variance of an average count below which no difference is believed: where no eigenvalue is expected, the position of
 # an edge fluctuates all the same. A thousandth of the usual variance.
 BLUR = 0.002
+# A product of more factors may leave the range of a double; lengths and sizes below it are not divided by.
+_LEAST_PRODUCT, _SHORTEST = 1e-150, 1e-300
 
 
 @jit
@@ -53,6 +56,54 @@ def _cell_average(distance, first, second, a):
 
 
 @jit
+def _run_ends(width, interval):
+    """End, for each cell, of the run of cells of the same width and interval that it is part of."""
+    ends = np.empty(width.size, np.int64)
+    end = width.size
+    for i in range(width.size - 1, -1, -1):
+        if i + 1 < width.size and (interval[i + 1] != interval[i] or width[i + 1] != width[i]):
+            end = i + 1
+        ends[i] = end
+    return ends
+
+
+@jit_sum
+def _fill_sums(i, re, im, square, ends, far, sums):
+    """Fill the sums, over each run, of what its cells up to i have in common with cell i; return that with itself.
+
+    Parameters: the cell, the transform at the cells' middles, the squares of the cells' lengths there, the runs, from
+    how many squared lengths on a cell is far, and the array to fill, of which the elements where runs start are set.
+    Far away it is the logarithm at the middles, of which one is taken for a whole run, and its second derivative times
+    the mean square of the distance from there.
+    """
+    own, start, re_i, im_i, square_i = 0.0, 0, re[i], im[i], square[i]
+    while start <= i:
+        total, product = 0.0, 1.0
+        for j in range(start, min(ends[start], i + 1)):
+            across, longer = 4.0 * im_i * im[j], max(square_i, square[j])
+            apart = (re_i - re[j]) ** 2 + (im_i - im[j]) ** 2
+            if across == 0.0:
+                continue
+            if apart > far * longer:
+                share = apart / (apart + across)
+                product *= share
+                total += (1.0 - share) * (1.0 + 2.0 * share) * (square_i + square[j]) / (12.0 * apart)
+                if product < _LEAST_PRODUCT:
+                    total -= math.log(product)
+                    product = 1.0
+            else:
+                lengths = max(math.sqrt(square_i), _SHORTEST), max(math.sqrt(square[j]), _SHORTEST)
+                value = _cell_average(math.sqrt(apart), *lengths, math.sqrt(across))
+                if i == j:
+                    own = value
+                else:
+                    total += value
+        sums[start] = total - math.log(product)
+        start = ends[start]
+    return own
+
+
+@jit
 def repulsion_covariance(m, speed, width, interval, count, far):
     """Compute A of the averages of N(x) over intervals, shape ``(count, count)``.
 
@@ -64,23 +115,18 @@ def repulsion_covariance(m, speed, width, interval, count, far):
     weight = np.zeros(count)
     for i in range(m.size):
         weight[interval[i]] += width[i]
+    # A does not depend on the unit of m; in this one squares stay within the range of a double
+    size = np.abs(m)
+    unit = math.sqrt(size.max()) * math.sqrt(max(size.min(), _SHORTEST))
+    re, im, square = m.real / unit, np.maximum(m.imag, 0.0) / unit, (speed * width / unit) ** 2
+    ends, sums = _run_ends(width, interval), np.empty(m.size)
     for i in range(m.size):
-        own = speed[i] * width[i]
-        im = max(m[i].imag, 0.0)
-        for j in range(i + 1):
-            other = max(m[j].imag, 0.0)
-            product = 4.0 * im * other
-            if product == 0.0:
-                continue
-            # in units of |m|, of which products may leave the range of a double
-            length = speed[j] * width[j]
-            apart = abs(m[i] - m[j])
-            if apart > far * max(own, length):
-                value = math.log1p(product / (apart * apart))
-            else:
-                value = _cell_average(apart, max(own, 1e-300), max(length, 1e-300), math.sqrt(product))
-            value *= width[i] * width[j]
-            a[interval[i], interval[j]] += value if i == j or interval[i] != interval[j] else 2.0 * value
+        own, k, start = _fill_sums(i, re, im, square, ends, far * far, sums), interval[i], 0
+        a[k, k] += own * width[i] ** 2
+        while start <= i:
+            times = 2.0 if interval[start] == k else 1.0
+            a[k, interval[start]] += times * sums[start] * width[i] * width[start]
+            start = ends[start]
     for k in range(count):
         for j in range(k + 1):
             a[k, j] /= 2.0 * math.pi**2 * weight[k] * weight[j]

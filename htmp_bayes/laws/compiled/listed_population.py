@@ -14,7 +14,8 @@ import math
 
 import numpy as np
 
-from htmp_bayes.laws.compiled.jit import jit
+from htmp_bayes.laws.compiled.jit import jit, jit_sum
+from htmp_bayes.laws.compiled.vector_loops import upper_angle
 
 # Newton's step after which the next one would be below rounding, and its longest.
 _LAST_STEP, _LONGEST_STEP = 1e-6, 0.5
@@ -27,24 +28,30 @@ _ANGLES = (0.03, 0.5)
 _DESCENT = 4.0 * 0.6 ** np.arange(70)
 
 
+@jit_sum
+def _sums(vr, vi, h, w):
+    """Return M(v) = sum_q w_q v h_q/(1 - v h_q) and its derivative by log v, as real and imaginary parts."""
+    m_r = m_i = s_r = s_i = 0.0
+    for q in range(h.size):
+        ar, ai = vr * h[q], vi * h[q]
+        d = 1.0 - ar
+        scale = 1.0 / (d * d + ai * ai)
+        pr, pi = d * scale, ai * scale
+        ur, ui = ar * pr - ai * pi, ar * pi + ai * pr
+        m_r += w[q] * ur
+        m_i += w[q] * ui
+        s_r += w[q] * (ur * pr - ui * pi)
+        s_i += w[q] * (ur * pi + ui * pr)
+    return m_r, m_i, s_r, s_i
+
+
 @jit
 def _newton(x, start, inverse_gamma, h, w):
     """Return the root t = log v of 1/gamma - x v + M(v), and the slope of that by t."""
     t = start
     for _ in range(_MOST_STEPS):
         v = np.exp(t)
-        vr, vi = v.real, v.imag
-        m_r = m_i = s_r = s_i = 0.0
-        for q in range(h.size):
-            ar, ai = vr * h[q], vi * h[q]
-            d = 1.0 - ar
-            scale = 1.0 / (d * d + ai * ai)
-            pr, pi = d * scale, ai * scale
-            ur, ui = ar * pr - ai * pi, ar * pi + ai * pr
-            m_r += w[q] * ur
-            m_i += w[q] * ui
-            s_r += w[q] * (ur * pr - ui * pi)
-            s_i += w[q] * (ur * pi + ui * pr)
+        m_r, m_i, s_r, s_i = _sums(v.real, v.imag, h, w)
         xv = x * v
         slope = complex(m_r, m_i) + inverse_gamma - xv
         curvature = complex(s_r, s_i) - xv
@@ -60,6 +67,15 @@ def _newton(x, start, inverse_gamma, h, w):
         if size < _LAST_STEP:
             return t, curvature, True
     return t, curvature, False
+
+
+@jit_sum
+def _phase(vr, vi, h, w):
+    """Minus the imaginary part of sum_q w_q log(1 - v h_q), v in the lower half plane."""
+    phase = 0.0
+    for q in range(h.size):
+        phase += w[q] * upper_angle(1.0 - vr * h[q], abs(vi * h[q]))
+    return phase
 
 
 @jit
@@ -116,9 +132,7 @@ def listed_columns(log_eigenvalue, gamma, log_h, w, guesses):
             t, curvature = complex(t.real, 0.0), complex(curvature.real, 0.0)
         above = roots[i] = t
         v = np.exp(t)
-        phase = 0.0
-        for q in range(h.size):
-            phase += w[q] * math.atan2(abs(v.imag * h[q]), 1.0 - v.real * h[q])
+        phase = _phase(v.real, v.imag, h, w)
         sf[i] = min(max((phase - (t / gamma - x * v).imag) / math.pi, 0.0), 1.0)
         cdf[i] = 1.0 - sf[i]
         m[i] = -v
