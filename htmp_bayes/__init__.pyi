@@ -47,6 +47,7 @@ from .plots import (
     plot_population as plot_population,
     plot_quantiles as plot_quantiles,
     plot_ridge as plot_ridge,
+    plot_runs as plot_runs,
     plot_spectrum as plot_spectrum,
     plot_tail as plot_tail,
     plot_trajectories as plot_trajectories,

@@ -128,7 +128,9 @@ def fit_network(
             ``gamma``, ``zeros``, ``dead`` and ``n_eigenvalues``, dimension ``spectrum``; and ``layer_kind``,
             ``layer_model`` and ``layer_depth``, dimension ``layer``. ``spectrum_layer`` says of which layer a spectrum
             is, and ``spectrum_run`` or ``spectrum_step`` of which run or step; and what `htmp_bayes.check` says of
-            its own fit: ``spectrum_r_hat`` and ``spectrum_ess``, the worst of its parameters, and ``spectrum_fits``.
+            its own fit: ``spectrum_r_hat`` and ``spectrum_ess``, the worst of its parameters, and ``spectrum_fits``;
+            ``spectrum_interval`` are the 5 %, 50 % and 95 % quantiles of the quantities in that fit, dimensions
+            ``(spectrum, parameter, quantile)``.
 
         Layers are named ``model/layer`` where there are several models. Attributes of the root: the
         settings, the versions, and what the normal likelihoods cost: ``correction_log_weight_sd`` and

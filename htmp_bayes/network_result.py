@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from htmp_bayes.models.network.draws import LayersDrawn
     from htmp_bayes.models.network.quantities import Quantity
 
+# Of each spectrum's own fit.
+_QUANTILES = (0.05, 0.5, 0.95)
 _HYPERPARAMETERS = (
     "typical",
     "kind_effect",
@@ -78,7 +80,7 @@ def network_result(
     of_models = of_models.rename({name: f"model_{name}" for name in of_models.data_vars})
     of_all = sampled[[name for name in _HYPERPARAMETERS if name in sampled]]
     posterior = xr.merge([_named(by_layer, quantities, size, gamma), of_models, of_all])
-    observed, constant = _known(layers, own, design)
+    observed, constant = _known(layers, own, design, quantities)
     result = xr.DataTree.from_dict(
         {
             "posterior": posterior,
@@ -92,14 +94,16 @@ def network_result(
     return result
 
 
-def _known(layers: list[Layer], own: list[xr.DataTree], design: "Design") -> tuple[xr.Dataset, xr.Dataset]:
+def _known(
+    layers: list[Layer], own: list[xr.DataTree], design: "Design", quantities: list["Quantity"]
+) -> tuple[xr.Dataset, xr.Dataset]:
     """Build the groups ``observed_data`` and ``constant_data``."""
     from htmp_bayes.checks import check
 
     first = {layer.label: layer for layer in reversed(layers)}
     names = list(dict.fromkeys(layer.label for layer in layers))
     spectra, verdicts = [layer.spectrum for layer in layers], [check(result) for result in own]
-    constant = {
+    constant: dict[str, Any] = {
         "n": ("spectrum", [s.n for s in spectra]),
         "gamma": ("spectrum", [s.gamma for s in spectra]),
         "zeros": ("spectrum", [s.zeros for s in spectra]),
@@ -118,11 +122,21 @@ def _known(layers: list[Layer], own: list[xr.DataTree], design: "Design") -> tup
         constant["spectrum_run"] = "spectrum", [str(layer.run) for layer in layers]
     if design.steps:
         constant["spectrum_step"] = "spectrum", [layer.step for layer in layers]
+    constant["spectrum_interval"] = ("spectrum", "parameter", "quantile"), _intervals(own, quantities)
     eigenvalues = np.full((len(spectra), max(map(len, spectra))), np.nan)
     for row, spectrum in zip(eigenvalues, spectra, strict=True):
         row[: len(spectrum)] = spectrum.eigenvalues
     observed = xr.Dataset({"eigenvalues": (("spectrum", "eigenvalue"), eigenvalues)})
-    return observed, xr.Dataset(constant, {"layer": names})
+    coords = {"layer": names, "parameter": [q.name for q in quantities], "quantile": list(_QUANTILES)}
+    return observed, xr.Dataset(constant, coords)
+
+
+def _intervals(own: list[xr.DataTree], quantities: list["Quantity"]) -> np.ndarray:
+    """Quantiles of each spectrum's own fit, shape ``(spectrum, parameter, quantile)``."""
+    from htmp_bayes.models.network.quantities import values_of
+
+    drawn = [values_of(result, "posterior") for result in own]
+    return np.array([[np.quantile(values[q.name], _QUANTILES) for q in quantities] for values in drawn])
 
 
 def _resampled(posterior: xr.Dataset, kept: np.ndarray) -> xr.Dataset:

@@ -267,8 +267,8 @@ def compare(
     Prints parameters of each layer with 90 % intervals, and the contrasts of all pairs of models, or of LAYER with all
     other layers: 90 % intervals, the probability that the first is smaller, and the probability that the two are within
     10 %. Writes RUN/compare_models.csv (several models), RUN/compare_layers.csv, and the pictures RUN/layers.png
-    (intervals), RUN/ridge.png (posteriors of the correlation), RUN/depth.png (the correlation against depth) and
-    RUN/map.png (kappa and correlation).
+    (intervals), RUN/ridge.png (posteriors of the correlation), RUN/depth.png (the correlation against depth),
+    RUN/map.png (kappa and correlation) and, of runs, RUN/runs.png (what another run would give).
 
     Exit codes: 0 success; 1 the posterior fails a check, for reasons on standard error; 2 wrong input.
     """

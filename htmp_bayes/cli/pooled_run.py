@@ -134,7 +134,7 @@ def write_comparison(folder: Path, result: "xr.DataTree", layer: str | None = No
     """
     from htmp_bayes.comparison import compare_layers, compare_models
     from htmp_bayes.drawing.picture import hidden
-    from htmp_bayes.plots import plot_depth, plot_kappa_correlation, plot_layers, plot_ridge
+    from htmp_bayes.plots import plot_depth, plot_kappa_correlation, plot_layers, plot_ridge, plot_runs
 
     layers = result["posterior"].coords["layer"].to_numpy()
     shown = compare_layers(result, layer or str(layers[0]))
@@ -159,6 +159,8 @@ def write_comparison(folder: Path, result: "xr.DataTree", layer: str | None = No
                 "depth": plot_depth(result, "correlation"),
                 "map": plot_kappa_correlation(result),
             }
+            if result.attrs.get("runs"):
+                pictures["runs"] = plot_runs(result, "correlation")
         for name, picture in pictures.items():
             with replacing(folder / f"{name}.png") as temporary:
                 picture.savefig(temporary, metadata=in_pictures)

@@ -7,6 +7,7 @@ from htmp_bayes.plots.parameters import plot_parameters
 from htmp_bayes.plots.population import plot_population
 from htmp_bayes.plots.quantiles import plot_quantiles
 from htmp_bayes.plots.ridge import plot_ridge
+from htmp_bayes.plots.runs import plot_runs
 from htmp_bayes.plots.spectrum import plot_spectrum
 from htmp_bayes.plots.tail import plot_tail
 from htmp_bayes.plots.trajectories import plot_trajectories
@@ -20,6 +21,7 @@ __all__ = [
     "plot_population",
     "plot_quantiles",
     "plot_ridge",
+    "plot_runs",
     "plot_spectrum",
     "plot_tail",
     "plot_trajectories",

@@ -22,6 +22,7 @@ from htmp_bayes.drawing.canvas import (
 )
 from htmp_bayes.layer_names import common_prefix
 from htmp_bayes.network_steps import at_step
+from htmp_bayes.plots.result_values import groups_of_layers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -147,18 +148,11 @@ def _by_layer(result: xr.DataTree, parameter: str) -> tuple[NDArray[Any], NDArra
             f"The result has no {parameter!r} of layers; pass what htmp_bayes.fit_network returned."
         )
     values = posterior[parameter].transpose("chain", "draw", "layer").to_numpy()
-    return values.reshape(-1, values.shape[-1]), _groups(constant), constant["layer_depth"].to_numpy()
-
-
-def _groups(constant: xr.Dataset) -> NDArray[Any]:
-    """Kind of each layer; of several models, its kind and model, or its model where all are of one kind."""
-    kinds = constant["layer_kind"].to_numpy().astype(str)
-    models = constant["layer_model"].to_numpy().astype(str) if "layer_model" in constant else kinds[:0]
-    if len(set(models)) < 2:
-        return kinds
-    if len(set(kinds)) == 1:
-        return models
-    return np.array([f"{kind}, {model}" for kind, model in zip(kinds, models, strict=True)])
+    return (
+        values.reshape(-1, values.shape[-1]),
+        groups_of_layers(constant),
+        constant["layer_depth"].to_numpy(),
+    )
 
 
 def _styles(kinds: NDArray[Any]) -> dict[str, tuple[str, str]]:

@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 from htmp_bayes._numbers import interval
 from htmp_bayes._results import group, law_of, open_law
 from htmp_bayes.drawing.canvas import SYMBOLS
+from htmp_bayes.models.network.quantities import named
 
 _CURVE_DRAWS = 20
+_SEED = 20261128
 
 
 def observed_and_predicted(result: xr.DataTree) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -63,3 +65,25 @@ def median_and_interval(result: xr.DataTree, name: str) -> str:
         return ""
     lower, median, upper = np.quantile(posterior[name].values, [0.05, 0.5, 0.95])
     return f"{SYMBOLS[name]} {interval(median, lower, upper)}"
+
+
+def groups_of_layers(constant: xr.Dataset) -> NDArray[np.str_]:
+    """Kind of each layer of a network; of several models, its kind and model, or its model if all are of one kind."""
+    kinds = constant["layer_kind"].to_numpy().astype(str)
+    models = constant["layer_model"].to_numpy().astype(str) if "layer_model" in constant else kinds[:0]
+    if len(set(models)) < 2:
+        return kinds
+    if len(set(kinds)) == 1:
+        return models
+    return np.array([f"{kind}, {model}" for kind, model in zip(kinds, models, strict=True)])
+
+
+def another_run(result: xr.DataTree, parameter: str) -> NDArray[np.float64]:
+    """Draws of a pooled quantity of each layer in a training run that is not among those seen, shape ``(layer, D)``."""
+    (quantity,) = named([parameter])
+    posterior = group(result, "posterior")
+    common = posterior[parameter].transpose("layer", "chain", "draw").to_numpy()
+    common = common.reshape(len(common), -1)
+    spread = posterior["run_spread"].sel(parameter=parameter).to_numpy().ravel()
+    moved = spread * np.random.default_rng(_SEED).standard_normal(common.shape)
+    return quantity.natural(quantity.pooled(common) + moved)

@@ -22,6 +22,7 @@ from htmp_bayes.drawing.canvas import (
     tidy,
 )
 from htmp_bayes.network_steps import at_step
+from htmp_bayes.plots.result_values import another_run, groups_of_layers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,8 +53,9 @@ def plot_ridge(
     Returns
     -------
     matplotlib.figure.Figure
-        A density for each layer, in the colour of its kind, between its 0.5 % and 99.5 % quantiles, with a line at the
-        median. All have the same area.
+        A density for each layer, in the colour of its kind and model, between its 0.5 % and 99.5 % quantiles, with a
+        line at the median. All have the same area. Of a result with training runs it is that of what all runs have in
+        common, and the dotted line that of another run.
 
     Raises
     ------
@@ -79,8 +81,9 @@ def plot_ridge(
     logarithmic = parameter in LOGARITHMIC
     curves = [_density(np.log(row) if logarithmic else row) for row in draws]
     scale = _HEIGHT / max(density.max() for _, density in curves)
-    kinds = _kinds(result, len(names))
+    kinds = _groups(result, len(names))
     styles = {kind: STYLES[i % len(STYLES)][0] for i, kind in enumerate(dict.fromkeys(kinds))}
+    others = _of_another_run(result, parameter, logarithmic, scale)
     figure = new_figure((_FRAME + _ROW * len(names)) / COLUMN_WIDTH, figsize=figsize)
     ax = figure.subplots()
     for i, ((grid, density), kind) in enumerate(zip(curves, kinds, strict=True)):
@@ -88,6 +91,10 @@ def plot_ridge(
         label = kind if kind and kind not in kinds[:i] else None
         ax.fill_between(x, i, top, color=styles[kind], alpha=0.45, lw=0, zorder=2 * i + 2, label=label)
         ax.plot(x, top, color=styles[kind], lw=0.8, zorder=2 * i + 3)
+        if others:
+            place, height = others[i]
+            own = "another run" if i == len(names) - 1 else None
+            ax.plot(place, i - height, color=styles[kind], lw=0.7, ls=":", zorder=2 * i + 3, label=own)
         middle = np.median(draws[i])
         ax.vlines(
             middle, i - scale * np.interp(middle, x, density), i, color=styles[kind], lw=0.8, zorder=2 * i + 3
@@ -100,14 +107,14 @@ def plot_ridge(
     tidy(ax)
     if logarithmic:
         log_ticks(ax.xaxis)
-    if len(styles) > 1:
+    if len(styles) > 1 or others:
         figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4, **LEGEND)
     return figure
 
 
-def _kinds(result: xr.DataTree, layers: int) -> list[str]:
+def _groups(result: xr.DataTree, layers: int) -> list[str]:
     if "constant_data" in result.children and "layer_kind" in result["constant_data"]:
-        return [str(kind) for kind in result["constant_data/layer_kind"].to_numpy()]
+        return list(map(str, groups_of_layers(group(result, "constant_data"))))
     return [""] * layers
 
 
@@ -119,3 +126,13 @@ def _density(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
     low, high = np.quantile(values, [0.005, 0.995])
     x = np.linspace(low, high, 201)
     return x, np.interp(x, grid, density)
+
+
+def _of_another_run(
+    result: xr.DataTree, parameter: str, logarithmic: bool, scale: float
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Places and heights of each layer's density in another training run, if the fit knew of runs."""
+    if not result.attrs.get("runs") or parameter not in group(result, "constant_data")["parameter"]:
+        return []
+    curves = [_density(np.log(row) if logarithmic else row) for row in another_run(result, parameter)]
+    return [(np.exp(x) if logarithmic else x, scale * density) for x, density in curves]

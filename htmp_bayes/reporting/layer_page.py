@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from htmp_bayes._numbers import interval, short
 from htmp_bayes._results import group
 from htmp_bayes.checks import ESS_MIN, R_HAT_MAX, Verdict, check
-from htmp_bayes.drawing.canvas import STYLES, ink, label_of
+from htmp_bayes.drawing.canvas import OUTSIDE, STYLES, ink, label_of
 from htmp_bayes.plots import (
     plot_ecdf,
     plot_parameters,
@@ -229,7 +229,8 @@ def _palette(background: Any) -> NDArray[np.uint8]:
     """
     from matplotlib.colors import to_rgb
 
-    ends = np.array([to_rgb(colour) for colour in dict.fromkeys([ink(), *(style[0] for style in STYLES)])])
+    design = dict.fromkeys([ink(), OUTSIDE, *(colour for colour, _ in STYLES)])
+    ends = np.array([to_rgb(colour) for colour in design])
     shades = np.linspace(0, 1, _SHADES)[:, None, None]
     mixed = (1 - shades) * np.array(to_rgb(background)) + shades * ends
     return np.round(255 * mixed.reshape(-1, 3)).astype(np.uint8)

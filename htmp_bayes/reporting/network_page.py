@@ -79,7 +79,7 @@ def _contrasts(result: xr.DataTree, posterior: xr.Dataset) -> Iterator[dict[str,
 
 
 def _pictures(result: xr.DataTree, layers: int) -> Iterator[Picture]:
-    from htmp_bayes.plots import plot_depth, plot_kappa_correlation, plot_layers, plot_ridge
+    from htmp_bayes.plots import plot_depth, plot_kappa_correlation, plot_layers, plot_ridge, plot_runs
 
     if layers <= _MOST_ROWS_DRAWN:
         caption = "Medians, 50 % and 90 % intervals of the layers."
@@ -87,6 +87,9 @@ def _pictures(result: xr.DataTree, layers: int) -> Iterator[Picture]:
         yield encoded(
             plot_ridge(result, "correlation"), "ridge", "Posterior density of each layer's correlation."
         )
+        if result.attrs.get("runs"):
+            caption = "Correlation of each run with its matrix noise, and what another run would give."
+            yield encoded(plot_runs(result, "correlation"), "runs", caption)
     yield encoded(
         plot_depth(result, "correlation"), "depth", "Correlation against depth, with 90 % intervals."
     )
