@@ -65,35 +65,43 @@ def digits() -> dict[str, np.ndarray]:
     return dict(zip(("train_x", "test_x", "train_y", "test_y"), parts, strict=True))
 
 
-def initial(seed: int) -> Parameters:
-    """Draw weights uniformly within 1 / sqrt(inputs) on either side of 0, PyTorch's default; biases are 0."""
+def initial(seed: int, sizes: tuple[int, ...] = SIZES, normal: bool = False) -> Parameters:
+    """Draw weights uniformly within 1 / sqrt(inputs) on either side of 0, PyTorch's default; biases are 0.
+
+    Or draw them from the normal law of the same variance.
+    """
     rng = np.random.default_rng([seed, 0])
-    return [
-        (
-            (rng.uniform(-1, 1, (outputs, inputs)) / np.sqrt(inputs)).astype(np.float32),
-            np.zeros(outputs, np.float32),
-        )
-        for inputs, outputs in itertools.pairwise(SIZES)
-    ]
+    found = []
+    for inputs, outputs in itertools.pairwise(sizes):
+        shape = (outputs, inputs)
+        drawn = rng.standard_normal(shape) / np.sqrt(3) if normal else rng.uniform(-1, 1, shape)
+        found.append(((drawn / np.sqrt(inputs)).astype(np.float32), np.zeros(outputs, np.float32)))
+    return found
 
 
 def train(
-    start: Parameters, data: dict[str, np.ndarray], batch_size: int, seed: int
+    start: Parameters,
+    data: dict[str, np.ndarray],
+    batch_size: int,
+    seed: int,
+    learning_rate: float = LEARNING_RATE,
+    weight_decay: float = 0.0,
+    epochs: int | None = None,
 ) -> tuple[Parameters, int, int]:
-    """Stochastic gradient descent without momentum or decay, until the training loss is reached."""
+    """Stochastic gradient descent without momentum, until the training loss is reached or so many epochs are over."""
     rng = np.random.default_rng([seed, batch_size])
     parameters = [(weight.copy(), bias.copy()) for weight, bias in start]
     x, y = data["train_x"], data["train_y"]
     steps = 0
-    for epoch in range(1, MOST_EPOCHS + 1):
+    for epoch in range(1, (epochs or MOST_EPOCHS) + 1):
         for batch in batches(rng.permutation(len(y)), batch_size):
             for (weight, bias), (by_weight, by_bias) in zip(
                 parameters, gradients(parameters, x[batch], y[batch]), strict=True
             ):
-                weight -= LEARNING_RATE * by_weight
-                bias -= LEARNING_RATE * by_bias
+                weight -= learning_rate * (by_weight + weight_decay * weight)
+                bias -= learning_rate * by_bias
             steps += 1
-        if loss(parameters, x, y) <= TARGET_LOSS:
+        if epoch == epochs or (epochs is None and loss(parameters, x, y) <= TARGET_LOSS):
             return parameters, steps, epoch
     raise SystemExit(f"batch size {batch_size}, seed {seed}: the loss did not reach {TARGET_LOSS}.")
 

@@ -199,7 +199,7 @@ def drawn(law):
     return with_density({**densities, **DENSITIES}[law], N, 11)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.parametrize("law", LAWS)
 def test_on_draws_from_each_law_it_ranks_first(law):
     comparison = compare_laws(drawn(law), n=4 * N, draws=250, tune=300, random_seed=1)

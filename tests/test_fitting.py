@@ -292,7 +292,7 @@ def test_arviz_works_on_a_number_of_spikes(apart):
     assert "n_spikes" in az.summary(apart).index
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_spikes_are_found_alike_with_the_same_seed(apart, spiked, tmp_path):
     apart.to_netcdf(tmp_path / "posterior.nc")
     with xr.open_datatree(tmp_path / "posterior.nc") as back:
@@ -302,7 +302,7 @@ def test_spikes_are_found_alike_with_the_same_seed(apart, spiked, tmp_path):
 TRUTHS = [(128.0, 0.25, 0.6), (20.0, 0.5, 0.4), (8.0, 0.3, 0.8), (128.0, 1.0, 0.5)]
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_recovers_known_parameters_of_ensemble_draws():
     """Count the 90 % intervals that hold the truth, for draws of matrices, whose eigenvalues repel.
 
@@ -321,7 +321,7 @@ def test_recovers_known_parameters_of_ensemble_draws():
     assert min(held.values()) >= 15, held
 
 
-@pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.parametrize("factors", [(), (4.0,), (3.0, 4.0, 6.0)], ids=len)
 def test_planted_spikes_leave_the_law_as_it_was(factors):
     """Beside the fit of the same spectrum without them, in a matrix of the same aspect ratio.

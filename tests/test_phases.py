@@ -101,7 +101,7 @@ def test_what_has_no_phase():
         phase_probabilities(without)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.parametrize(
     ("phase", "spectrum"),
     [

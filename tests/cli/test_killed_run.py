@@ -1,4 +1,4 @@
-"""A run of 20 layers that is killed: the same command goes on, to the results of a run that was left alone."""
+"""A run of eight layers that is killed: the same command goes on, to the results of a run that was left alone."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import xarray as xr
 
 import htmp_bayes as hb
 
-LAYERS = [f"layer.{i}" for i in range(20)]
+LAYERS = [f"layer.{i}" for i in range(8)]
 SETTINGS = ["--seed", "1", "--draws", "50", "--tune", "50", "--chains", "2", "--quiet"]
 PROGRAM = [sys.executable, "-c", "from htmp_bayes.cli import main; raise SystemExit(main())"]
 
@@ -64,14 +64,14 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_was_left_alone(run, layers, t
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_until(lambda: len(recorded(killed)) >= 5, 500)
+    wait_until(lambda: len(recorded(killed)) >= 3, 500)
     children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
     os.kill(started.pid, signal.SIGKILL)
     assert started.wait() == -signal.SIGKILL
     wait_until(lambda: all(map(gone, children)), 60)
 
     finished = recorded(killed)
-    assert 5 <= len(finished) < 20
+    assert 3 <= len(finished) < len(LAYERS)
     before = written(killed, finished)
     assert run("fit", layers, *SETTINGS, "--out", killed)[0] == 1  # so few draws pass no check
     assert sorted(recorded(killed)) == sorted(LAYERS)

@@ -19,6 +19,17 @@ values = log_density(np.linspace(-3, 2, 40), 5.0, 0.6, 0.3, 0)
 print(values.tobytes().hex(), sum(log_density.stats.cache_misses.values()))
 """
 
+OPEN = """
+import numpy as np
+from htmp_bayes.laws.compiled.counting_covariance import FAR_WIDTHS, repulsion_covariance
+from htmp_bayes.laws.compiled.listed_population import listed_columns
+log_x, shares = np.linspace(-3, 2, 40), np.full(50, 0.02)
+columns = listed_columns(log_x, 0.5, np.linspace(-1, 1, 50), shares, np.zeros(40, complex))
+speed, width, interval = np.abs(np.gradient(columns[2], log_x)), np.full(40, log_x[1] - log_x[0]), np.arange(40) // 4
+repulsion = repulsion_covariance(columns[2], speed, width, interval, 10, FAR_WIDTHS)
+print(*(values.tobytes().hex() for values in (*columns, repulsion)))
+"""
+
 
 @pytest.mark.parametrize("on_disk", [[True], [False, True], [False, False]])
 def test_another_process_compiles_if_nothing_is_on_disk(monkeypatch, caplog, on_disk):
@@ -45,6 +56,16 @@ def test_the_first_process_gets_the_bits_of_the_next(tmp_path):
     )
     assert first == second
     assert first.split()[1] == b"0"
+
+
+@pytest.mark.slow
+def test_the_open_law_has_the_same_bits_where_it_is_compiled_and_where_it_is_loaded(tmp_path):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    first, second = (
+        subprocess.run([sys.executable, "-c", OPEN], env=environment, capture_output=True, check=True).stdout
+        for _ in range(2)
+    )
+    assert first == second
 
 
 def test_compiled_code_is_asked_for(monkeypatch):

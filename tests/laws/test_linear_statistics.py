@@ -64,7 +64,7 @@ def test_variance_of_the_log_determinant_by_the_transform_of_a_finite_kappa(law)
     check_log_at_a_finite_kappa(law, 250, 1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.parametrize("law", list(random_laws(50, seed=3)), ids=repr)
 def test_variance_of_the_log_determinant_by_the_transforms_of_many_laws(law):
     check_log_at_a_finite_kappa(law, 400, 1e-4)

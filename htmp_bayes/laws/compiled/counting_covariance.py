@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from htmp_bayes.laws.compiled.jit import jit, jit_sum
+from htmp_bayes.laws.compiled.jit import jit
 
 # Beyond so many widths of a cell the logarithm of A is taken to second order about the cells' middles: 1e-4 of it, at
 # most, is lost.
@@ -67,7 +67,7 @@ def _run_ends(width, interval):
     return ends
 
 
-@jit_sum
+@jit
 def _fill_sums(i, re, im, square, ends, far, sums):
     """Fill the sums, over each run, of what its cells up to i have in common with cell i; return that with itself.
 

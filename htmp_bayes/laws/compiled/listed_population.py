@@ -8,14 +8,16 @@ root of the Silverstein equation (:mod:`htmp_bayes.laws.compiled.silverstein`), 
 and as the phase is stationary in v at the root, the derivative of F by log h_q is what stands in it explicitly,
 
     dF/d(log h_q) = w_q Im(v h_q/(1 - v h_q)) / pi.
+
+Loops over the values fill an array, which vector instructions do, and sums follow in their order: so the bits are the
+same whether a process compiled these functions or loaded them.
 """
 
 import math
 
 import numpy as np
 
-from htmp_bayes.laws.compiled.jit import jit, jit_sum
-from htmp_bayes.laws.compiled.vector_loops import upper_angle
+from htmp_bayes.laws.compiled.jit import jit
 
 # Newton's step after which the next one would be below rounding, and its longest.
 _LAST_STEP, _LONGEST_STEP = 1e-6, 0.5
@@ -24,34 +26,70 @@ _MOST_STEPS = 60
 _COMPLEX, _REAL = 1e-6, 1e-9
 # Angles from which the search starts anew where its neighbour's root is (nearly) real.
 _ANGLES = (0.03, 0.5)
+_TAN_8, _TAN_16 = math.tan(math.pi / 8.0), math.tan(math.pi / 16.0)
 # Imaginary parts of x, relative to x, through which a root is followed to the axis where all else fails.
 _DESCENT = 4.0 * 0.6 ** np.arange(70)
 
 
-@jit_sum
-def _sums(vr, vi, h, w):
+@jit
+def _upper_angle(x, y):
+    """Angle of x + iy, not 0, for y >= 0: from 0 to pi.
+
+    Turned back by multiples of pi/8 and then pi/16 (DLMF 4.21.2), after which the series of the arctangent (DLMF
+    4.24.3) is that of at most tan(pi/16): its tenth term is below 1e-15 of the first.
+    """
+    steep = y > abs(x)
+    along, across = (y, abs(x)) if steep else (abs(x), y)
+    u, w = along + _TAN_8 * across, across - _TAN_8 * along
+    above = w > 0.0
+    w = abs(w)
+    u, w = u + _TAN_16 * w, w - _TAN_16 * u
+    r = w / u if u > 0.0 else 0.0
+    z = r * r
+    s = 1.0 / 21.0
+    s = 1.0 / 19.0 - z * s
+    s = 1.0 / 17.0 - z * s
+    s = 1.0 / 15.0 - z * s
+    s = 1.0 / 13.0 - z * s
+    s = 1.0 / 11.0 - z * s
+    s = 1.0 / 9.0 - z * s
+    s = 1.0 / 7.0 - z * s
+    s = 0.2 - z * s
+    s = 1.0 / 3.0 - z * s
+    s = 1.0 - z * s
+    angle = math.pi / 16.0 + r * s
+    angle = math.pi / 8.0 + (angle if above else -angle)
+    angle = 0.5 * math.pi - angle if steep else angle
+    return math.pi - angle if x < 0.0 else angle
+
+
+@jit
+def _sums(vr, vi, h, w, terms):
     """Return M(v) = sum_q w_q v h_q/(1 - v h_q) and its derivative by log v, as real and imaginary parts."""
-    m_r = m_i = s_r = s_i = 0.0
     for q in range(h.size):
         ar, ai = vr * h[q], vi * h[q]
         d = 1.0 - ar
         scale = 1.0 / (d * d + ai * ai)
         pr, pi = d * scale, ai * scale
-        ur, ui = ar * pr - ai * pi, ar * pi + ai * pr
-        m_r += w[q] * ur
-        m_i += w[q] * ui
-        s_r += w[q] * (ur * pr - ui * pi)
-        s_i += w[q] * (ur * pi + ui * pr)
+        ur, ui = w[q] * (ar * pr - ai * pi), w[q] * (ar * pi + ai * pr)
+        terms[0, q], terms[1, q] = ur, ui
+        terms[2, q], terms[3, q] = ur * pr - ui * pi, ur * pi + ui * pr
+    m_r = m_i = s_r = s_i = 0.0
+    for q in range(h.size):
+        m_r += terms[0, q]
+        m_i += terms[1, q]
+        s_r += terms[2, q]
+        s_i += terms[3, q]
     return m_r, m_i, s_r, s_i
 
 
 @jit
 def _newton(x, start, inverse_gamma, h, w):
     """Return the root t = log v of 1/gamma - x v + M(v), and the slope of that by t."""
-    t = start
+    t, terms = start, np.empty((4, h.size))
     for _ in range(_MOST_STEPS):
         v = np.exp(t)
-        m_r, m_i, s_r, s_i = _sums(v.real, v.imag, h, w)
+        m_r, m_i, s_r, s_i = _sums(v.real, v.imag, h, w, terms)
         xv = x * v
         slope = complex(m_r, m_i) + inverse_gamma - xv
         curvature = complex(s_r, s_i) - xv
@@ -69,12 +107,15 @@ def _newton(x, start, inverse_gamma, h, w):
     return t, curvature, False
 
 
-@jit_sum
+@jit
 def _phase(vr, vi, h, w):
     """Minus the imaginary part of sum_q w_q log(1 - v h_q), v in the lower half plane."""
+    angles = np.empty(h.size)
+    for q in range(h.size):
+        angles[q] = w[q] * _upper_angle(1.0 - vr * h[q], abs(vi * h[q]))
     phase = 0.0
     for q in range(h.size):
-        phase += w[q] * upper_angle(1.0 - vr * h[q], abs(vi * h[q]))
+        phase += angles[q]
     return phase
 
 

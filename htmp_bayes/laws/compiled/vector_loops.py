@@ -10,7 +10,6 @@ from htmp_bayes.laws.compiled.saddle_curve import NEGLIGIBLE
 # A Gauss panel of 20 nodes resolves a change of the exponent of this size to 1e-19 (remainder term, DLMF 3.5.19),
 # and larger ones where the integrand is small.
 RESOLVED = 18.0
-_TAN_8, _TAN_16 = math.tan(math.pi / 8.0), math.tan(math.pi / 16.0)
 
 
 @jit_ordered
@@ -67,38 +66,6 @@ def _sine_and_cosine(x):
     upper = np.floor(0.5 * (quarter + 1.0))
     sign_c = 1.0 - 2.0 * (upper - 2.0 * np.floor(0.5 * upper))
     return sign_s * (s + odd * (c - s)), sign_c * (c + odd * (s - c))
-
-
-@jit_ordered
-def upper_angle(x, y):
-    """Angle of x + iy, not 0, for y >= 0: from 0 to pi.
-
-    Turned back by multiples of pi/8 and then pi/16 (DLMF 4.21.2), after which the series of the arctangent (DLMF
-    4.24.3) is that of at most tan(pi/16): its tenth term is below 1e-15 of the first.
-    """
-    steep = y > abs(x)
-    along, across = (y, abs(x)) if steep else (abs(x), y)
-    u, w = along + _TAN_8 * across, across - _TAN_8 * along
-    above = w > 0.0
-    w = abs(w)
-    u, w = u + _TAN_16 * w, w - _TAN_16 * u
-    r = w / u if u > 0.0 else 0.0
-    z = r * r
-    s = 1.0 / 21.0
-    s = 1.0 / 19.0 - z * s
-    s = 1.0 / 17.0 - z * s
-    s = 1.0 / 15.0 - z * s
-    s = 1.0 / 13.0 - z * s
-    s = 1.0 / 11.0 - z * s
-    s = 1.0 / 9.0 - z * s
-    s = 1.0 / 7.0 - z * s
-    s = 0.2 - z * s
-    s = 1.0 / 3.0 - z * s
-    s = 1.0 - z * s
-    angle = math.pi / 16.0 + r * s
-    angle = math.pi / 8.0 + (angle if above else -angle)
-    angle = 0.5 * math.pi - angle if steep else angle
-    return math.pi - angle if x < 0.0 else angle
 
 
 @jit_sum

@@ -163,7 +163,7 @@ def test_the_spread_of_runs_is_not_taken_for_matrix_noise(planted):
     assert np.all(upper[:, 2] / lower[:, 2] < 3)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_groups_of_runs_that_are_alike_are_seldom_called_different():
     alike = [trained(100 + seed, 3, 0.0)[1] for seed in range(4)]
     lower, upper = np.quantile(alike, [0.05, 0.95], axis=1)

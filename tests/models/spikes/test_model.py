@@ -25,7 +25,7 @@ def test_fewer_are_looked_for_in_small_matrices():
     assert [largest_number(size) for size in (5, 32, 64, 100, 1000)] == [0, 3, 6, 10, 10]
 
 
-@pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.parametrize("factors", [(), (4.0,), (3.0, 4.0, 6.0)], ids=len)
 def test_planted_spikes_are_found(factors):
     numbers = weigh_numbers(spiked(planted(bulk(), *factors)))
@@ -53,7 +53,7 @@ def test_units_do_not_matter():
     assert_allclose(first, second, atol=0.02)
 
 
-@pytest.mark.slow
+@pytest.mark.study
 def test_a_heavy_tail_is_no_spike():
     """A law of tail index 2.4 has eigenvalues as far out as spikes: that leaves it open, and seldom says otherwise.
 
