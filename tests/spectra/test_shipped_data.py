@@ -31,7 +31,7 @@ def test_minilm_embeddings():
     assert words.gamma == 384 / 30522
 
 
-@pytest.mark.parametrize("file", ["minilm.nc", "minilm_embeddings.nc", "training.nc"])
+@pytest.mark.parametrize("file", ["minilm.nc", "minilm_embeddings.nc", "training.nc", "recipes.nc"])
 def test_eigenvalues_add_up_to_what_their_shape_allows(file):
     for spectrum in read_spectra(DATA / file):
         assert np.array(spectrum.meta["shape"]).max() == spectrum.n
@@ -76,3 +76,19 @@ def test_starting_weights_can_be_made_again():
         assert matrix.shape == (outputs, inputs)
         expected = np.linalg.svd(matrix.astype(np.float32).astype(float), compute_uv=False) ** 2 / 512
         np.testing.assert_allclose(spectrum.eigenvalues, np.sort(expected), rtol=1e-6)
+
+
+def test_every_recipe_was_trained_several_times():
+    spectra = read_spectra(DATA / "recipes.nc")
+    with open(DATA / "recipes.csv", newline="", encoding="utf-8") as file:
+        networks = list(csv.DictReader(file))
+    assert len(spectra) == 2 * len(networks)
+    runs = {}
+    for spectrum in spectra:
+        recipe = spectrum.name.split(".seed")[0], spectrum.name.rpartition(".")[2]
+        runs.setdefault(recipe, set()).add(spectrum.meta["seed"])
+        assert recipe[0] == f"{spectrum.meta['knob']}={spectrum.meta['value']:g}"
+    assert {len(seeds) for seeds in runs.values()} == {5, 8}
+    for row in networks:
+        untrained = (row["knob"], row["value"]) == ("epochs", "0")
+        assert (float(row["test_accuracy"]) > 0.75) != untrained
