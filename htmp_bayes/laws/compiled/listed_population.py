@@ -32,7 +32,7 @@ _DESCENT = 4.0 * 0.6 ** np.arange(70)
 
 
 @jit
-def _upper_angle(x, y):
+def upper_angle(x, y):
     """Angle of x + iy, not 0, for y >= 0: from 0 to pi.
 
     Turned back by multiples of pi/8 and then pi/16 (DLMF 4.21.2), after which the series of the arctangent (DLMF
@@ -112,7 +112,7 @@ def _phase(vr, vi, h, w):
     """Minus the imaginary part of sum_q w_q log(1 - v h_q), v in the lower half plane."""
     angles = np.empty(h.size)
     for q in range(h.size):
-        angles[q] = w[q] * _upper_angle(1.0 - vr * h[q], abs(vi * h[q]))
+        angles[q] = w[q] * upper_angle(1.0 - vr * h[q], abs(vi * h[q]))
     phase = 0.0
     for q in range(h.size):
         phase += angles[q]

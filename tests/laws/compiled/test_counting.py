@@ -155,7 +155,7 @@ def test_number_variance_between_the_classical_ensembles(beta):
 
 
 def test_repulsion_of_averages_over_intervals():
-    """With no cell far away the quick way at a distance is right to 0.1 %, and intervals are sums of cells."""
+    """With no cell far away the quick way at a distance is right to 1e-4, and intervals are sums of cells."""
     law, count = (5.0, 0.25, 0.5, htmp_density.LOG_NORMAL), 10
     u = np.linspace(0.5, 4.0, 201)
     log_y, width = (u[1:] + u[:-1]) / 2, np.diff(u)
@@ -167,7 +167,7 @@ def test_repulsion_of_averages_over_intervals():
         transform, speed, width, intervals, count, counting_covariance.FAR_WIDTHS
     )
     exact = counting_covariance.repulsion_covariance(transform, speed, width, intervals, count, np.inf)
-    assert_allclose(quick, exact, rtol=2e-3)
+    assert_allclose(quick, exact, rtol=1e-4)
     cells = counting_covariance.repulsion_covariance(transform, speed, width, np.arange(200), 200, np.inf)
     assert_allclose(cells.reshape(count, 20, count, 20).mean(axis=(1, 3)), exact, rtol=1e-10)
     assert np.linalg.eigvalsh(exact).min() > 0
@@ -183,3 +183,20 @@ def test_precision_is_the_inverse_of_the_covariance():
         assert_allclose(factor @ factor.T @ covariance, np.eye(6), atol=1e-8)
         assert log_determinant == pytest.approx(-np.linalg.slogdet(covariance)[1])
         assert_allclose(np.triu(factor, 1), 0, atol=0)
+
+
+def test_repulsion_does_not_depend_on_the_unit_nor_on_how_long_runs_are():
+    """Runs of equal cells have one logarithm, and a product of thousands of factors must not leave a double's range."""
+    x = np.linspace(0.01, 1.0, 3000)
+    transform, width = 1e3 * (1 - x) + 1j * np.sqrt(x), np.full(3000, 1e-3)
+    speed = np.abs(np.gradient(transform, 1e-3))
+    far, together = counting_covariance.FAR_WIDTHS, np.zeros(3000, np.int64)
+    uneven = width * (1 + 1e-12 * (np.arange(3000) % 2))  # so that each cell is a run of its own
+    whole = counting_covariance.repulsion_covariance(transform, speed, width, together, 1, far)
+    alone = counting_covariance.repulsion_covariance(transform, speed, uneven, together, 1, far)
+    small = counting_covariance.repulsion_covariance(
+        1e-140 * transform, 1e-140 * speed, width, together, 1, far
+    )
+    assert_allclose(whole, alone, rtol=1e-9)
+    assert_allclose(whole, small, rtol=1e-12)
+    assert 0 < whole[0, 0] < np.inf

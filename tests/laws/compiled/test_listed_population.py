@@ -5,7 +5,7 @@ import pytest
 
 from htmp_bayes.laws import MarchenkoPastur
 from htmp_bayes.laws.compiled.counting_mean import limit_columns
-from htmp_bayes.laws.compiled.listed_population import average_slopes, listed_columns
+from htmp_bayes.laws.compiled.listed_population import average_slopes, listed_columns, upper_angle
 from htmp_bayes.laws.open_law import OpenLaw
 from htmp_bayes.laws.parameters import quadrature_rule
 from htmp_bayes.laws.populations import Atoms
@@ -79,3 +79,11 @@ def test_open_law_is_that_of_a_large_kappa_and_of_reciprocals():
     mass = np.trapezoid(law.pdf(x)[0], x)
     np.testing.assert_allclose(mass, law.cdf(x[-1:])[0, 0] - law.cdf(x[:1])[0, 0], atol=2e-3)
     np.testing.assert_allclose(law.mean(), SHARES @ np.exp(LOG_H))
+
+
+def test_angles_are_right_to_rounding_in_the_whole_upper_half_plane():
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((2, 20_000)) * 10.0 ** rng.uniform(-150, 150, (2, 20_000))
+    x[:50], y[50:100], y = 0.0, 0.0, np.abs(y)
+    found = np.array([upper_angle(*point) for point in zip(x, y, strict=True)])
+    np.testing.assert_allclose(found, np.arctan2(y, x), rtol=0, atol=5e-16)
