@@ -6,6 +6,7 @@ Run on one thread: ``OMP_NUM_THREADS=1 python benchmarks/ensemble.py``. Prints t
 import time
 
 import numpy as np
+from measured import record
 
 from htmp_bayes.laws.ensemble import sample_ensemble
 
@@ -32,14 +33,14 @@ def main():
     for n, kappa, gamma, correlation in (
         (4096, 5.0, 0.3, 0.0),
         (1000, 5.0, 0.3, 0.7),
-        (1000, 1000.0, 1.0, 0.7),
+        (1000, 1000.0, 0.3, 0.7),
     ):
         ours = seconds(
             lambda n=n, k=kappa, g=gamma, c=correlation: sample_ensemble(n, k, g, 1.0, c, random_state=1)
         )
-        print(f"N = {n}, kappa = {kappa:g}, gamma = {gamma:g}, correlation = {correlation:g}: {ours:.2f} s")
-    peer = seconds(lambda: dense(1000, 0.3), 2)
-    print(f"singular values of a dense 1000 x 3333 matrix (kappa = 1000 only): {peer:.2f} s")
+        what = f"N = {n}, kappa = {kappa:g}, gamma = {gamma:g}, correlation = {correlation:g}"
+        peer = seconds(lambda n=n, g=gamma: dense(n, g), 2) if n == kappa else None
+        print(record("ensemble", what, ours, "dense singular values" if peer else "", peer))
 
 
 if __name__ == "__main__":

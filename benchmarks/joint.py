@@ -6,6 +6,7 @@ Run on one thread: ``python benchmarks/joint.py``. Prints times and ratios measu
 import time
 
 import numpy as np
+from measured import record
 from scipy import special
 
 from htmp_bayes.laws.ensemble.joint_density import JointStatistics
@@ -46,10 +47,10 @@ def main():
         pass_seconds = time.perf_counter() - start
         timing[n] = seconds(lambda s=statistics: s.logpdf_and_gradient(3.0, 0.3, 1.1), REPEATS)
         direct = seconds(lambda n=n: direct_log_z(n, 3.0, 0.3), 20)
-        gradient, ratio = timing[n] * 1e6, direct / timing[n]
-        print(f"N = {n}: statistics once {pass_seconds:.3f} s, then value and gradient {gradient:.1f} us")
-        print(f"  the direct sum (value only): {direct * 1e6:.1f} us, {ratio:.1f} times as long")
-    print(f"time at N = 100,000 over time at N = 384: {timing[100_000] / timing[384]:.2f}")
+        print(f"N = {n}: statistics once {pass_seconds:.3f} s")
+        what = f"joint density with gradient, N = {n}"
+        print(record("joint", what, timing[n], "direct sum of the constant", direct))
+    print(record("joint", "joint density with gradient, N = 384", timing[384], "N = 100000", timing[100_000]))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import time
 
 import mpmath
 import numpy as np
+from measured import record
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
@@ -60,8 +61,9 @@ def pointwise():
 
         spent, peer = cpu_seconds([ours, gamma_law])
         target = 5 if rho == 0 else 10
-        line = f"  kappa {kappa:g}, gamma {gamma:g}, rho {rho:g}: {1e6 * spent:.0f} us against {1e6 * peer:.0f} us, "
-        line += f"ratio {spent / peer:.1f} (target {target})"
+        what = f"logpdf of {POINTS} points, kappa {kappa:g}, gamma {gamma:g}, rho {rho:g}"
+        line = record("law", what, spent, "scipy.stats.gamma.logpdf", peer)
+        line += f"; {spent / peer:.1f} times as long as that (target {target})"
         if rho == 0:
             few = np.quantile(x, [0.1, 0.3, 0.5, 0.7, 0.9])
             start = time.process_time()
@@ -87,10 +89,8 @@ def counts():
 
     for kappa in (10.0, 384.0):
         small, large = cpu_seconds([likelihood(384, kappa), likelihood(100_000, kappa)], ROUNDS)
-        print(
-            f"(b) log-density of the posterior by counts, kappa {kappa:g}: N = 384 {1e3 * small:.1f} ms, "
-            f"N = 100,000 {1e3 * large:.1f} ms, ratio {large / small:.2f} (target 1.2)"
-        )
+        what = f"log-density of the posterior by counts, kappa {kappa:g}, N = 384"
+        print(record("law", what, small, "N = 100000", large), "(target 1.2)")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import time
 
 import flint
 import numpy as np
+from measured import record
 from threadpoolctl import threadpool_limits
 
 from htmp_bayes.spectra.singular_values import _eigenvalues, _gram_matrix, singular_values
@@ -63,7 +64,6 @@ def main() -> None:
             ratio = truth[0] / truth[-1]
             errors = [float(np.max(np.abs(values - truth) / truth)) for values in (gram, svd)]
             print(f"{name:32}{ratio:14.1e}{errors[0]:12.1e}{errors[1]:12.1e}{errors[0] * ratio / EPS:10.2f}")
-        print(f"\n{'matrix':20}{'Gram, s':>10}{'SVD, s':>10}{'SVD/Gram':>10}")
         for shape in ((384, 384), (1000, 1000), (1000, 4000), (2000, 2000)):
             matrix = rng.normal(size=shape)
             seconds = []
@@ -71,9 +71,8 @@ def main() -> None:
                 start = time.process_time()
                 route(matrix)
                 seconds.append(time.process_time() - start)
-            print(
-                f"{shape[0]}x{shape[1]:<14}{seconds[0]:10.2f}{seconds[1]:10.2f}{seconds[1] / seconds[0]:10.1f}"
-            )
+            what = f"singular values of {shape[0]} x {shape[1]} by the Gram matrix"
+            print(record("singular_values", what, seconds[0], "SVD", seconds[1]))
 
 
 if __name__ == "__main__":

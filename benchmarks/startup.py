@@ -5,6 +5,8 @@ import subprocess
 import sys
 from statistics import median
 
+from measured import record
+
 STARTS = 11
 
 
@@ -19,4 +21,5 @@ def cpu_seconds(arguments):
 
 if __name__ == "__main__":
     for arguments in (["--help"], ["fit", "--help"], ["--version"]):
-        print(*arguments, f"{median(cpu_seconds(arguments) for _ in range(STARTS)):.2f}")
+        took = median(cpu_seconds(arguments) for _ in range(STARTS))
+        print(record("startup", f"htmp-bayes {' '.join(arguments)}", took))
