@@ -8,38 +8,38 @@ describes them (Vehtari, Simpson, Gelman, Yao & Gabry 2024, JMLR 25:72), whose s
 find where what stands for it is to be centred, and what it misses.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from htmp_bayes._errors import HTMPError
-from htmp_bayes._threads import one_blas_thread
 from htmp_bayes.models.free.curve import PARAMETERS
 from htmp_bayes.models.free.posterior import FreePosterior
+from htmp_bayes.models.free.rounds import (
+    Exact,
+    Proposals,
+    Round,
+    draw_round,
+    evaluated,
+    joined,
+    propose,
+    thinned,
+)
 from htmp_bayes.models.free.stand_in import (
     NOTHING,
     Centre,
     Quadratic,
-    compiled_model,
     coordinates,
     fitted_quadratic,
     log_likelihood,
     stand_in_data,
-    starting_point,
 )
 from htmp_bayes.models.importance import smoothed_log_weights
 from htmp_bayes.models.layer.sampling import Sampling
-from htmp_bayes.models.nuts import sample_compiled
 
 type Array = NDArray[np.float64]
 
-_TARGET_ACCEPT = 0.95
-# Draws that NUTS makes for one that is proposed: they cost less than the posterior itself does.
-_THINNED = 2
 # Rounds that place the centre: draws and tuning steps of each chain, and how many of all draws are looked at.
 _LOOK_DRAWS, _LOOK_TUNE, _LOOKED_AT = 150, 250, 100
 # Draws, over all chains, of the round from which what the stand-in misses is learned first.
@@ -52,7 +52,7 @@ _WORTH, _MOST_BLOCKS = 0.15, 4
 # Where fewer proposals are accepted than this share, more of them do not help.
 _HOPELESS = 0.15
 # Of draws that are worth N independent ones, R-hat is at most about 1 plus this over N.
-_R_HAT_TIMES_WORTH = 4.0
+_R_HAT_TIMES_WORTH = 4.8
 # A short round's centre is good enough if so many of those looked at count as draws of the posterior.
 _ENOUGH = 40.0
 # Larger misses are cut off, in nats.
@@ -88,46 +88,10 @@ class FreeDraws(NamedTuple):
     attributes: dict[str, float]
 
 
-class _Proposals(NamedTuple):
-    """NUTS's draws: parameters, and the log-density that they are draws of."""
-
-    theta: Array
-    log_roughness: Array
-    log_index: Array
-    log_density: Array
-    statistics: xr.Dataset
-
-    def of(self, part: Callable[[Array], Array]) -> "_Proposals":
-        """Take a part of each array."""
-        return _Proposals(
-            part(self.theta),
-            part(self.log_roughness),
-            part(self.log_index),
-            part(self.log_density),
-            self.statistics,
-        )
-
-
-class _Exact(NamedTuple):
-    """The posterior at one draw."""
-
-    log_density: float
-    log_likelihood: float
-    residual: Array
-
-
-class _Round(NamedTuple):
-    """NUTS's draws, the posterior at each of them, and by how much its log-density is more than theirs."""
-
-    proposed: _Proposals
-    rows: list[_Exact]
-    errors: Array
-
-
 class _Attempt(NamedTuple):
     """A round, the stand-in that it was drawn from, and the share of its draws that would be accepted."""
 
-    looked: _Round
+    looked: Round
     centre: Centre
     added: Quadratic
     share: float
@@ -149,7 +113,7 @@ def sample_free(posterior: FreePosterior, sampling: Sampling) -> FreeDraws:
     hopeful = drawn.attributes["accepted"] > _HOPELESS
     while hopeful and len(rounds) < _MOST_BLOCKS and not _worth_enough(drawn):
         rounds.append(
-            _round(
+            draw_round(
                 posterior,
                 best.centre,
                 sampling,
@@ -164,17 +128,40 @@ def sample_free(posterior: FreePosterior, sampling: Sampling) -> FreeDraws:
 
 
 def _best_attempt(posterior: FreePosterior, sampling: Sampling) -> _Attempt:
-    """Learn what the stand-in misses, each time from the draws before, until enough of its draws are accepted."""
+    """Draw, and learn what the stand-in misses, each time from the draws before, until enough of them are accepted."""
     centre = _centred(posterior, sampling)
-    looked = _round(posterior, centre, sampling, -(-_LEARNED_FROM // sampling.chains), _LOOK_TUNE, 50)
-    attempts: list[_Attempt] = []
+    attempt = _first_attempt(posterior, centre, sampling)
+    if attempt.share >= _ENOUGH_ACCEPTED:
+        return attempt
+    looked = attempt.looked
+    if looked.errors.size < _LEARNED_FROM:
+        looked = draw_round(posterior, centre, sampling, _learned_from(sampling), _LOOK_TUNE, 60)
+    attempts = []
     for number in range(_ATTEMPTS):
         centre, added = _learned(posterior, *looked)
-        looked = _round(posterior, centre, sampling, sampling.draws, sampling.tune, 100 * number, added)
+        looked = draw_round(posterior, centre, sampling, sampling.draws, sampling.tune, 100 * number, added)
         attempts.append(_Attempt(looked, centre, added, _accepted_share(looked.errors)))
         if attempts[-1].share >= _ENOUGH_ACCEPTED:
             break
     return max(attempts, key=lambda attempt: attempt.share)
+
+
+def _first_attempt(posterior: FreePosterior, centre: Centre, sampling: Sampling) -> _Attempt:
+    """Draw without anything learned: at first as many as one learns from, and the others if enough are accepted."""
+    draws = min(_learned_from(sampling), sampling.draws)
+    tune = sampling.tune if draws == sampling.draws else _LOOK_TUNE
+    looked = draw_round(posterior, centre, sampling, draws, tune, 50)
+    share = _accepted_share(looked.errors)
+    if draws < sampling.draws and share >= _ENOUGH_ACCEPTED:
+        rest = draw_round(posterior, centre, sampling, sampling.draws - draws, sampling.tune, 70)
+        looked = joined([looked, rest])
+        share = _accepted_share(looked.errors)
+    return _Attempt(looked, centre, NOTHING, share)
+
+
+def _learned_from(sampling: Sampling) -> int:
+    """Draws of each chain from which one learns first."""
+    return -(-_LEARNED_FROM // sampling.chains)
 
 
 def _worth_enough(drawn: FreeDraws) -> bool:
@@ -190,26 +177,10 @@ def _worth_enough(drawn: FreeDraws) -> bool:
     return worth >= wanted and r_hat <= 1 + _R_HAT_TIMES_WORTH / wanted
 
 
-def _round(
-    posterior: FreePosterior,
-    centre: Centre,
-    sampling: Sampling,
-    draws: int,
-    tune: int,
-    number: int,
-    added: Quadratic = NOTHING,
-) -> _Round:
-    """Draw by NUTS, and evaluate the posterior itself at all draws; `number` makes the seed."""
-    seed = (sampling.random_seed + number) % 2**32
-    proposed = _propose(posterior, centre, sampling, draws, tune, seed, added)
-    rows = _evaluated(posterior, proposed)
-    exact = np.reshape([row.log_density for row in rows], proposed.log_density.shape)
-    return _Round(proposed, rows, exact - proposed.log_density)
-
-
-def _corrected(sampling: Sampling, rounds: list[_Round]) -> FreeDraws:
+def _corrected(sampling: Sampling, rounds: list[Round]) -> FreeDraws:
     """Accept or refuse the draws of each chain, round after round, and keep one of as many as there are rounds."""
-    errors = np.concatenate([found.errors for found in rounds], axis=1)
+    found = joined(rounds)
+    proposed, errors = found.proposed, found.errors
     smoothed, pareto_k = smoothed_log_weights(errors)
     kept = _accepted(smoothed, np.random.default_rng([sampling.random_seed, 3]))
     own = kept == np.arange(errors.shape[1])
@@ -217,22 +188,16 @@ def _corrected(sampling: Sampling, rounds: list[_Round]) -> FreeDraws:
     chains = np.arange(len(errors))[:, None]
 
     def of_exact(name: str) -> Array:
-        parts = [
-            np.reshape([getattr(row, name) for row in found.rows], (*found.errors.shape, -1))
-            for found in rounds
-        ]
-        return np.concatenate(parts, axis=1)[chains, kept]
-
-    def of_proposed(name: str) -> Array:
-        return np.concatenate([getattr(found.proposed, name) for found in rounds], axis=1)[chains, kept]
+        values = np.reshape([getattr(row, name) for row in found.rows], (*errors.shape, -1))
+        return np.asarray(values[chains, kept])
 
     return FreeDraws(
-        of_proposed("theta"),
-        of_proposed("log_roughness"),
-        of_proposed("log_index"),
+        proposed.theta[chains, kept],
+        proposed.log_roughness[chains, kept],
+        proposed.log_index[chains, kept],
         of_exact("log_likelihood")[..., 0],
         of_exact("residual"),
-        _statistics(rounds, own),
+        _statistics(proposed.statistics, own, len(rounds)),
         {
             "stand_in_error": float(np.std(errors[np.isfinite(errors)])),
             "accepted": float(own.mean()),
@@ -241,71 +206,10 @@ def _corrected(sampling: Sampling, rounds: list[_Round]) -> FreeDraws:
     )
 
 
-def _statistics(rounds: list[_Round], own: NDArray[np.bool_]) -> xr.Dataset:
-    """Collect what NUTS says of itself, thinned; a draw diverges if one of those that it stands for did."""
-    joined = xr.concat([found.proposed.statistics for found in rounds], dim="draw")
-    thinned = _thinned(joined.assign(accepted=(("chain", "draw"), own)), len(rounds))
-    return thinned.assign_coords(draw=np.arange(thinned.sizes["draw"]))
-
-
-def _thinned(statistics: xr.Dataset, every: int) -> xr.Dataset:
-    """Keep the last of every so many draws, without their numbers; it diverged if one of them did."""
-    diverging = statistics["diverging"].coarsen(draw=every).max()
-    last = statistics.isel(draw=slice(every - 1, None, every)).drop_vars("draw", errors="ignore")
-    return last.assign(diverging=(diverging.dims, diverging.to_numpy().astype(bool)))
-
-
-def _propose(
-    posterior: FreePosterior,
-    centre: Centre,
-    sampling: Sampling,
-    draws: int,
-    tune: int,
-    seed: int,
-    added: Quadratic = NOTHING,
-) -> _Proposals:
-    given = {f"given_{name}": value for name, value in stand_in_data(posterior, centre, added).items()}
-    tree = sample_compiled(
-        compiled_model().with_data(**given), draws=_THINNED * draws, tune=tune, chains=sampling.chains,
-        random_seed=seed, cores=sampling.cores, progressbar=sampling.progressbar, start=starting_point,
-        target_accept=_TARGET_ACCEPT,
-    )  # fmt: skip
-    of = tree["posterior"].isel(draw=slice(_THINNED - 1, None, _THINNED))
-    names = ("theta", "log_roughness", "log_index", "log_density")
-    theta, log_roughness, log_index, log_density = (of[name].to_numpy() for name in names)
-    statistics = _thinned(tree["sample_stats"].to_dataset(), _THINNED)
-    return _Proposals(theta, log_roughness, log_index, log_density, statistics)
-
-
-def _evaluated(posterior: FreePosterior, proposed: _Proposals) -> list[_Exact]:
-    """Evaluate the posterior itself at every draw, on all cores.
-
-    Raises
-    ------
-    HTMPError
-        A ValueError, if the law is not available at any of them.
-    """
-    posterior.moments(posterior.mode.theta)  # what is found once, before threads do
-    theta = proposed.theta.reshape(-1, PARAMETERS)
-    log_roughness, log_index = proposed.log_roughness.ravel(), proposed.log_index.ravel()
-    log_prior = posterior.log_prior(theta, log_roughness, log_index)
-
-    def at(k: int) -> _Exact:
-        try:
-            found = posterior.whitened(theta[k], float(log_index[k]))
-        except np.linalg.LinAlgError:
-            return _Exact(-np.inf, -np.inf, np.zeros(len(posterior.data.counts)))
-        likelihood = found.log_density + float(gaps[k])
-        return _Exact(likelihood + float(log_prior[k]), likelihood, found.residual)
-
-    gaps = posterior.log_density_of_gaps(log_index)
-    with one_blas_thread(), ThreadPoolExecutor() as pool:
-        rows = list(pool.map(at, range(len(theta))))
-    if not any(np.isfinite(row.log_density) for row in rows):
-        raise HTMPError(
-            "No open population comes near this spectrum; fit another one, as population='inverse-gamma'."
-        )
-    return rows
+def _statistics(statistics: xr.Dataset, own: NDArray[np.bool_], every: int) -> xr.Dataset:
+    """Thin what NUTS says of itself; a draw diverges if one of those that it stands for did."""
+    every_so_many = thinned(statistics.assign(accepted=(("chain", "draw"), own)), every)
+    return every_so_many.assign_coords(draw=np.arange(every_so_many.sizes["draw"]))
 
 
 def _centred(posterior: FreePosterior, sampling: Sampling) -> Centre:
@@ -314,24 +218,24 @@ def _centred(posterior: FreePosterior, sampling: Sampling) -> Centre:
     centre = Centre(mode.theta, mode.log_roughness, mode.log_index, np.linalg.inv(mode.precision))
     for number in range(_MOST_ROUNDS):
         seed = sampling.random_seed + number + 1
-        looked = _propose(posterior, centre, sampling, _LOOK_DRAWS, _LOOK_TUNE, seed % 2**32)
+        looked = propose(posterior, centre, sampling, _LOOK_DRAWS, _LOOK_TUNE, seed % 2**32)
         centre, effective = _recentred(posterior, looked)
         if effective >= _ENOUGH:
             break
     return centre
 
 
-def _recentred(posterior: FreePosterior, looked: _Proposals) -> tuple[Centre, float]:
+def _recentred(posterior: FreePosterior, looked: Proposals) -> tuple[Centre, float]:
     """Weighted mean of draws and their covariance, and how many of those looked at count."""
     flat = _flat(looked)
     some = np.linspace(0, len(flat.theta) - 1, _LOOKED_AT).round().astype(int)
     chosen = flat.of(lambda values: values[some])
-    errors = np.array([row.log_density for row in _evaluated(posterior, chosen)]) - chosen.log_density
+    errors = np.array([row.log_density for row in evaluated(posterior, chosen)]) - chosen.log_density
     return _centre_of(chosen, errors, np.cov(flat.theta.T)), _count(errors)
 
 
 def _learned(
-    posterior: FreePosterior, proposed: _Proposals, rows: list[_Exact], errors: Array
+    posterior: FreePosterior, proposed: Proposals, rows: list[Exact], errors: Array
 ) -> tuple[Centre, Quadratic]:
     """Centre anew, and learn what the stand-in misses there, from all draws of a round that did not do."""
     flat = _flat(proposed)
@@ -343,12 +247,12 @@ def _learned(
     return centre, fitted_quadratic(at, missed[near] - np.median(missed[near]))
 
 
-def _flat(proposed: _Proposals) -> _Proposals:
+def _flat(proposed: Proposals) -> Proposals:
     """Draws of all chains in one row."""
     return proposed.of(lambda values: np.concatenate(list(values)))
 
 
-def _centre_of(flat: _Proposals, errors: Array, covariance: Array) -> Centre:
+def _centre_of(flat: Proposals, errors: Array, covariance: Array) -> Centre:
     weights = _weights(errors)
     return Centre(
         weights @ flat.theta, float(weights @ flat.log_roughness), float(weights @ flat.log_index),
