@@ -18,6 +18,7 @@ At a square-root edge (1 - F)^(2/3) is smooth in x, and goes on beyond: so do th
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,7 +138,7 @@ class _Profile:
         cdf, sf, m = law_columns(law, log_x)
         reached = bool(size * cdf[0] < _LAST and size * sf[-1] < _LAST)
         root = _power(cdf, sf, 1 / 3)
-        inside = (m.imag > 0) & np.append(np.diff(root) > 0, True)
+        inside: Any = (m.imag > 0) & _rises(root) & _rises(_power(cdf, sf, 2 / 3))
         cdf, sf, m, log_x, root = (values[inside] for values in (cdf, sf, m, log_x, root))
         share = 0.5 if isinstance(law, HTMP) else 0.5 - 1 / dyson_index
         correction = share / np.pi * counting_mean.arguments_by_differences(m, log_x)
@@ -199,6 +200,12 @@ def _unpower(place: Floats, power: float) -> Floats:
     low = np.sign(below) * np.abs(below) ** (1 / power)
     high = np.sign(above) * np.abs(above) ** (1 / power)
     return np.where(place < 0, low, 1 - high)
+
+
+def _rises(values: Floats) -> NDArray[np.bool_]:
+    """Whether each value is larger than all before it: where hardly anything lies, rounding makes steps back."""
+    before = np.maximum.accumulate(values)[:-1]
+    return np.append(True, values[1:] > before)
 
 
 def _onwards(x: Floats, y: Floats) -> Callable[[Floats], Floats]:

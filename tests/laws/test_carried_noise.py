@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import ks_2samp
 
 from htmp_bayes.laws import MarchenkoPastur
-from htmp_bayes.laws.carried_noise import CarriedNoise, law_of_matrix
+from htmp_bayes.laws.carried_noise import CarriedNoise, _rises, law_of_matrix
 from htmp_bayes.laws.ensemble import sample_ensembles
 from htmp_bayes.laws.grid_law import GridLaw
 
@@ -120,6 +120,12 @@ def test_any_law_will_do():
         CarriedNoise(600, 0.25, each).spectrum(each, 1.0, np.random.default_rng(1)) for each in (exact, law)
     )
     np.testing.assert_allclose(first[10:-10], second[10:-10], rtol=5e-3)
+
+
+def test_where_hardly_anything_lies_rounding_makes_no_step_back():
+    values = np.array([0.1, 0.3, 0.3 - 1e-17, 0.3 - 1e-16, 0.3 - 2e-16, 0.5, 0.4, 0.6])
+    kept = values[_rises(values)]
+    np.testing.assert_array_equal(kept, [0.1, 0.3, 0.5, 0.6])
 
 
 def test_the_same_seed_gives_the_same_spectrum():

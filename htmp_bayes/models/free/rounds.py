@@ -17,6 +17,7 @@ from htmp_bayes.models.free.stand_in import (
     Centre,
     Quadratic,
     compiled_model,
+    packed,
     stand_in_data,
     starting_point,
 )
@@ -116,7 +117,7 @@ def propose(
     added: Quadratic = NOTHING,
 ) -> Proposals:
     """Draw from what stands for the posterior by NUTS, thinned."""
-    given = {f"given_{name}": value for name, value in stand_in_data(posterior, centre, added).items()}
+    given = packed(stand_in_data(posterior, centre, added))
     tree = sample_compiled(
         compiled_model().with_data(**given), draws=_THINNED * draws, tune=tune, chains=sampling.chains,
         random_seed=seed, cores=sampling.cores, progressbar=sampling.progressbar, start=starting_point,

@@ -47,6 +47,13 @@ _BOUND, _MOST_ADDED = 3.0, 8.0
 _COEFFICIENT_SD, _LEFT_SD = 0.5, 0.5
 # Share of the error that may be left at points that were not fitted.
 _GAINED = 0.8
+# Data of the compiled model, with shapes that they could have.
+_SHAPES: dict[str, tuple[int, ...]] = {
+    "theta": (PARAMETERS,), "root": (PARAMETERS, PARAMETERS), "interpolation": (5, KNOTS), "integral": (5, 5),
+    "log_values": (5,), "slopes": (4, 5), "ends": (2, 5), "moved": (2 * _MOVES, 4), "residual": (4,), "shift": (4,),
+    "ratios": (4,), "innovations": (KNOTS - 1, KNOTS), "of_index": (_PLACES,), "log_roughness": (), "log_index": (4,),
+    "location": (2,), "index_at": (), "linear": (PARAMETERS + 1,), "quadratic": (PARAMETERS + 1, PARAMETERS + 1),
+}  # fmt: skip
 
 
 class Centre(NamedTuple):
@@ -204,6 +211,33 @@ def log_likelihood(given: dict[str, Array], theta: Array, log_index: Array) -> A
     return np.asarray(-0.5 * np.sum(residual**2 / variances + np.log(variances), axis=1))
 
 
+def packed(given: dict[str, Array]) -> dict[str, NDArray[Any]]:
+    """Put all data of the compiled model into one array of numbers, and their sizes into another.
+
+    For each array of its own the sampler would compile code that passes it on, in every process anew.
+    """
+    arrays = [given[name] for name in _SHAPES]
+    numbers = np.concatenate([np.ravel(array) for array in arrays])
+    return {
+        "numbers": numbers,
+        "sizes": np.array([size for array in arrays for size in array.shape], np.int64),
+    }
+
+
+def _unpacked(numbers: Any, sizes: Any) -> dict[str, Any]:
+    """Take the arrays out again, as a graph."""
+    import pytensor.tensor as pt
+
+    found, start, place = {}, pt.constant(0, dtype="int64"), 0
+    for name, dimensions in ((name, len(shape)) for name, shape in _SHAPES.items()):
+        own = [sizes[place + axis] for axis in range(dimensions)]
+        length = functools.reduce(lambda one, other: one * other, own, pt.constant(1, dtype="int64"))
+        part = numbers[start : start + length]
+        found[name] = part.reshape(own, ndim=dimensions) if dimensions else part[0]
+        start, place = start + length, place + dimensions
+    return found
+
+
 def starting_point(seed: int) -> Array:
     """Unconstrained starting point of a chain, near the centre."""
     return 0.3 * np.random.default_rng(seed).standard_normal(DIMENSIONS)
@@ -237,15 +271,9 @@ def _model() -> Any:
     import pymc as pm
     import pytensor.tensor as pt
 
-    shapes: dict[str, Any] = {
-        "theta": PARAMETERS, "root": (PARAMETERS, PARAMETERS), "interpolation": (5, KNOTS), "integral": (5, 5),
-        "log_values": 5, "slopes": (4, 5), "ends": (2, 5), "moved": (2 * _MOVES, 4), "residual": 4, "shift": 4,
-        "ratios": 4,
-        "innovations": (KNOTS - 1, KNOTS), "of_index": _PLACES, "log_roughness": (), "log_index": 4,
-        "location": 2, "index_at": (), "linear": PARAMETERS + 1, "quadratic": (PARAMETERS + 1, PARAMETERS + 1),
-    }  # fmt: skip
+    example = packed({name: np.ones(shape) for name, shape in _SHAPES.items()})
     with pm.Model() as model:
-        given = {name: pm.Data(f"given_{name}", np.ones(shape)) for name, shape in shapes.items()}
+        given = _unpacked(*(pm.Data(name, value) for name, value in example.items()))
         xi = pm.Flat("xi", shape=DIMENSIONS)
         theta = given["theta"] + pt.dot(given["root"], xi[:PARAMETERS])
         log_roughness = given["log_roughness"] + _UNIT * xi[PARAMETERS]

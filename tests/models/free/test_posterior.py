@@ -13,7 +13,14 @@ from htmp_bayes.models.free import prior
 from htmp_bayes.models.free.curve import KNOTS, PARAMETERS, curve
 from htmp_bayes.models.free.draws import sample_free
 from htmp_bayes.models.free.posterior import FreePosterior
-from htmp_bayes.models.free.stand_in import TEMPER, Centre, compiled_model, log_likelihood, stand_in_data
+from htmp_bayes.models.free.stand_in import (
+    TEMPER,
+    Centre,
+    compiled_model,
+    log_likelihood,
+    packed,
+    stand_in_data,
+)
 from htmp_bayes.models.layer.data import interval_knots
 from htmp_bayes.models.layer.sampling import Sampling
 from htmp_bayes.models.nuts import sample_compiled
@@ -76,7 +83,7 @@ def test_the_graph_is_the_function(posterior):
     mode = posterior.mode
     centre = Centre(mode.theta, mode.log_roughness, mode.log_index, np.linalg.inv(mode.precision))
     given = stand_in_data(posterior, centre)
-    model = compiled_model().with_data(**{f"given_{name}": value for name, value in given.items()})
+    model = compiled_model().with_data(**packed(given))
     drawn = sample_compiled(model, draws=5, tune=5, chains=1, random_seed=1)["posterior"]
     theta, log_index = drawn["theta"].to_numpy()[0], drawn["log_index"].to_numpy()[0]
     whole = TEMPER * log_likelihood(given, theta, log_index) + posterior.log_density_of_gaps(log_index)
