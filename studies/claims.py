@@ -134,7 +134,7 @@ def run(path: Path, cache: Path, jobs: int) -> None:
 
 
 def as_table(rows: list[Row]) -> str:
-    """Contrasts of both ends of each knob, with how many run-to-run standard deviations they are."""
+    """Contrasts of both ends of each knob, with the spread from run to run."""
     lines = ["| knob | layer | compared | " + " | ".join(COMPARED) + " |", "|---" * (3 + len(COMPARED)) + "|"]
     ends: dict[tuple[str, str], tuple[str, str]] = {}
     for row in rows:  # the ends come last
@@ -155,9 +155,8 @@ def _cell(row: Row) -> str:
     ratio, low, high = (float(row[name]) for name in ("ratio", "q5", "q95"))
     told = high < 1 or low > 1 if row["run_spread"] else high < 0 or low > 0
     text = f"{ratio:.2f} [{low:.2f}, {high:.2f}]"
-    if row["run_spread"]:
-        text += f" ({abs(float(row['run_sds'])):.1f} sd)"
-    return f"**{text}**" if told else text
+    text = f"**{text}**" if told else text
+    return f"{text} ± {100 * np.expm1(float(row['run_spread'])):.1f} %" if row["run_spread"] else text
 
 
 def main() -> None:
