@@ -131,9 +131,9 @@ def _best_attempt(posterior: FreePosterior, sampling: Sampling) -> _Attempt:
     """Draw, and learn what the stand-in misses, each time from the draws before, until enough of them are accepted."""
     centre = _centred(posterior, sampling)
     attempt = _first_attempt(posterior, centre, sampling)
-    if attempt.share >= _ENOUGH_ACCEPTED:
-        return attempt
     looked = attempt.looked
+    if attempt.share >= _ENOUGH_ACCEPTED and not looked.proposed.statistics["diverging"].any():
+        return attempt
     if looked.errors.size < _LEARNED_FROM:
         looked = draw_round(posterior, centre, sampling, _learned_from(sampling), _LOOK_TUNE, 60)
     attempts = []
@@ -149,8 +149,7 @@ def _best_attempt(posterior: FreePosterior, sampling: Sampling) -> _Attempt:
 def _first_attempt(posterior: FreePosterior, centre: Centre, sampling: Sampling) -> _Attempt:
     """Draw without anything learned: at first as many as one learns from, and the others if enough are accepted."""
     draws = min(_learned_from(sampling), sampling.draws)
-    tune = sampling.tune if draws == sampling.draws else _LOOK_TUNE
-    looked = draw_round(posterior, centre, sampling, draws, tune, 50)
+    looked = draw_round(posterior, centre, sampling, draws, sampling.tune, 50)
     share = _accepted_share(looked.errors)
     if draws < sampling.draws and share >= _ENOUGH_ACCEPTED:
         rest = draw_round(posterior, centre, sampling, sampling.draws - draws, sampling.tune, 70)
