@@ -47,6 +47,8 @@ _LEARNED_FROM = 1000
 _MOST_ROUNDS = 4
 # Rounds of all draws: another one learns from those of the last if fewer of its draws would be accepted.
 _ATTEMPTS, _ENOUGH_ACCEPTED = 3, 0.4
+# Nothing is learned if so many draws of the first round would be accepted, and the tail of their weights is so light.
+_PLENTY_ACCEPTED, _LIGHT_WEIGHTS = 0.5, 0.4
 # More draws are made, and thinned, until each parameter's are worth this share of them, and chains agree accordingly.
 _WORTH, _MOST_BLOCKS = 0.15, 4
 # Where fewer proposals are accepted than this share, more of them do not help.
@@ -132,7 +134,7 @@ def _best_attempt(posterior: FreePosterior, sampling: Sampling) -> _Attempt:
     centre = _centred(posterior, sampling)
     attempt = _first_attempt(posterior, centre, sampling)
     looked = attempt.looked
-    if attempt.share >= _ENOUGH_ACCEPTED and not looked.proposed.statistics["diverging"].any():
+    if _nothing_to_learn(looked):
         return attempt
     if looked.errors.size < _LEARNED_FROM:
         looked = draw_round(posterior, centre, sampling, _learned_from(sampling), _LOOK_TUNE, 60)
@@ -150,12 +152,19 @@ def _first_attempt(posterior: FreePosterior, centre: Centre, sampling: Sampling)
     """Draw without anything learned: at first as many as one learns from, and the others if enough are accepted."""
     draws = min(_learned_from(sampling), sampling.draws)
     looked = draw_round(posterior, centre, sampling, draws, sampling.tune, 50)
-    share = _accepted_share(looked.errors)
-    if draws < sampling.draws and share >= _ENOUGH_ACCEPTED:
+    if draws < sampling.draws and _nothing_to_learn(looked):
         rest = draw_round(posterior, centre, sampling, sampling.draws - draws, sampling.tune, 70)
         looked = joined([looked, rest])
-        share = _accepted_share(looked.errors)
-    return _Attempt(looked, centre, NOTHING, share)
+    return _Attempt(looked, centre, NOTHING, _accepted_share(looked.errors))
+
+
+def _nothing_to_learn(looked: Round) -> bool:
+    """Whether many draws are accepted, no weight is large, and NUTS had no trouble."""
+    return bool(
+        _accepted_share(looked.errors) >= _PLENTY_ACCEPTED
+        and smoothed_log_weights(looked.errors)[1] <= _LIGHT_WEIGHTS
+        and not looked.proposed.statistics["diverging"].any()
+    )
 
 
 def _learned_from(sampling: Sampling) -> int:
