@@ -9,18 +9,15 @@ are kept; a filter bank counts as the matrix with a row for each filter. It take
 """
 
 import argparse
-import csv
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from make_convolutional import CONVOLUTIONS, patches, trained_filters
-from make_training import Parameters, accuracy, digits, initial, loss, train
+from make_training import Parameters, accuracy, digits, initial, loss, save, train
 
 import htmp_bayes as hb
-from htmp_bayes import _files
 
 SOURCE = "scikit-learn digits (UCI Optical Recognition of Handwritten Digits), data/make_recipes.py"
 PHOTOGRAPHS = "scikit-learn sample images (danielbuechele and vultilion, CC BY 2.0), data/make_recipes.py"
@@ -144,13 +141,7 @@ def main() -> None:
             spectra += own
             rows.append(line)
             print(*line.values(), flush=True)
-    here = Path(__file__).parent
-    hb.save_spectra(spectra, here / "recipes.nc")
-    table = here / "recipes.csv"
-    with _files.replacing(table) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    save("recipes", spectra, rows)
 
 
 if __name__ == "__main__":

@@ -47,9 +47,14 @@ def main() -> None:
             spectra += spectra_of(parameters, batch_size, seed)
             rows.append(row_of(parameters, data, batch_size, seed, steps, epochs))
             print(rows[-1], f"{time.perf_counter() - clock:.1f} s", flush=True)
+    save("training", spectra, rows)
+
+
+def save(name: str, spectra: list[hb.Spectrum], rows: list[dict[str, object]]) -> None:
+    """Write spectra and table beside this script."""
     here = Path(__file__).parent
-    hb.save_spectra(spectra, here / "training.nc")
-    table = here / "training.csv"
+    hb.save_spectra(spectra, here / f"{name}.nc")
+    table = here / f"{name}.csv"
     with _files.replacing(table) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
         writer.writeheader()

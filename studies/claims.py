@@ -23,22 +23,14 @@ import xarray as xr
 from scipy.stats import spearmanr
 
 import htmp_bayes as hb
-from htmp_bayes._results import as_netcdf
 from htmp_bayes.models.network.quantities import QUANTITIES, named, values_of
+from studies.cached_fits import load_fit, make_fit
 from studies.rows import Row, read_rows, write_rows
 
 RESULTS = Path(__file__).with_suffix(".csv")
 COMPARED = ("tail_index", "dyson_index", "correlation", "participation_ratio", "mean")
 _SEED, _SAMPLES = 1, 500
 _NO_VALUES = "–"
-
-
-def fit_one(spectrum: hb.Spectrum, cache: Path) -> None:
-    """Fit a spectrum, unless that has been done."""
-    file = cache / f"{spectrum.name}.nc"
-    if not file.exists():
-        result = hb.fit(spectrum, random_seed=_SEED, draws=250, tune=300, predictive_draws=0, cores=1)
-        file.write_bytes(as_netcdf(result))
 
 
 def contrasts(knob: str, spectra: list[hb.Spectrum], fits: dict[str, xr.DataTree]) -> list[dict[str, Any]]:
@@ -115,12 +107,11 @@ def run(path: Path, cache: Path, jobs: int) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     spectra = hb.read_spectra(path)
     with ProcessPoolExecutor(jobs) as pool:
-        for done in [pool.submit(fit_one, spectrum, cache) for spectrum in spectra]:
+        for done in [
+            pool.submit(make_fit, spectrum, cache / f"{spectrum.name}.nc", _SEED, 1) for spectrum in spectra
+        ]:
             done.result()
-    fits = {}
-    for spectrum in spectra:
-        with xr.open_datatree(cache / f"{spectrum.name}.nc", engine="h5netcdf") as tree:
-            fits[spectrum.name] = tree.load()
+    fits = {spectrum.name: load_fit(cache / f"{spectrum.name}.nc") for spectrum in spectra}
     by_knob: dict[str, list[hb.Spectrum]] = defaultdict(list)
     for spectrum in spectra:
         by_knob[str(spectrum.meta["knob"])].append(spectrum)

@@ -23,8 +23,8 @@ import numpy as np
 import xarray as xr
 
 import htmp_bayes as hb
-from htmp_bayes._results import as_netcdf
 from htmp_bayes.models.network.quantities import QUANTITIES, values_of
+from studies.cached_fits import load_fit, make_fit
 from studies.rows import Row, read_rows
 
 SPREADS = Path(__file__).with_suffix(".csv")
@@ -51,11 +51,8 @@ def fitted(path: Path, cache: Path) -> Iterator[tuple[hb.Spectrum, xr.DataTree]]
         if not layer_and_run(spectrum.name)[0]:
             continue
         file = folder / f"{spectrum.name}.nc"
-        if not file.exists():
-            result = hb.fit(spectrum, random_seed=SEED, draws=250, tune=300, predictive_draws=0)
-            file.write_bytes(as_netcdf(result))
-        with xr.open_datatree(file, engine="h5netcdf") as result:
-            yield spectrum, result.load()
+        make_fit(spectrum, file, SEED)
+        yield spectrum, load_fit(file)
 
 
 def write_spreads(files: list[Path], cache: Path) -> None:

@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 import htmp_bayes as hb
-from htmp_bayes._results import as_netcdf
+from studies.cached_fits import load_fit, make_fit
 from studies.rows import Row, append_rows, read_rows
 
 RESULTS = Path(__file__).with_suffix(".csv")
@@ -55,10 +54,7 @@ def spectra_of(group: str, run: int) -> list[hb.Spectrum]:
 def fit_run(group: str, run: int, cache: Path) -> None:
     """Fit the spectra of a run, as far as that has not been done."""
     for spectrum in spectra_of(group, run):
-        file = cache / f"{group}-{run}-{spectrum.name}.nc"
-        if not file.exists():
-            result = hb.fit(spectrum, random_seed=run, draws=250, tune=300, predictive_draws=0, cores=1)
-            file.write_bytes(as_netcdf(result))
+        make_fit(spectrum, cache / f"{group}-{run}-{spectrum.name}.nc", run, 1)
 
 
 def compared(kind: str, runs: int, replication: int, cache: Path) -> list[dict[str, Any]]:
@@ -75,10 +71,7 @@ def compared(kind: str, runs: int, replication: int, cache: Path) -> list[dict[s
             model = f"{side}/{number}"
             spectra[model], group_of[model] = spectra_of(group, number), side
             for spectrum in spectra[model]:
-                with xr.open_datatree(
-                    cache / f"{group}-{number}-{spectrum.name}.nc", engine="h5netcdf"
-                ) as tree:
-                    fits[f"{model}/{spectrum.name}"] = tree.load()
+                fits[f"{model}/{spectrum.name}"] = load_fit(cache / f"{group}-{number}-{spectrum.name}.nc")
     result = hb.fit_network(
         spectra, runs={model: model.rpartition("/")[2] for model in spectra}, groups=group_of, fits=fits,
         random_seed=replication, draws=500, tune=500, cores=1,

@@ -17,10 +17,11 @@ COLUMN_WIDTH = 8.5 / 2.54
 """Width of a column of a journal's page, in inches."""
 # Okabe & Ito's colours (https://jfly.uni-koeln.de/color/), which the colour-blind tell apart.
 MODEL, OUTSIDE, POINT_ESTIMATE = "#0072B2", "#D55E00", "#009E73"
-# With a marker each, so that kinds are told apart without colour too; no orange, which says that something is amiss.
+# Theirs, grey, and two of Paul Tol's (https://sronpersonalpages.nl/~pault/), with a marker each, so that kinds are told
+# apart without colour too; no orange, which says that something is amiss.
 STYLES = (
-    ("#0072B2", "o"), ("#009E73", "s"), ("#CC79A7", "D"), ("#56B4E9", "^"), ("#737373", "P"), ("#0072B2", "v"),
-    ("#009E73", "X"),
+    ("#0072B2", "o"), ("#009E73", "s"), ("#CC79A7", "D"), ("#56B4E9", "^"), ("#737373", "P"), ("#332288", "v"),
+    ("#999933", "X"),
 )  # fmt: skip
 # Shares of the user's font size, which is 10 points unless a style or `rcParams["font.size"]` says otherwise.
 TEXT, SMALL = "small", "x-small"

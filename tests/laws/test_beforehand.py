@@ -31,6 +31,14 @@ print(*(values.tobytes().hex() for values in (*columns, repulsion)))
 """
 
 
+def run_with_cache(program, folder):
+    """Output of a program in a process of its own that keeps what it compiles in the folder."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder)}
+    return subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, check=True
+    ).stdout
+
+
 @pytest.mark.parametrize("on_disk", [[True], [False, True], [False, False]])
 def test_another_process_compiles_if_nothing_is_on_disk(monkeypatch, caplog, on_disk):
     run, answers = [], iter(on_disk)
@@ -49,22 +57,14 @@ def test_another_process_compiles_if_nothing_is_on_disk(monkeypatch, caplog, on_
 
 @pytest.mark.slow
 def test_the_first_process_gets_the_bits_of_the_next(tmp_path):
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    first, second = (
-        subprocess.run([sys.executable, "-c", LAW], env=environment, capture_output=True, check=True).stdout
-        for _ in range(2)
-    )
+    first, second = (run_with_cache(LAW, tmp_path) for _ in range(2))
     assert first == second
     assert first.split()[1] == b"0"
 
 
 @pytest.mark.slow
 def test_the_open_law_has_the_same_bits_where_it_is_compiled_and_where_it_is_loaded(tmp_path):
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    first, second = (
-        subprocess.run([sys.executable, "-c", OPEN], env=environment, capture_output=True, check=True).stdout
-        for _ in range(2)
-    )
+    first, second = (run_with_cache(OPEN, tmp_path) for _ in range(2))
     assert first == second
 
 
