@@ -20,7 +20,7 @@ MODEL, OUTSIDE, POINT_ESTIMATE = "#0072B2", "#D55E00", "#009E73"
 # Theirs, grey, and two of Paul Tol's (https://sronpersonalpages.nl/~pault/), with a marker each, so that kinds are told
 # apart without colour too; no orange, which says that something is amiss.
 STYLES = (
-    ("#0072B2", "o"), ("#009E73", "s"), ("#CC79A7", "D"), ("#56B4E9", "^"), ("#737373", "P"), ("#332288", "v"),
+    ("#0072B2", "o"), ("#009E73", "s"), ("#CC79A7", "D"), ("#56B4E9", "^"), ("#737373", "P"), ("#882255", "v"),
     ("#999933", "X"),
 )  # fmt: skip
 # Shares of the user's font size, which is 10 points unless a style or `rcParams["font.size"]` says otherwise.
