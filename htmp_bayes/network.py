@@ -116,11 +116,12 @@ def fit_network(
             for each model, the mean over its layers (on the scale on which the quantity is pooled) if all models have
             layers of the same names; otherwise its typical layer, at the mean over the kinds and depths of all layers.
             And the hyperparameters ``typical``, ``kind_effect``, ``model_effect``, ``depth_trend``, ``kind_spread``,
-            ``model_spread``, ``layer_spread``, ``model_layer_spread`` and ``run_spread``, with the dimensions
-            ``parameter`` (names of the quantities), ``kind`` and ``model``, as far as there are several kinds, models,
-            depths and runs. With `steps`, all parameters have the further dimension ``step``, and there are
-            ``step_trend``, what all layers' parameters have moved together since the first step, and the standard
-            deviations ``trend_spread`` and ``step_spread`` of its increments and of each layer's own.
+            ``model_spread``, ``layer_spread``, ``model_layer_spread``, ``run_spread`` (of each model) and
+            ``typical_run_spread``, with the dimensions ``parameter`` (names of the quantities), ``kind`` and ``model``,
+            as far as there are several kinds, models, depths and runs. With `steps`, all parameters have the further
+            dimension ``step``, and there are ``step_trend``, what all layers' parameters have moved together since the
+            first step, and the standard deviations ``trend_spread`` and ``step_spread`` of its increments and of each
+            layer's own.
         ``sample_stats``
             As `htmp_bayes.fit` has them.
         ``observed_data``, ``constant_data``

@@ -24,6 +24,7 @@ _HYPERPARAMETERS = (
     "layer_spread",
     "model_layer_spread",
     "run_spread",
+    "typical_run_spread",
     "step_trend",
     "step_spread",
     "trend_spread",

@@ -56,7 +56,8 @@ def contrasts(knob: str, spectra: list[hb.Spectrum], fits: dict[str, xr.DataTree
             )
             for row in table.itertuples():
                 numbers = {"ratio": row.median, "q5": row.q5, "q95": row.q95, "p_less": row.p_less}
-                of_runs = float(spread.sel(parameter=row.parameter))
+                of_both = spread.sel(parameter=row.parameter, model=[f"{second:g}", f"{first:g}"])
+                of_runs = float(np.sqrt((of_both**2).mean()))
                 apart = _apart(result, row.parameter, row.first, row.second) / of_runs
                 rows.append(
                     {"knob": knob, "layer": layer, "first": f"{second:g}", "second": f"{first:g}",

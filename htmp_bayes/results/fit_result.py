@@ -12,6 +12,7 @@ from htmp_bayes.models.layer.law_test import examine_law, residual_counts
 from htmp_bayes.models.layer.posterior import LayerPosterior
 from htmp_bayes.models.layer.sampling import LayerDraws
 from htmp_bayes.results import derived, predictive
+from htmp_bayes.results.compact import with_integers_compressed
 from htmp_bayes.spectra import Spectrum
 
 # nutpie's names of the sampler's statistics and ArviZ's, which PyMC uses.
@@ -95,7 +96,8 @@ def assembled(
         {"eigenvalues": ("eigenvalue", spectrum.eigenvalues)}, {"eigenvalue": np.arange(len(spectrum))}
     )
     constant = xr.merge([known, *(part for part in constants if part is not None)])
-    result = xr.DataTree.from_dict({**groups, "observed_data": observed, "constant_data": constant})
+    groups = {**groups, "observed_data": observed, "constant_data": constant}
+    result = xr.DataTree.from_dict({name: with_integers_compressed(each) for name, each in groups.items()})
     result.attrs = {"name": spectrum.name, "kind": spectrum.kind, **attributes, **package_versions()}
     return result
 

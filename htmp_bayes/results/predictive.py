@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from htmp_bayes._threads import one_blas_thread
+from htmp_bayes.results.compact import compacted
 from htmp_bayes.results.derived import law_parameters
 
 if TYPE_CHECKING:
@@ -22,12 +23,11 @@ if TYPE_CHECKING:
 WHOLE = 512
 """Eigenvalues up to which predictive spectra are those of whole matrices, whose cost grows as their cube."""
 
-MOST_VALUES, FEWEST_SPECTRA = 1_200_000, 60
+MOST_VALUES, FEWEST_SPECTRA = 800_000, 40
 """Predictive eigenvalues that are kept of larger layers, and how many spectra they are at least."""
 
 # Beyond WHOLE eigenvalues are kept to so many binary digits: relative errors of 8e-6, where neighbours are 1e-4 apart
 _DIGITS = 16
-_COMPRESSED = {"zlib": True, "shuffle": True, "complevel": 4}
 
 
 def predictive_spectra(
@@ -188,15 +188,6 @@ def spectra_dataset(values: NDArray[np.float64], chain: Any, draw: Any) -> xr.Da
     """Group ``posterior_predictive`` of spectra of shape ``(chain, draw, eigenvalue)``."""
     coords = {"chain": chain, "draw": draw, "eigenvalue": np.arange(values.shape[-1])}
     spectra = xr.Dataset({"eigenvalues": (("chain", "draw", "eigenvalue"), values)}, coords=coords)
-    if values.shape[-1] > WHOLE:
-        spectra["eigenvalues"] = spectra["eigenvalues"].copy(data=_shortened(values))
-        spectra["eigenvalues"].encoding = dict(_COMPRESSED)
+    if values.shape[-1] > WHOLE:  # in double precision, for single has no tiny numbers
+        return compacted(spectra, {"eigenvalues": _DIGITS})
     return spectra
-
-
-def _shortened(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Round positive numbers to `_DIGITS` binary digits, which compress well; single precision has no tiny ones."""
-    dropped = np.uint64(52 - _DIGITS)
-    half = np.uint64(1) << (dropped - np.uint64(1))
-    bits = np.ascontiguousarray(values).view(np.uint64)
-    return (((bits + half) >> dropped) << dropped).view(np.float64)

@@ -23,7 +23,7 @@ def result():
     intervals = np.exp(own[:, None, None] + np.array([-0.08, 0.0, 0.08]))
     posterior = {
         "correlation": ((*dims, "layer"), common),
-        "run_spread": ((*dims, "parameter"), np.full((2, 1000, 1), RUN_SPREAD)),
+        "run_spread": ((*dims, "parameter", "model"), np.full((2, 1000, 1, 2), [1.0, 2.0]) * RUN_SPREAD),
     }
     constant = {
         "layer_kind": ("layer", ["h"] * 4),
@@ -31,7 +31,7 @@ def result():
         "spectrum_layer": ("spectrum", spectra),
         "spectrum_interval": (("spectrum", "parameter", "quantile"), intervals),
     }
-    coords = {"layer": LABELS, "parameter": ["correlation"]}
+    coords = {"layer": LABELS, "parameter": ["correlation"], "model": ["2", "64"]}
     tree = xr.DataTree.from_dict(
         {"posterior": xr.Dataset(posterior, coords), "constant_data": xr.Dataset(constant, coords)}
     )
@@ -55,7 +55,7 @@ def test_noise_what_is_common_and_another_run_are_drawn_apart(result):
         if len(band.get_paths()) == 1
     ]
     another, common = 2 * 1.645 * RUN_SPREAD, 2 * 1.645 * 0.01
-    assert sorted(bars)[4:] == pytest.approx([another] * 4, rel=0.1)
+    assert sorted(bars)[4:] == pytest.approx([another] * 2 + [2 * another] * 2, rel=0.1)
     assert sorted(bars)[:4] == pytest.approx([common] * 4, rel=0.1)
     said = [text.get_text() for text in figure.legends[0].get_texts()]
     assert said == ["2", "64", "a run, and its matrix noise", "what runs have in common", "another run"]
@@ -71,7 +71,8 @@ def test_densities_have_that_of_another_run_in_front(result):
     assert_legible(figure)
     dotted = [line for line in figure.axes[0].get_lines() if line.get_linestyle() == ":"]
     widths = [np.ptp(np.log(line.get_xdata())) for line in dotted]
-    assert widths == pytest.approx([2 * 2.576 * RUN_SPREAD] * 4, rel=0.1)
+    one = 2 * 2.576 * RUN_SPREAD
+    assert widths == pytest.approx([one, one, 2 * one, 2 * one], rel=0.1)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["2", "64", "another run"]
 
 

@@ -213,7 +213,7 @@ class _Conditional:
         each = np.moveaxis(rest.reshape(models, -1, *normals.shape[1:]), (0, 1), (-2, -1))
         if structure.runs:
             known = levels.replicates[0].of((slice(None), 0)).less(own[..., None])
-            return own[..., None] + effect_draw(known, spreads["run"][:, None, None], each), own[..., None]
+            return own[..., None] + effect_draw(known, spreads["run"][..., None], each), own[..., None]
         path = [own]
         for step, later in enumerate(levels.replicates[1:], start=1):
             known = later.of((slice(None), 0)).less(path[-1])

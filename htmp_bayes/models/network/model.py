@@ -28,7 +28,9 @@ SPREAD_LOG_SD = 0.8
 # Of the same layer in several models, and in several runs: from next to nothing to as much as of layers.
 WIDE_LOG_SD = 1.3
 STEP_LOG_SD = 0.6
-_LOG_SDS = {"model_layer": WIDE_LOG_SD, "run": WIDE_LOG_SD, "step": STEP_LOG_SD}
+_LOG_SDS = {"model_layer": WIDE_LOG_SD, "step": STEP_LOG_SD}
+RUN_SPREAD_LOG_SD = 0.7
+"""How much groups differ in their run-to-run spread: 95 % within a factor of four of the typical one."""
 DEPTH_SD = 1.5
 """Standard deviation of the depth trend's prior, in the same units."""
 # Where spreads are little known, one draw in some thousand diverges at 0.98.
@@ -105,7 +107,9 @@ def network_model(data: dict[str, Any], structure: Structure) -> "pm.Model":
     - ``depth_trend``: change from the first layer to the last; normal with standard deviation 1.5 u.
     - ``layer_spread``: log-normal with median u.
     - ``model_layer_spread``, of the same layer in several models: median 0.4 u.
-    - ``run_spread``, of the same layer of a model when it is trained again: median 0.1 u.
+    - ``run_spread`` of each model, of the same layer when it is trained again: median 0.1 u. Of several models, or
+      groups of runs, the logarithms are normal about that of ``typical_run_spread``, which has this median, with
+      standard deviation 0.7: some ways of training scatter more than others.
 
     The logarithm of each spread has the standard deviation 0.8, 95 % of its prior within a factor of 4.8 of the
     median; of the last two 1.3, a factor of 13. A prior that avoids zero (Chung, Rabe-Hesketh, Dorie, Gelman & Liu
@@ -190,15 +194,27 @@ def _zero_sum_effect(of: str, unit: Any) -> Any:
 
 
 def _spreads(structure: Structure, unit: Any) -> dict[str, Any]:
-    """Make the spreads of the layers' own effects, shape ``(P,)`` each."""
+    """Make the spreads of the layers' own effects, shape ``(P,)`` each, of runs ``(P, G)``."""
     levels = ["layer"]
     if structure.paired:
         levels.append("model_layer")
-    if structure.runs:
-        levels.append("run")
     if structure.steps > 1:
         levels.append("step")
-    return {of: _spread(of, unit) for of in levels}
+    spreads = {of: _spread(of, unit) for of in levels}
+    return spreads | {"run": _run_spread(structure, unit)} if structure.runs else spreads
+
+
+def _run_spread(structure: Structure, unit: Any) -> Any:
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    dims = ("parameter", "model")
+    prior = {"mu": pt.log(SPREADS["run"] * unit), "sigma": WIDE_LOG_SD}
+    if structure.models == 1:
+        return pm.LogNormal("run_spread", prior["mu"][:, None], prior["sigma"], dims=dims)
+    typical = pm.LogNormal("typical_run_spread", **prior, dims="parameter")
+    away = pm.Normal("run_spread_away", 0.0, 1.0, dims=dims)
+    return pm.Deterministic("run_spread", typical[:, None] * pt.exp(RUN_SPREAD_LOG_SD * away), dims=dims)
 
 
 class Levels(NamedTuple):
@@ -226,13 +242,15 @@ class Levels(NamedTuple):
 def known_by_level(known: Known, spreads: dict[str, Any], structure: Structure, log: Any) -> Levels:
     """Integrate the effects out from runs or steps to layers; the last three axes are layer, model and run or step.
 
-    Spreads have the shape of the axes before.
+    Spreads have the shape of the axes before, those of runs an axis of models, too.
     """
     values = []
 
     def integrate(what: Known, level: str) -> Known:
-        added = what.precision.ndim - spreads[level].ndim
-        spread = spreads[level][(..., *[None] * added)]
+        if level == "run":
+            spread = spreads[level][..., None, :, None]
+        else:
+            spread = spreads[level][(..., *[None] * (what.precision.ndim - spreads[level].ndim))]
         rest, value = integrated(what, spread, log)
         values.append(value)
         return rest
@@ -278,8 +296,8 @@ def _initial_point(layout: dict[str, int], unit: Array, seed: int) -> Array:
     rng = np.random.default_rng(seed)
     values = {name: 0.1 * rng.uniform(-1, 1, size) for name, size in layout.items()}
     for of, median in SPREADS.items():
-        if f"{of}_spread" in values:
-            values[f"{of}_spread"] += np.log(median * unit)
+        for name in {f"{of}_spread", f"typical_{of}_spread"} & values.keys():
+            values[name] += np.log(median * unit)
     return np.concatenate(list(values.values()))
 
 

@@ -114,14 +114,17 @@ MATRIX_NOISE = np.array([0.1, 0.02, 0.01])
 QUANTITIES = [quantity(0.5, -2.6, 2.0), quantity(0.4, -1.4, 1.0), quantity(0.7, 0.0, 2.0)]
 
 
-def trained(seed, runs, difference):
-    """Draws of the hyperparameters, and of the contrast of two groups of runs in units of the run-to-run spread."""
+def trained(seed, runs, difference, scatter=1.0):
+    """Draws of the hyperparameters, and of the contrast of two groups of runs in units of the run-to-run spread.
+
+    That of the second group is `scatter` times as large.
+    """
     rng = np.random.default_rng(seed)
     sites, place = [], []
     for layer, base in enumerate(np.array([-1.0, -1.0, 0.0]) + rng.normal(size=(3, 3)) * [0.4, 0.3, 0.6]):
         for group in range(2):
             for run in range(runs):
-                again = base + (group * difference + rng.normal(size=3)) * RUN_SD
+                again = base + (group * difference + scatter**group * rng.normal(size=3)) * RUN_SD
                 seen = again + rng.normal(size=3) * MATRIX_NOISE
                 sites.append([NormalSite(m, s) for m, s in zip(seen, MATRIX_NOISE, strict=True)])
                 place.append((layer, group, run))
@@ -156,11 +159,25 @@ def test_groups_of_runs_are_told_apart_if_they_differ(planted):
 
 @pytest.mark.slow
 def test_the_spread_of_runs_is_not_taken_for_matrix_noise(planted):
-    spreads = np.array([hyper["run_spread"] for hyper, _ in planted])
+    spreads = np.array([hyper["typical_run_spread"] for hyper, _ in planted])
     lower, upper = np.quantile(spreads, [0.05, 0.95], axis=1)
     assert np.sum((lower < RUN_SD) & (upper > RUN_SD)) >= 8
-    # 30 runs of layers, and matrix noise is a quarter of the spread
-    assert np.all(upper[:, 2] / lower[:, 2] < 3)
+    of_groups = np.array([hyper["run_spread"][:, 2] for hyper, _ in planted])
+    lower, upper = np.quantile(of_groups, [0.05, 0.95], axis=1)
+    assert np.sum((lower < RUN_SD[2]) & (upper > RUN_SD[2])) >= 5
+    # 15 runs of layers of a group, and matrix noise is a quarter of the spread
+    assert np.all(upper / lower < 4)
+
+
+@pytest.mark.slow
+def test_a_group_may_scatter_more_from_run_to_run_than_another():
+    """As networks trained on batches of 2 do beside those on 64: each has its own spread."""
+    spreads = np.array([trained(seed, 5, 0.0, scatter=4.0)[0]["run_spread"][:, 1:] for seed in range(3)])
+    lower, upper = np.quantile(spreads, [0.05, 0.95], axis=1)
+    truth = RUN_SD[1:, None] * np.array([1.0, 4.0])
+    # 12 intervals of 90 %: 8 or fewer hold the truth with probability 2.6 %
+    assert np.sum((lower < truth) & (upper > truth)) >= 9
+    assert np.mean(spreads[..., 1] > spreads[..., 0]) > 0.95
 
 
 @pytest.mark.study
