@@ -1,19 +1,19 @@
 """The public names and where they live; they are imported when they are first used."""
 
 from ._arguments import ArgumentError as ArgumentError
-from ._contenders import ContestError as ContestError
+from .comparison.contenders import ContestError as ContestError
 from ._errors import HTMPError as HTMPError
 from ._results import ResultError as ResultError
 from ._seeds import SeedError as SeedError
 from ._settings import FitError as FitError
 from ._versions import __version__ as __version__
 from .checks import check as check
-from .comparison import (
+from .comparison.contrasts import (
     ComparisonError as ComparisonError,
     compare_layers as compare_layers,
     compare_models as compare_models,
 )
-from .contest import (
+from .comparison.contest import (
     LawComparison as LawComparison,
     compare_laws as compare_laws,
     save_comparison as save_comparison,

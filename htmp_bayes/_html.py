@@ -14,7 +14,7 @@ from htmp_bayes._errors import printable
 
 if TYPE_CHECKING:
     from htmp_bayes.checks import Verdict
-    from htmp_bayes.contest import LawComparison
+    from htmp_bayes.comparison.contest import LawComparison
     from htmp_bayes.estimation import Estimate
     from htmp_bayes.spectra import ListedMatrix, Spectrum
 

@@ -1,6 +1,6 @@
 """`fit`: the posterior of one layer's spectral law."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -11,16 +11,14 @@ from htmp_bayes._notebook import shows_progress
 from htmp_bayes._seeds import as_seed, one_of
 from htmp_bayes._settings import (
     FitError,
-    as_followed,
     check_choices,
     check_counts,
     check_gamma,
     refuse_removed,
 )
+from htmp_bayes._threads import one_blas_thread
+from htmp_bayes.fitted_models import model_of
 from htmp_bayes.spectra import Spectrum
-
-if TYPE_CHECKING:
-    from htmp_bayes.models.layer.sampling import Sampling
 
 __all__ = ["FitError", "fit"]
 
@@ -215,77 +213,7 @@ def fit(
 
     sampling = Sampling(draws, tune, chains, seed, nuts_sampler, cores, shows_progress(progressbar))
     compile_beforehand()
-    if population == "free":
-        return _free_result(spectrum, settings, sampling, predictive_draws)
-    of_counts = _spikes_result if spikes == "auto" else _counts_result
-    result_of = of_counts if likelihood == "counts" else _joint_result
-    return result_of(spectrum, settings, sampling, predictive_draws)
-
-
-def _free_result(
-    spectrum: Spectrum, settings: dict[str, Any], sampling: "Sampling", predictive_draws: int
-) -> xr.DataTree:
-    from htmp_bayes._threads import one_blas_thread
-    from htmp_bayes.models.free.draws import sample_free
-    from htmp_bayes.models.free.posterior import FreePosterior
-    from htmp_bayes.models.layer.data import layer_data
-    from htmp_bayes.results.free_result import free_result
-
-    followed = as_followed(spectrum, settings["law"])
-    posterior = FreePosterior(layer_data(followed, spectrum.gamma, "free"))
+    model = model_of(spectrum, settings)
     # on several threads BLAS rounds otherwise, and results would go by the number of cores
     with one_blas_thread():
-        drawn = sample_free(posterior, sampling)
-        return free_result(spectrum, posterior, drawn, settings, predictive_draws)
-
-
-def _counts_result(
-    spectrum: Spectrum, settings: dict[str, Any], sampling: "Sampling", predictive_draws: int
-) -> xr.DataTree:
-    from htmp_bayes.models.layer.data import layer_data
-    from htmp_bayes.models.layer.posterior import LayerPosterior
-    from htmp_bayes.models.layer.sampling import sample_layer
-    from htmp_bayes.results.fit_result import fit_result
-
-    followed = as_followed(spectrum, settings["law"])
-    posterior = LayerPosterior(layer_data(followed, spectrum.gamma, settings["population"]))
-    return fit_result(spectrum, posterior, sample_layer(posterior, sampling), settings, predictive_draws)
-
-
-def _spikes_result(
-    spectrum: Spectrum, settings: dict[str, Any], sampling: "Sampling", predictive_draws: int
-) -> xr.DataTree:
-    from htmp_bayes.models.spikes.draws import sample_spikes
-    from htmp_bayes.models.spikes.model import SpikedSpectrum, weigh_numbers
-    from htmp_bayes.results.fit_result import fit_result, spikes_data
-
-    followed = as_followed(spectrum, settings["law"])
-    spiked = SpikedSpectrum(
-        followed, spectrum.gamma, settings["population"], settings["law"] == "inverse-htmp"
-    )
-    numbers = weigh_numbers(spiked)
-    sampled = sample_spikes(numbers, sampling)
-    constant = spikes_data(spectrum, numbers.probability)
-    likeliest = numbers.posteriors[numbers.most_probable]
-    return fit_result(spectrum, likeliest, sampled, settings, predictive_draws, constant)
-
-
-def _joint_result(
-    spectrum: Spectrum, settings: dict[str, Any], sampling: "Sampling", predictive_draws: int
-) -> xr.DataTree:
-    from htmp_bayes.models.layer.data import layer_data
-    from htmp_bayes.models.layer.joint_density import joint_data
-    from htmp_bayes.models.layer.posterior import LayerPosterior
-    from htmp_bayes.models.layer.sampling import sample_joint
-    from htmp_bayes.results.fit_result import fit_result
-
-    followed = as_followed(spectrum, settings["law"])
-    data = joint_data(followed, spectrum.gamma)
-    posterior = LayerPosterior(layer_data(followed, spectrum.gamma, "none"))
-    sampled = sample_joint(data, posterior, sampling)
-    if settings["law"] == "inverse-htmp":  # the density of the eigenvalues themselves
-        log_jacobian = -2 * float(np.log(spectrum.eigenvalues).sum())
-        sampled = sampled._replace(log_likelihood=sampled.log_likelihood + log_jacobian)
-    constant = xr.Dataset({"statistics_of_joint": ("statistic", data["statistics"])})
-    constant = constant.assign_coords(statistic=["size", "sum_log", "sum", "sum_log_gaps"])
-    return fit_result(spectrum, posterior, sampled, settings, predictive_draws, constant)
+        return model.result(model.sample(sampling), predictive_draws)

@@ -10,7 +10,7 @@ import statistics
 from pathlib import Path
 
 import htmp_bayes as hb
-from htmp_bayes.contest import HTMP_LAWS, LAWS
+from htmp_bayes.comparison.contest import HTMP_LAWS, LAWS
 from studies.rows import Row, read_rows, run_or_print, write_rows
 
 TABLE = Path(__file__).with_name("contest.csv")

@@ -35,8 +35,9 @@ ROOMS = {
     "models": "models",
     "results": "results _arguments _results _settings",
     "checks": "checks",
-    "fitting": "fitting estimation phases network network_layers network_result network_runs network_steps",
-    "comparison": "comparison contest _contenders",
+    "fitting": "fitting fitted_models estimation phases"
+    " network network_layers network_result network_runs network_steps",
+    "comparison": "comparison",
     "plots": "plots",
     "reporting": "reporting",
     "cli": "cli runs",  # what the command line wrote is read back by `read_run`

@@ -132,7 +132,7 @@ def write_comparison(folder: Path, result: "xr.DataTree", layer: str | None = No
         Show the contrasts of this layer with all others; by default those of the models, or of the first
         layer if there is one model.
     """
-    from htmp_bayes.comparison import compare_layers, compare_models
+    from htmp_bayes.comparison.contrasts import compare_layers, compare_models
     from htmp_bayes.drawing.picture import hidden
     from htmp_bayes.plots import plot_depth, plot_kappa_correlation, plot_layers, plot_ridge, plot_runs
 

@@ -63,7 +63,7 @@ def _cells(posterior: xr.Dataset, names: list[str], place: int) -> dict[str, Cel
 
 
 def _contrasts(result: xr.DataTree, posterior: xr.Dataset) -> Iterator[dict[str, str]]:
-    from htmp_bayes.comparison import compare_models
+    from htmp_bayes.comparison.contrasts import compare_models
 
     if posterior.sizes.get("model", 1) < 2:
         return

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from htmp_bayes.comparison import ComparisonError, compare_layers, compare_models
+from htmp_bayes.comparison.contrasts import ComparisonError, compare_layers, compare_models
 
 DIMS = ("chain", "draw")
 

@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 import htmp_bayes as hb
-from htmp_bayes._contenders import CONTENDERS, _left_out
-from htmp_bayes.contest import LAWS, ContestError, LawComparison, compare_laws, save_comparison
+from htmp_bayes.comparison.contenders import CONTENDERS, _left_out
+from htmp_bayes.comparison.contest import LAWS, ContestError, LawComparison, compare_laws, save_comparison
 from htmp_bayes.models.layer.data import layer_data, of_reciprocals
 from htmp_bayes.models.layer.likelihood import precision
 from htmp_bayes.models.layer.stand_in import StandInError

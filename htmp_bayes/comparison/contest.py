@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike
 
 from htmp_bayes import _files
 from htmp_bayes._arguments import as_spectrum
-from htmp_bayes._contenders import CONTENDERS, ContestError, fit_contender
 from htmp_bayes._notebook import in_notebook, shows_progress
 from htmp_bayes._seeds import as_seed, one_of
 from htmp_bayes._settings import check_counts, check_gamma
 from htmp_bayes.checks import R_HAT_MAX
+from htmp_bayes.comparison.contenders import CONTENDERS, ContestError, fit_contender
 from htmp_bayes.spectra import Spectrum
 
 if TYPE_CHECKING:
