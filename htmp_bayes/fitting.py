@@ -178,22 +178,8 @@ def fit(
     check_choices(
         law=law, population=population, likelihood=likelihood, nuts_sampler=nuts_sampler, spikes=spikes
     )
-    if likelihood == "joint":
-        if spikes != "off":
-            raise FitError(
-                "Spikes are set apart with likelihood = 'counts' only, not 'joint'; leave one of them out."
-            )
-        population = "none"
-    if population == "free" and spikes != "off":
-        raise FitError(
-            "The open population has its spikes in itself, and n_spikes in its posterior: leave spikes out, or choose "
-            "another population."
-        )
-    if population == "free" and nuts_sampler == "pymc":
-        raise FitError(
-            "The open population is sampled by nutpie; for PyMC's own sampler make the model by "
-            "htmp_bayes.models.layer_model, or choose another population."
-        )
+    population = "none" if likelihood == "joint" else population
+    _refuse_combinations(population, likelihood, spikes, nuts_sampler)
     check_gamma(spectrum, population)
     check_counts(1, draws=draws, tune=tune, chains=chains)
     check_counts(0, predictive_draws=predictive_draws)
@@ -217,3 +203,21 @@ def fit(
     # on several threads BLAS rounds otherwise, and results would go by the number of cores
     with one_blas_thread():
         return model.result(model.sample(sampling), predictive_draws)
+
+
+def _refuse_combinations(population: str, likelihood: str, spikes: str, nuts_sampler: str) -> None:
+    """Raise FitError for settings that do not go together."""
+    if likelihood == "joint" and spikes != "off":
+        raise FitError(
+            "Spikes are set apart with likelihood = 'counts' only, not 'joint'; leave one of them out."
+        )
+    if population == "free" and spikes != "off":
+        raise FitError(
+            "The open population has its spikes in itself, and n_spikes in its posterior: leave spikes out, or choose "
+            "another population."
+        )
+    if population == "free" and nuts_sampler == "pymc":
+        raise FitError(
+            "The open population is sampled by nutpie; for PyMC's own sampler make the model by "
+            "htmp_bayes.models.layer_model, or choose another population."
+        )
