@@ -218,6 +218,5 @@ def _refuse_combinations(population: str, likelihood: str, spikes: str, nuts_sam
         )
     if population == "free" and nuts_sampler == "pymc":
         raise FitError(
-            "The open population is sampled by nutpie; for PyMC's own sampler make the model by "
-            "htmp_bayes.models.layer_model, or choose another population."
+            "The open population is sampled by nutpie only; leave nuts_sampler out, or choose another population."
         )

@@ -4,7 +4,6 @@ import hashlib
 import warnings
 from typing import Any
 
-from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import generate_fallback_impl, register_funcify_and_cache_key
@@ -13,9 +12,7 @@ from htmp_bayes.models.layer.data import LayerData
 
 
 class LikelihoodOp(Op):
-    """Log-likelihood of a spectrum: its value, and for each input the direction in which it rises.
-
-    Two of the same spectrum are one operation. There are no second derivatives.
+    """Log-likelihood of a spectrum. Two of the same spectrum are one operation.
 
     Parameters
     ----------
@@ -29,17 +26,6 @@ class LikelihoodOp(Op):
         parts = (repr((data.size, data.gamma, data.population, data.gap_ratio)), data.knots, data.counts)
         whole = b"".join(part.encode() if isinstance(part, str) else part.tobytes() for part in parts)
         self.digest = hashlib.sha256(whole).hexdigest()
-
-    def infer_shape(self, node: Apply, input_shapes: Any) -> Any:
-        """Give that of a scalar, and those of the inputs."""
-        return [(), *input_shapes]
-
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
-        """Directions from what came with the value."""
-        of_value, *others = cotangents
-        if any(not isinstance(other.type, DisconnectedType) for other in others):
-            raise NotImplementedError("second derivatives of the likelihood of counts are not available")
-        return [of_value * direction for direction in outputs[1:]]
 
 
 @register_funcify_and_cache_key(LikelihoodOp)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytensor.tensor as pt
+from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply
 
 from htmp_bayes.models.layer import prior
@@ -52,6 +53,17 @@ class SpectrumLogLikelihood(LikelihoodOp):
                 value, gradient = self._likelihood.with_gradient(inputs[0])
         output_storage[0][0] = np.asarray(value)
         output_storage[1][0] = gradient
+
+    def infer_shape(self, node: Apply, input_shapes: Any) -> Any:
+        """Give that of a scalar, and those of the inputs."""
+        return [(), *input_shapes]
+
+    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+        """Gradient, from what came with the value."""
+        of_value, *others = cotangents
+        if any(not isinstance(other.type, DisconnectedType) for other in others):
+            raise NotImplementedError("second derivatives of the likelihood of counts are not available")
+        return [of_value * gradient for gradient in outputs[1:]]
 
     def whitened(self, point: Any) -> Whitened:
         """Residuals of the counts at a point: see :mod:`htmp_bayes.models.layer.likelihood`."""
