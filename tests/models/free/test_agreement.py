@@ -44,11 +44,16 @@ def test_a_sampler_of_pymc_finds_the_same_posterior():
         "spread": (spread(posterior, ours.theta), spread(posterior, theirs["theta"].to_numpy())),
     }
     for name, (one, other) in pairs.items():
-        worth = [float(az.ess(draws)) for draws in (one, other)]
-        assert min(worth) > 100, name
-        error = np.hypot(one.std() / np.sqrt(worth[0]), other.std() / np.sqrt(worth[1]))
-        assert abs(one.mean() - other.mean()) < 4 * error, name
-        assert one.std() == pytest.approx(other.std(), rel=4 / np.sqrt(2 * min(worth))), name
+        assert_same_mean(one, other, name)
+        assert_same_mean((one - one.mean()) ** 2, (other - other.mean()) ** 2, f"variance of {name}")
+
+
+def assert_same_mean(one, other, name):
+    worth = [float(az.ess(draws)) for draws in (one, other)]
+    assert min(worth) > 100, name
+    error = np.hypot(one.std() / np.sqrt(worth[0]), other.std() / np.sqrt(worth[1]))
+    assert abs(one.mean() - other.mean()) < 4 * error, name
+    assert error < 0.15 * one.std(), name
 
 
 @pytest.mark.slow
@@ -58,7 +63,10 @@ def test_a_population_of_one_parameter_is_a_limit_that_it_comes_near_to(populati
     spectrum = hb.Spectrum(spectrum_of(h, 256, 3), 256)
     settings = {"draws": 250, "tune": 300, "random_seed": 1, "predictive_draws": 0}
     free, short = (hb.fit(spectrum, population=p, **settings)["posterior"] for p in ("free", population))
-    for name in ("correlation", "mean", "dyson_index"):
+    for name in (
+        "correlation",
+        "dyson_index",
+    ):  # the mean is that of a law in one case, and of a list in the other
         one, other = free[name].to_numpy(), short[name].to_numpy()
         # the same data: posteriors lie within their own widths, and the open one knows less of the shape
         assert abs(one.mean() - other.mean()) < 1.5 * max(one.std(), other.std()), name
