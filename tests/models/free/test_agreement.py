@@ -44,16 +44,10 @@ def test_a_sampler_of_pymc_finds_the_same_posterior():
         "spread": (spread(posterior, ours.theta), spread(posterior, theirs["theta"].to_numpy())),
     }
     for name, (one, other) in pairs.items():
-        assert_same_mean(one, other, name)
-        assert_same_mean((one - one.mean()) ** 2, (other - other.mean()) ** 2, f"variance of {name}")
-
-
-def assert_same_mean(one, other, name):
-    worth = [float(az.ess(draws)) for draws in (one, other)]
-    assert min(worth) > 100, name
-    error = np.hypot(one.std() / np.sqrt(worth[0]), other.std() / np.sqrt(worth[1]))
-    assert abs(one.mean() - other.mean()) < 4 * error, name
-    assert error < 0.15 * one.std(), name
+        assert min(float(az.ess(draws)) for draws in (one, other)) > 100, name
+        # chains without gradients are worth some hundred draws: a tenth of a standard deviation
+        assert abs(one.mean() - other.mean()) < 0.3 * one.std(), name
+        assert 0.8 < one.std() / other.std() < 1.25, name
 
 
 @pytest.mark.slow
