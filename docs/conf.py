@@ -73,6 +73,7 @@ def _with_what_there_is(app: Sphinx, name: str, source: list[str]) -> None:
     fills = {
         "table": lambda: _grouped(_table("calibration")),
         "layers table": lambda: _table("layers"),
+        "runs table": lambda: _table("runs"),
         "covariance table": lambda: _table("covariance"),
         "contest tables": lambda: _table("contest"),
         "numerics": _numerics,

@@ -1,4 +1,4 @@
-"""Do the open population's intervals hold the truth? Rows for docs/likelihood.md.
+"""Do the open population's intervals hold the truth? Rows for docs/population.md.
 
     python -m studies.open_population [--replications 200] [--jobs 2] [--minutes 60]
     python -m studies.open_population --table docs/open_population_table.md

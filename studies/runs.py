@@ -1,4 +1,4 @@
-"""Do contrasts of groups of training runs hold the truth? Rows for docs/likelihood.md.
+"""Do contrasts of groups of training runs hold the truth? Rows for docs/calibration.md.
 
     python -m studies.runs --cache build/runs [--comparisons 40] [--jobs 2]
     python -m studies.runs --table docs/runs_table.md
