@@ -213,8 +213,7 @@ def _run_spread(structure: Structure, unit: Any) -> Any:
     if structure.models == 1:
         return pm.LogNormal("run_spread", prior["mu"][:, None], prior["sigma"], dims=dims)
     typical = pm.LogNormal("typical_run_spread", **prior, dims="parameter")
-    away = pm.Normal("run_spread_away", 0.0, 1.0, dims=dims)
-    return pm.Deterministic("run_spread", typical[:, None] * pt.exp(RUN_SPREAD_LOG_SD * away), dims=dims)
+    return pm.LogNormal("run_spread", pt.log(typical)[:, None], RUN_SPREAD_LOG_SD, dims=dims)
 
 
 class Levels(NamedTuple):
@@ -297,7 +296,7 @@ def _initial_point(layout: dict[str, int], unit: Array, seed: int) -> Array:
     values = {name: 0.1 * rng.uniform(-1, 1, size) for name, size in layout.items()}
     for of, median in SPREADS.items():
         for name in {f"{of}_spread", f"typical_{of}_spread"} & values.keys():
-            values[name] += np.log(median * unit)
+            values[name] += np.log(median * np.repeat(unit, layout[name] // len(unit)))
     return np.concatenate(list(values.values()))
 
 
