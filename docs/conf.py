@@ -33,6 +33,7 @@ exclude_patterns = [
     "contest_table.md",
     "covariance_table.md",
     "layers_table.md",
+    "runs_table.md",
 ]
 
 default_role = "py:obj"
