@@ -25,7 +25,7 @@ class FreeLogLikelihood(LikelihoodOp):
 
     There is none that would be of use: wherever an edge of the law passes from one cell to the next, the counts'
     covariance has a step, and the log-likelihood with it, of a tenth at N = 32. Chains that accept or refuse do not
-    mind; NUTS would shorten its steps to a hundredth of what the posterior is wide.
+    mind; NUTS shortens its steps to less than a hundredth of what the posterior is wide.
 
     Parameters
     ----------

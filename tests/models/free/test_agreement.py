@@ -12,11 +12,7 @@ from htmp_bayes.models import layer_data, layer_model
 from htmp_bayes.models.free.draws import sample_free
 from htmp_bayes.models.free.posterior import FreePosterior
 from htmp_bayes.models.layer.sampling import Sampling
-
-
-def spectrum_of(h, n, seed):
-    noise = np.random.default_rng(seed).standard_normal((len(h), n))
-    return np.linalg.svd(np.sqrt(h)[:, None] * noise, compute_uv=False)[::-1] ** 2 / n
+from tests.models.free.matrices import spectrum_of
 
 
 def spread(posterior, theta):
@@ -57,10 +53,8 @@ def test_a_population_of_one_parameter_is_a_limit_that_it_comes_near_to(populati
     spectrum = hb.Spectrum(spectrum_of(h, 256, 3), 256)
     settings = {"draws": 250, "tune": 300, "random_seed": 1, "predictive_draws": 0}
     free, short = (hb.fit(spectrum, population=p, **settings)["posterior"] for p in ("free", population))
-    for name in (
-        "correlation",
-        "dyson_index",
-    ):  # the mean is that of a law in one case, and of a list in the other
+    # the mean is that of a law in one case, and of a list in the other
+    for name in ("correlation", "dyson_index"):
         one, other = free[name].to_numpy(), short[name].to_numpy()
         # the same data: posteriors lie within their own widths, and the open one knows less of the shape
         assert abs(one.mean() - other.mean()) < 1.5 * max(one.std(), other.std()), name

@@ -24,15 +24,10 @@ from htmp_bayes.models.free.stand_in import (
 from htmp_bayes.models.layer.data import interval_knots
 from htmp_bayes.models.layer.sampling import Sampling
 from htmp_bayes.models.nuts import sample_compiled
+from tests.models.free.matrices import spectrum_of
 
 SIZE, N_LONG = 100, 400
 LEVELS = (np.arange(SIZE) + 0.5) / SIZE
-
-
-def spectrum_of(h, n=N_LONG, seed=1):
-    """Eigenvalues of a matrix by NumPy alone, whose population is the list h."""
-    noise = np.random.default_rng(seed).standard_normal((len(h), n))
-    return np.linalg.eigvalsh(np.sqrt(h)[:, None] * (noise @ noise.T / n) * np.sqrt(h))
 
 
 @pytest.fixture(scope="module")
